@@ -1,0 +1,190 @@
+"""The acoustic model: log-mel frames -> convolutional subsampling -> recurrent layers -> log-probabilities of tokens.
+
+It knows no loss, decoder, optimiser or file. Padding and batch composition never change a valid frame.
+
+    B utterances, T frames, F mel bins, C channels, D features, V tokens (0 is CTC's blank)
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from asr.bptt import Bptt
+from asr.errors import ConfigError
+from asr.recurrent import Cell, Merge, RecurrentLayer
+from asr.units import Frames, subsampled
+
+BLANK = 0
+
+
+@dataclass(frozen=True)
+class AcousticConfig:
+    """The acoustic model's shape.
+
+    Raises:
+        ConfigError: if a field is outside its range.
+    """
+
+    subsampling: Literal[2, 4] = 4
+    """Input frames for one output frame."""
+    channels: int = 32
+    """Filters of each of the two convolutions."""
+    cell: Cell = "lstm"
+    """Kind of recurrence."""
+    layers: int = 3
+    """Recurrent layers."""
+    hidden: int = 256
+    """Units of one direction of one layer."""
+    bidirectional: bool = True
+    """Read the utterance in both directions."""
+    merge: Merge = "sum"
+    """How the two directions become one frame."""
+    projection: int | None = None
+    """Size of a linear projection after each recurrent layer."""
+    residual: bool = False
+    """Add a layer's input to its output, where their sizes agree."""
+    layer_norm: bool = True
+    """Normalise the input of each layer (Ba et al. 2016)."""
+    dropout: float = 0.2
+    """Share of a layer's inputs that is dropped in training."""
+    intermediate: tuple[int, ...] = ()
+    """Layers, from 1, that are also read out, for intermediate CTC (Lee & Watanabe 2021)."""
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "layers", "hidden"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"acoustic.{name} must be at least 1, got {getattr(self, name)}")
+        if self.subsampling not in (2, 4):
+            raise ConfigError(f"acoustic.subsampling must be 2 or 4, got {self.subsampling}")
+        if self.projection is not None and self.projection < 1:
+            raise ConfigError(f"acoustic.projection must be at least 1, or none, got {self.projection}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"acoustic.dropout must lie in [0, 1), got {self.dropout}")
+        for layer in self.intermediate:
+            if not 1 <= layer < self.layers:
+                raise ConfigError(f"acoustic.intermediate names layers 1 to {self.layers - 1}, got {layer}")
+
+
+@dataclass(frozen=True)
+class Emissions:
+    """What the model says of a batch."""
+
+    log_probs: Tensor
+    """(B, T, V), log-softmax over tokens."""
+    lengths: Tensor
+    """(B,), valid frames."""
+    intermediate: tuple[Tensor, ...]
+    """As `log_probs`, one for each intermediate layer, from the bottom."""
+
+
+class AcousticModel(nn.Module):
+    """Subsampling, a stack of recurrent layers, one linear output that the intermediate layers share.
+
+    Args:
+        config: its shape.
+        num_features: mel bins of an input frame.
+        num_tokens: size of the output, blank included.
+    """
+
+    def __init__(self, config: AcousticConfig, *, num_features: int, num_tokens: int) -> None:
+        super().__init__()
+        self.config = config
+        self.subsample = Subsampling(num_features, config.channels, config.hidden, config.subsampling)
+        self.layers = nn.ModuleList()
+        size = config.hidden
+        for _ in range(config.layers):
+            self.layers.append(Block(config, size))
+            size = self.layers[-1].output_size  # type: ignore[assignment]
+        self.norm = nn.LayerNorm(size) if config.layer_norm else nn.Identity()
+        self.output = nn.Linear(size, num_tokens)
+
+    def forward(
+        self, log_mel: Tensor, lengths: Tensor, bptt: Bptt, *, generator: torch.Generator | None = None
+    ) -> Emissions:
+        """Score a batch.
+
+        Args:
+            log_mel: (B, T, F); what stands at padded frames does not matter.
+            lengths: (B,), valid frames, each at least 1.
+            bptt: where gradients stop.
+            generator: source of the dropout masks in training; None uses PyTorch's default one.
+        """
+        hidden, lengths = self.subsample(log_mel, lengths)
+        intermediate = []
+        for number, layer in enumerate(self.layers, start=1):
+            hidden = layer(hidden, lengths, bptt, generator)
+            if number in self.config.intermediate:
+                intermediate.append(self._read_out(hidden))
+        hidden = dropout(hidden, self.config.dropout, training=self.training, generator=generator)
+        return Emissions(self._read_out(hidden), lengths, tuple(intermediate))
+
+    def _read_out(self, hidden: Tensor) -> Tensor:
+        logits = self.output(self.norm(hidden))
+        return F.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+class Block(nn.Module):
+    """Layer norm, dropout, one recurrent layer, then the optional projection and residual connection."""
+
+    def __init__(self, config: AcousticConfig, input_size: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(input_size) if config.layer_norm else nn.Identity()
+        self.dropout = config.dropout
+        self.recurrent = RecurrentLayer(
+            config.cell, input_size, config.hidden, bidirectional=config.bidirectional, merge=config.merge
+        )
+        self.output_size = config.projection or self.recurrent.output_size
+        self.project = nn.Linear(self.recurrent.output_size, config.projection) if config.projection else nn.Identity()
+        self.residual = config.residual and self.output_size == input_size
+
+    def forward(self, inputs: Tensor, lengths: Tensor, bptt: Bptt, generator: torch.Generator | None) -> Tensor:
+        """(B, T, input_size), (B,) -> (B, T, output_size)."""
+        hidden = dropout(self.norm(inputs), self.dropout, training=self.training, generator=generator)
+        hidden = self.project(self.recurrent(hidden, lengths, bptt))
+        return inputs + hidden if self.residual else hidden
+
+
+class Subsampling(nn.Module):
+    """Two 3 x 3 convolutions over time and frequency, strided, and a linear layer.
+
+    A padded frame is zero before each convolution, as is the frame beyond an utterance's end, so padding changes nothing.
+
+    Args:
+        num_features: mel bins of an input frame.
+        channels: filters of each convolution.
+        output_size: features of an output frame.
+        factor: 2 or 4 input frames for one output frame, counted as `units.subsampled` does.
+    """
+
+    def __init__(self, num_features: int, channels: int, output_size: int, factor: int) -> None:
+        super().__init__()
+        self.strides = (2, factor // 2)
+        sizes = (1, channels, channels)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(sizes[i], sizes[i + 1], kernel_size=3, stride=(self.strides[i], 2), padding=1) for i in range(2)
+        )
+        self.linear = nn.Linear(channels * subsampled(num_features, 4), output_size)
+
+    def forward(self, log_mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, F), (B,) -> (B, ceil(T / factor), output_size), (B,)."""
+        hidden = log_mel.unsqueeze(1)  # (B, C, T, F)
+        for convolution, stride in zip(self.convolutions, self.strides, strict=True):
+            hidden = F.relu(convolution(hidden * _valid(hidden.shape[2], lengths)[:, None, :, None]))
+            lengths = (lengths + stride - 1) // stride
+        return self.linear(hidden.transpose(1, 2).flatten(2)), lengths
+
+
+def dropout(inputs: Tensor, share: float, *, training: bool, generator: torch.Generator | None) -> Tensor:
+    """Dropout (Srivastava et al. 2014) whose masks come from a given generator, so that a step can be repeated exactly."""
+    if not training or share == 0:
+        return inputs
+    keep = torch.empty_like(inputs).bernoulli_(1 - share, generator=generator)
+    return inputs * keep / (1 - share)
+
+
+def _valid(frames: Frames, lengths: Tensor) -> Tensor:
+    """(B, frames), True at valid frames."""
+    return torch.arange(frames, device=lengths.device) < lengths[:, None]

@@ -1,0 +1,136 @@
+"""Any audio file -> mono float32 waveform.
+
+libsndfile reads WAV, FLAC, Ogg (Vorbis, Opus), MP3 and uncompressed NIST Sphere; PyAV (extra `media`) reads the sound of
+m4a, mp4, webm and what else FFmpeg knows. Reading a path happens here, and in lhotse's manifests, nowhere else.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from asr.errors import DataError, MissingExtra
+from asr.units import Samples, Seconds, seconds_to_samples
+
+Waveform = npt.NDArray[np.float32]
+"""Shape (samples,), mono, full scale is +-1."""
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".sph", ".aiff", ".aif", ".au", ".w64"})
+"""File endings that libsndfile reads."""
+MEDIA_SUFFIXES = frozenset({".m4a", ".mp4", ".webm", ".mkv", ".mov", ".aac", ".wma", ".amr", ".3gp"})
+"""File endings that need PyAV."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says."""
+
+    sample_rate: int
+    num_samples: Samples
+    num_channels: int
+
+    @property
+    def duration(self) -> Seconds:
+        return self.num_samples / self.sample_rate
+
+
+def info(path: Path) -> AudioInfo:
+    """Read a file's header, not its samples.
+
+    Raises:
+        DataError: if the file is missing, is not audio that libsndfile knows, or holds no samples.
+    """
+    _require_file(path)
+    try:
+        header = soundfile.info(str(path))
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{path}: not readable as audio ({error.error_string.strip()}); is it damaged?") from None
+    if header.frames <= 0:
+        raise DataError(f"{path}: holds no samples; remove it or record it again")
+    return AudioInfo(header.samplerate, header.frames, header.channels)
+
+
+def load(path: Path, *, sample_rate: int, start: Seconds = 0.0, duration: Seconds | None = None) -> Waveform:
+    """Read a stretch of a file, its channels averaged, resampled to `sample_rate`.
+
+    Args:
+        path: the file.
+        sample_rate: wanted rate, in Hz; the file's own rate may be any.
+        start: where to begin, in seconds.
+        duration: how much to read, in seconds; None reads to the end.
+
+    Raises:
+        DataError: if the file is missing, damaged, silent in the sense of having no samples, or ends before `start`.
+        MissingExtra: if the file needs PyAV and it is not installed.
+    """
+    _require_file(path)
+    if path.suffix.lower() in MEDIA_SUFFIXES:
+        waveform, rate = _read_media(path)
+        first = seconds_to_samples(start, rate)
+        last = None if duration is None else first + seconds_to_samples(duration, rate)
+        waveform = waveform[first:last]
+    else:
+        waveform, rate = _read_sound(path, start, duration)
+    if waveform.size == 0:
+        raise DataError(f"{path}: holds no samples from {start:g} s on; remove it or correct its times")
+    if not np.isfinite(waveform).all():
+        raise DataError(f"{path}: holds samples that are not numbers; convert it again from its source")
+    return resample(waveform, rate, sample_rate)
+
+
+def resample(waveform: Waveform, rate: int, wanted: int) -> Waveform:
+    """Change the sampling rate with soxr's high-quality filter; the same rate returns the same array."""
+    if rate == wanted:
+        return waveform
+    import librosa
+
+    resampled: Waveform = librosa.resample(waveform, orig_sr=rate, target_sr=wanted, res_type="soxr_hq")
+    return resampled
+
+
+def save_flac(path: Path, waveform: Waveform, sample_rate: int) -> None:
+    """Write a waveform as 16-bit FLAC."""
+    soundfile.write(str(path), waveform, sample_rate, format="FLAC", subtype="PCM_16")
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"{path}: no such audio file")
+
+
+def _read_sound(path: Path, start: Seconds, duration: Seconds | None) -> tuple[Waveform, int]:
+    try:
+        with soundfile.SoundFile(str(path)) as sound:
+            rate: int = sound.samplerate
+            if start > 0:
+                sound.seek(min(seconds_to_samples(start, rate), sound.frames))
+            count = -1 if duration is None else seconds_to_samples(duration, rate)
+            samples = sound.read(count, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{path}: not readable as audio ({error.error_string.strip()}); is it damaged?") from None
+    return np.ascontiguousarray(samples.mean(axis=1, dtype=np.float32)), rate
+
+
+def _read_media(path: Path) -> tuple[Waveform, int]:
+    try:
+        import av
+    except ImportError:
+        raise MissingExtra(f"{path}: reading {path.suffix} files", "media") from None
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise DataError(f"{path}: has no sound track")
+            stream = container.streams.audio[0]
+            rate = int(stream.rate)
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+            blocks = [
+                block.to_ndarray().reshape(-1)
+                for frame in [*container.decode(stream), None]
+                for block in resampler.resample(frame)
+            ]
+    except av.FFmpegError as error:
+        raise DataError(f"{path}: not readable as audio ({error.strerror}); is it damaged?") from None
+    waveform = np.concatenate(blocks) if blocks else np.zeros(0)
+    return waveform.astype(np.float32, copy=False), rate

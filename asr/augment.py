@@ -1,0 +1,90 @@
+"""Augmentation, all of it repeatable: every draw comes from a seed that names the epoch and utterance, or the step."""
+
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from asr.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Speed perturbation (Ko et al. 2015) and SpecAugment's masks (Park et al. 2019; adaptive in time: Park et al. 2020).
+
+    Raises:
+        ConfigError: if a field is outside its range.
+    """
+
+    speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
+    """Speed factors, of which each utterance draws one anew in each epoch; pitch follows speed."""
+    time_masks_per_second: float = 0.8
+    """Time masks for one second of audio; the fraction that is left is a chance of one more."""
+    time_mask_frames: int = 25
+    """Longest time mask, in input frames."""
+    time_mask_share: float = 0.2
+    """Longest time mask, as a share of the utterance."""
+    frequency_masks: int = 2
+    """Frequency masks of each utterance."""
+    frequency_mask_bins: int = 20
+    """Widest frequency mask, in mel bins."""
+
+    def __post_init__(self) -> None:
+        if not self.speeds or not all(0.5 <= speed <= 2.0 for speed in self.speeds):
+            raise ConfigError(f"augment.speeds must be one or more factors in [0.5, 2], got {self.speeds}")
+        if not 0 <= self.time_mask_share <= 1:
+            raise ConfigError(f"augment.time_mask_share must lie in [0, 1], got {self.time_mask_share}")
+        for name in ("time_masks_per_second", "time_mask_frames", "frequency_masks", "frequency_mask_bins"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"augment.{name} must not be negative, got {getattr(self, name)}")
+
+
+def draw_speed(speeds: tuple[float, ...], *, seed: int, epoch: int, utterance: str) -> float:
+    """Choose an utterance's speed factor for an epoch."""
+    return random.Random(f"speed {seed} {epoch} {utterance}").choice(speeds)
+
+
+def spec_augment(
+    log_mel: Tensor, lengths: Tensor, config: AugmentConfig, *, frames_per_second: float, generator: torch.Generator
+) -> Tensor:
+    """Set random stretches of time and bands of frequency to 0, the mean of normalised features.
+
+    Unlike torchaudio's masks these know each utterance's length: their number and width follow it, and none is spent on padding.
+
+    Args:
+        log_mel: (B, T, M).
+        lengths: (B,), valid frames.
+        config: how many masks, how wide.
+        frames_per_second: input frames in a second.
+        generator: source of the draws, on the CPU.
+
+    Returns:
+        (B, T, M), a copy.
+    """
+    _, num_frames, num_mels = log_mel.shape
+    frames = lengths.cpu().double()
+    expected = frames / frames_per_second * config.time_masks_per_second
+    widest = torch.minimum(torch.tensor(float(config.time_mask_frames)), frames * config.time_mask_share)
+    masked = _random_stretches(num_frames, frames, expected, widest, generator).unsqueeze(-1)
+    bins = torch.full_like(frames, num_mels)
+    bands = torch.full_like(frames, config.frequency_masks)
+    widest = torch.full_like(frames, min(config.frequency_mask_bins, num_mels))
+    masked = masked | _random_stretches(num_mels, bins, bands, widest, generator).unsqueeze(1)
+    return log_mel.masked_fill(masked.to(log_mel.device), 0.0)
+
+
+def _random_stretches(
+    size: int, extents: Tensor, expected: Tensor, widest: Tensor, generator: torch.Generator
+) -> Tensor:
+    """(B, size) bool: for each row about `expected` stretches of 0 to `widest` places, within the first `extents` places."""
+    draw = torch.rand(len(extents), generator=generator, dtype=torch.float64)
+    counts = (expected + draw).floor()
+    most = int(counts.max().item()) if len(counts) else 0
+    draws = torch.rand(2, len(extents), most, generator=generator, dtype=torch.float64)
+    widths = (draws[0] * (widest[:, None] + 1)).floor().minimum(extents[:, None])
+    starts = (draws[1] * (extents[:, None] - widths + 1)).floor()
+    active = torch.arange(most) < counts[:, None]
+    places = torch.arange(size)[None, None]
+    inside = (places >= starts[..., None]) & (places < (starts + widths)[..., None]) & active[..., None]
+    return inside.any(dim=1)

@@ -1,0 +1,320 @@
+"""The command line: the only parser and printer.
+
+Each command is a frozen dataclass: its fields are the options, its `run` does the work. Heavy imports wait until a command needs them,
+so that `asr score` does not load PyTorch.
+"""
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
+
+import tyro
+from rich.console import Console
+from tyro.conf import OmitArgPrefixes, Positional
+
+from asr.errors import AsrError, ConfigError
+from asr.text import TextForm
+
+if TYPE_CHECKING:
+    import asr.score
+    from asr.corpora import Options
+    from asr.train import TrainConfig
+
+NUM_WORST = 5
+"""Utterances that an evaluation shows in full."""
+
+
+class Command(Protocol):
+    """What a parsed command line can do."""
+
+    def run(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Score:
+    """Compare two transcript files, paired by utterance id: WER and CER with 95 % intervals."""
+
+    reference: Positional[Path]
+    """What was said: Kaldi text (`id text`), TRN (`text (id)`) or JSONL."""
+    hypothesis: Positional[Path]
+    """What was heard, in any of these forms."""
+    json: bool = False
+    """Print JSON instead of tables."""
+    worst: int = NUM_WORST
+    """How many of the worst utterances to show."""
+
+    def run(self) -> None:
+        from asr.score import score
+        from asr.transcripts import read
+
+        result = score(read(self.reference), read(self.hypothesis, hypotheses=True))
+        _print_score(self.hypothesis.name, result, as_json=self.json, num_worst=self.worst)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Decode the utterances of a manifest and score them against their transcripts."""
+
+    manifest: Positional[Path]
+    """A lhotse cut manifest, such as test.jsonl.gz."""
+    model: Path
+    """A model folder."""
+    json: bool = False
+    """Print JSON instead of tables."""
+    worst: int = NUM_WORST
+    """How many of the worst utterances to show."""
+    hypotheses: Path | None = None
+    """Also write what was heard, as Kaldi text, for `asr score`."""
+    device: str = "auto"
+    """cpu, cuda, or (auto) the better one that is there."""
+
+    def run(self) -> None:
+        from asr.checkpoint import load_model
+        from asr.data import load_cuts
+        from asr.evaluate import choose_device, evaluate
+        from asr.transcripts import write
+
+        recogniser = load_model(self.model, choose_device(self.device))
+        evaluation = evaluate(recogniser, load_cuts(self.manifest))
+        if self.hypotheses is not None:
+            write(self.hypotheses, evaluation.hypotheses)
+        name = self.manifest.name.split(".")[0]
+        _print_score(name, evaluation.score, as_json=self.json, num_worst=self.worst)
+
+
+@dataclass(frozen=True)
+class Transcribe:
+    """Print what is said in recordings, a line each: the file, a tab, the text."""
+
+    files: Positional[tuple[Path, ...]]
+    """Audio files, or folders of them."""
+    model: Path
+    """A model folder."""
+    device: str = "auto"
+    """cpu, cuda, or (auto) the better one that is there."""
+
+    def run(self) -> None:
+        from asr.checkpoint import load_model
+        from asr.evaluate import choose_device
+        from asr.transcribe import find_recordings, transcribe
+
+        paths = find_recordings(self.files)
+        if not paths:
+            raise ConfigError("no file to transcribe was named")
+        recogniser = load_model(self.model, choose_device(self.device))
+        failed = 0
+        for transcript in transcribe(recogniser, paths):
+            if transcript.error is None:
+                print(f"{transcript.path}\t{transcript.text}", flush=True)
+            else:
+                failed += 1
+                print(f"asr: {transcript.error}", file=sys.stderr)
+        if failed:
+            raise AsrError(f"{failed} of {len(paths)} files could not be transcribed")
+
+
+def _prepare_command() -> type[Command]:
+    from asr.corpora import Options
+
+    @dataclass(frozen=True)
+    class Prepare:
+        """Turn a corpus into checked manifests: train, dev and test."""
+
+        corpus: Positional[str]
+        """an4, commonvoice, folder, fsdd, librispeech, prompts, yesno, or lhotse:NAME for any of lhotse's recipes."""
+        out: Path
+        """Folder for the manifests."""
+        source: Path | None = None
+        """The corpus on disk; without it, it is downloaded from its own home."""
+        downloads: Path = Path("data")
+        """Where downloads are kept."""
+        text: TextForm = "basic"
+        """basic: lower case without punctuation; verbatim: as it is."""
+        check: Literal["decode", "header"] = "decode"
+        """Whether every recording is decoded once, or only its header read."""
+        subsampling: int = 4
+        """The model's; it decides how long a transcript may be for its recording."""
+        options: OmitArgPrefixes[Options] = field(default_factory=Options)
+
+        def run(self) -> None:
+            from asr.prepare import prepare, report
+
+            prepared = prepare(
+                self.corpus,
+                self.out,
+                source=self.source,
+                downloads=self.downloads,
+                options=self.options,
+                text_form=self.text,
+                check=self.check,
+                subsampling=self.subsampling,
+            )
+            Console().print(report(prepared))
+
+    return Prepare
+
+
+def _train_command() -> type[Command]:
+    from asr.train import TrainConfig
+
+    @dataclass(frozen=True)
+    class Train:
+        """Train a recogniser on prepared manifests; the same command goes on after a kill."""
+
+        data: Positional[Path]
+        """Folder with train.jsonl.gz and dev.jsonl.gz."""
+        out: Path
+        """Run folder; the best model is in its best/."""
+        config: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+        def run(self) -> None:
+            from asr.train import train
+
+            best = train(self.config, self.data, self.out, Console(stderr=True))
+            print(f"best model: {best}")
+
+    return Train
+
+
+COMMANDS: dict[str, Callable[[], type[Command]]] = {
+    "prepare": _prepare_command,
+    "train": _train_command,
+    "evaluate": lambda: Evaluate,
+    "transcribe": lambda: Transcribe,
+    "score": lambda: Score,
+}
+USAGE = """usage: asr COMMAND ...
+
+  prepare CORPUS --out DIR      a corpus -> checked manifests
+  train DATA --out RUN          manifests -> a model
+  evaluate MANIFEST --model DIR a model's word error rate, with its interval
+  transcribe FILES --model DIR  recordings -> text
+  score REF HYP                 the word error rate between two transcript files
+
+asr COMMAND --help lists a command's options."""
+
+
+def main() -> NoReturn:
+    """Run `asr COMMAND ...` and exit: 0 well done, 1 something the user can mend, 2 a wrong option or setting, 130 interrupted."""
+    name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
+    with _exit_codes():
+        if name in ("-h", "--help"):
+            print(USAGE)
+        elif name not in COMMANDS:
+            raise ConfigError(f"no such command: {name}; there are {', '.join(COMMANDS)}")
+        else:
+            _parse(COMMANDS[name](), f"asr {name}", arguments).run()
+    sys.exit(0)
+
+
+def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None) -> NoReturn:
+    """Prepare a corpus, train on it, evaluate on its test part, print `test WER ...`, and exit.
+
+    Args:
+        corpus: as for `asr prepare`.
+        config: the recipe's settings; every field can be set on the command line.
+        options: the recipe's corpus options, likewise.
+    """
+    with _exit_codes():
+        from asr.corpora import Options
+        from asr.train import TrainConfig
+
+        @dataclass(frozen=True)
+        class Recipe:
+            """Prepare, train and evaluate; the same command goes on after a kill."""
+
+            out: Path = Path("runs") / Path(sys.argv[0]).stem
+            """Run folder."""
+            source: Path | None = None
+            """The corpus on disk; without it, it is downloaded from its own home."""
+            downloads: Path = Path("data")
+            """Where downloads are kept."""
+            options: OmitArgPrefixes[Options] = field(default_factory=lambda: default_options)
+            config: OmitArgPrefixes[TrainConfig] = field(default_factory=lambda: config)
+
+        default_options = options or Options()
+        _run_recipe(corpus, _parse(Recipe, Path(sys.argv[0]).name, sys.argv[1:]))
+    sys.exit(0)
+
+
+def _run_recipe(corpus: str, arguments: Any) -> None:
+    from asr.checkpoint import load_model
+    from asr.data import load_cuts
+    from asr.evaluate import choose_device, evaluate
+    from asr.prepare import prepare, report
+    from asr.score import summary_line
+    from asr.train import train
+    from asr.transcripts import write
+
+    config, out = arguments.config, arguments.out
+    progress = Console(stderr=True)
+    prepared = prepare(
+        corpus,
+        out / "data",
+        source=arguments.source,
+        downloads=arguments.downloads,
+        options=arguments.options,
+        subsampling=config.acoustic.subsampling,
+    )
+    progress.print(report(prepared))
+    best = train(config, out / "data", out, progress)
+    recogniser = load_model(best, choose_device(config.device))
+    evaluation = evaluate(recogniser, load_cuts(out / "data" / "test.jsonl.gz"), loaders=config.loaders)
+    write(out / "test.hypotheses.txt", evaluation.hypotheses)
+    (out / "test.json").write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
+    _print_score("test", evaluation.score, as_json=False, num_worst=NUM_WORST, console=progress)
+    print(summary_line("test", evaluation.score))
+
+
+def _print_score(
+    name: str, score: "asr.score.Score", *, as_json: bool, num_worst: int, console: Console | None = None
+) -> None:
+    if as_json:
+        print(json.dumps(score.to_json(), indent=2, ensure_ascii=False))
+        return
+    from asr.report import figures, worst_utterances
+
+    console = console or Console()
+    console.print(figures(name, score))
+    if num_worst and score.words.errors:
+        console.print(worst_utterances(score, num_worst))
+
+
+def _parse(command: type[Any], program: str, arguments: Sequence[str]) -> Any:
+    """Parse options with tyro, and turn its box of several lines into one.
+
+    Raises:
+        ConfigError: for an option that does not exist or has a wrong value.
+    """
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(command, prog=program, args=arguments, description=command.__doc__)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+    inside = [line.strip("│ ") for line in box.getvalue().splitlines() if line.startswith("│")]
+    message = " ".join(line for line in inside if not line.startswith("──"))
+    raise ConfigError(message.removesuffix(".") or f"wrong options; see {program} --help")
+
+
+@contextlib.contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Print an error of the user's as one line, and exit with its code."""
+    try:
+        yield
+    except AsrError as error:
+        print(f"asr: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("asr: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

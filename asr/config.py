@@ -1,0 +1,77 @@
+"""Frozen dataclasses <-> JSON, for the settings that a run and a model keep."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from typing import Any, TypeVar
+
+from asr.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Turn nested dataclasses into what JSON can hold (tuples become lists)."""
+    return {
+        field.name: to_dict(value)
+        if dataclasses.is_dataclass(value)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for field in dataclasses.fields(config)
+        for value in [getattr(config, field.name)]
+    }
+
+
+def from_dict(kind: type[T], values: Any, *, where: str, prefix: str = "") -> T:
+    """Build a dataclass from what JSON held; fields that are absent take their defaults.
+
+    Raises:
+        ConfigError: for a field that does not exist or has a value of another type; `where` names the file.
+    """
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where}: {prefix.rstrip('.') or 'the file'} must be an object of fields")
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: hints[field.name] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    arguments = {}
+    for name, value in values.items():
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            hint = f"; did you mean {prefix}{near[0]}?" if near else ""
+            raise ConfigError(f"{where}: no such field: {prefix}{name}{hint}")
+        if dataclasses.is_dataclass(fields[name]):
+            value = from_dict(typing.cast(type, fields[name]), value, where=where, prefix=f"{prefix}{name}.")
+        elif isinstance(value, list):
+            value = tuple(value)
+        if not _fits(value, fields[name]):
+            raise ConfigError(f"{where}: {prefix}{name} cannot be {value!r}")
+        arguments[name] = value
+    return kind(**arguments)
+
+
+def differences(before: Any, after: Any) -> list[str]:
+    """Name the fields in which two configs of one kind differ, with both values."""
+    found = []
+    for field in dataclasses.fields(before):
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if dataclasses.is_dataclass(old):
+            found += [f"{field.name}.{line}" for line in differences(old, new)]
+        elif old != new:
+            found.append(f"{field.name} was {old}, is {new}")
+    return found
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)

@@ -1,0 +1,104 @@
+"""Corpora: a module each, with `read` and, where it can be fetched, `download`; here a name becomes one of them."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from asr.corpora import an4, commonvoice, folder, fsdd, lhotse_recipe, librispeech, prompts, yesno
+from asr.corpora.utterance import Splits
+from asr.errors import ConfigError, DataError
+
+NAMES = ("an4", "commonvoice", "folder", "fsdd", "librispeech", "prompts", "yesno")
+"""The corpora known by name; "lhotse:NAME" stands for any of lhotse's own recipes."""
+
+LHOTSE = "lhotse:"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What some corpora let the user choose; None, or an empty list, is the corpus's own default.
+
+    Attributes:
+        language: prompts: which of en, es, fr, it, ru. folder, commonvoice: the language's code, noted with each
+            utterance.
+        held_out_speaker: fsdd: test on all of this speaker, who is then heard nowhere else.
+        train: librispeech: the parts to train on.
+        dev: librispeech: the parts for dev.
+        test: librispeech: the parts for test.
+    """
+
+    language: str | None = None
+    held_out_speaker: str | None = None
+    train: tuple[str, ...] = ()
+    dev: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+
+_TAKES = {
+    "commonvoice": {"language"},
+    "folder": {"language"},
+    "fsdd": {"held_out_speaker"},
+    "librispeech": {"train", "dev", "test"},
+    "prompts": {"language"},
+}
+
+
+def read(corpus: str, source: Path, options: Options) -> Splits:
+    """Read a corpus that is on disk.
+
+    Raises:
+        ConfigError: if the corpus is unknown or does not take an option that is set.
+        DataError: if it cannot be read as that corpus.
+    """
+    _require_options_fit(corpus, options)
+    match corpus:
+        case "an4":
+            return an4.read(source)
+        case "commonvoice":
+            return commonvoice.read(source, language=options.language)
+        case "folder":
+            return folder.read(source, language=options.language)
+        case "fsdd":
+            return fsdd.read(source, held_out_speaker=options.held_out_speaker)
+        case "librispeech":
+            return librispeech.read(source, train=options.train, dev=options.dev, test=options.test)
+        case "prompts":
+            return prompts.read(source, options.language or "en")
+        case "yesno":
+            return yesno.read(source)
+    return lhotse_recipe.read(corpus.removeprefix(LHOTSE), source)
+
+
+def download(corpus: str, downloads: Path, options: Options) -> Path:
+    """Fetch a corpus into a folder of its own in `downloads`, unless it is there, and return what `read` takes as
+    source.
+
+    Raises:
+        ConfigError: as `read` does.
+        DataError: if the corpus is not to be had by a program; says how to get it.
+        DownloadError: if it cannot be fetched whole.
+    """
+    _require_options_fit(corpus, options)
+    match corpus:
+        case "an4":
+            return an4.download(downloads)
+        case "fsdd":
+            return fsdd.download(downloads)
+        case "librispeech":
+            return librispeech.download(downloads, train=options.train, dev=options.dev, test=options.test)
+        case "prompts":
+            return prompts.download(downloads, options.language or "en")
+        case "yesno":
+            return yesno.download(downloads)
+        case "commonvoice":
+            raise DataError(commonvoice.HOW_TO_GET)
+        case "folder":
+            raise DataError("folder: is your own data, so name it with --source DIR")
+    raise DataError(f"{corpus}: fetch it with `lhotse download`, then name its folder with --source DIR")
+
+
+def _require_options_fit(corpus: str, options: Options) -> None:
+    if corpus not in NAMES and not corpus.startswith(LHOTSE):
+        raise ConfigError(f"corpus is {corpus}; it must be one of {', '.join(NAMES)}, or lhotse:NAME")
+    for field in fields(options):
+        if getattr(options, field.name) and field.name not in _TAKES.get(corpus, ()):
+            raise ConfigError(f"{field.name} is {getattr(options, field.name)}, but {corpus} has no such option")

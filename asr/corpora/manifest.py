@@ -1,0 +1,61 @@
+"""NeMo's manifests: a JSON object a line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from asr.corpora.lines import read_lines
+from asr.corpora.table import Row
+from asr.corpora.utterance import Problem, Utterance
+
+
+def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], list[Problem]]:
+    """Read the utterances of a manifest.
+
+    Its fields are audio_filepath and text, and if they are there offset, duration, speaker, id, split and lang.
+    Relative audio paths start from the manifest's folder. Without an id, the path without its ending, and the offset, make one.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    lines, problems = read_lines(path)
+    rows = []
+    for number, line in lines:
+        where = f"{path}:{number}"
+        entry = _parse(line)
+        if isinstance(entry, str):
+            problems.append(Problem(where, entry))
+            continue
+        file = Path(entry["audio_filepath"])
+        offset = entry.get("offset") or 0.0
+        name = file.with_suffix("").as_posix() + (f"@{offset:g}" if offset else "")
+        utterance = Utterance(
+            id=str(entry.get("id") or name),
+            audio=path.parent / file,
+            text=entry["text"],
+            where=where,
+            speaker=str(entry["speaker"]) if entry.get("speaker") is not None else None,
+            start=offset,
+            duration=entry.get("duration"),
+            language=entry.get("lang") or language,
+        )
+        rows.append(Row(utterance, str(entry.get("split") or "").lower()))
+    return rows, problems
+
+
+def _parse(line: str) -> dict[str, Any] | str:
+    """Read one line: its fields, or what is wrong with it."""
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        return f"is not JSON ({error.msg} at column {error.colno})"
+    if not isinstance(entry, dict):
+        return "is not a JSON object"
+    for field in ("audio_filepath", "text"):
+        if not isinstance(entry.get(field), str) or not (entry[field] or field == "text"):
+            return f"has no {field}, or it is not a string"
+    for field in ("offset", "duration"):
+        value = entry.get(field)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            return f"{field} is {value!r}, not a number of seconds"
+    return entry

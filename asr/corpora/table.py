@@ -1,0 +1,95 @@
+"""Tables of utterances: TSV and CSV files whose first line names the columns."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.corpora.lines import read_lines
+from asr.corpora.utterance import Problem, Utterance
+from asr.errors import DataError
+
+AUDIO = ("path", "audio", "file", "audio_filepath", "wav_filename", "filename")
+TEXT = ("sentence", "text", "transcript", "transcription")
+ID = ("id", "utterance_id", "utt_id")
+SPEAKER = ("speaker", "client_id", "speaker_id")
+LANGUAGE = ("language", "locale", "lang")
+SPLIT = ("split", "subset")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One utterance of a user's list, and the split that the list names for it ("" if none)."""
+
+    utterance: Utterance
+    split: str = ""
+
+
+def read_table(path: Path, audio_folder: Path, language: str | None = None) -> tuple[list[Row], list[Problem]]:
+    """Read the utterances of a table.
+
+    A .csv is parted by commas and may quote its fields; any other is parted by tabs and quotes nothing, as in Common
+    Voice. Column names are looked for in `AUDIO`, `TEXT`, `ID`, `SPEAKER`, `LANGUAGE` and `SPLIT`, letter case aside;
+    the first two must be there. Without an id column the id is the path without its ending.
+
+    Args:
+        path: the table.
+        audio_folder: what relative audio paths start from.
+        language: for utterances of which the table does not say it.
+
+    Raises:
+        DataError: if the file cannot be read or its first line does not name the columns.
+    """
+    lines, problems = read_lines(path)
+    commas = path.suffix.lower() == ".csv"
+    texts = (f"{line}\n" for _, line in lines)
+    reader = csv.reader(texts) if commas else csv.reader(texts, delimiter="\t", quoting=csv.QUOTE_NONE)
+    try:
+        records = [(f"{path}:{lines[reader.line_num - 1][0]}", fields) for fields in reader]
+    except csv.Error as error:
+        where = f"{path}:{lines[reader.line_num - 1][0]}"
+        raise DataError(f"{where}: cannot be read from here on ({error}); is a quote missing before?") from None
+    header = [name.strip().lower() for name in records[0][1]] if records else []
+    columns = {kind[0]: _column(header, kind) for kind in (AUDIO, TEXT, ID, SPEAKER, LANGUAGE, SPLIT)}
+    if columns["path"] is None or columns["sentence"] is None:
+        raise DataError(
+            f"{path}:1: the first line must name the columns, parted by {'commas' if commas else 'tabs'}: "
+            f"one of {', '.join(AUDIO)} and one of {', '.join(TEXT)}"
+        )
+    rows = []
+    for where, fields in records[1:]:
+        row = _row(fields, header, columns, where, audio_folder, language)
+        if isinstance(row, Row):
+            rows.append(row)
+        else:
+            problems.append(Problem(where, row))
+    return rows, problems
+
+
+def _row(
+    fields: Sequence[str],
+    header: Sequence[str],
+    columns: Mapping[str, int | None],
+    where: str,
+    audio_folder: Path,
+    language: str | None,
+) -> Row | str:
+    """Read one line: its utterance, or what is wrong with it."""
+    if len(fields) != len(header):
+        return f"has {len(fields)} fields, but the first line names {len(header)} columns"
+    cells = {name: "" if at is None else fields[at].strip() for name, at in columns.items()}
+    if not cells["path"]:
+        return "names no audio file"
+    utterance = Utterance(
+        id=cells["id"] or Path(cells["path"]).with_suffix("").as_posix(),
+        audio=audio_folder / cells["path"],
+        text=cells["sentence"],
+        where=where,
+        speaker=cells["speaker"] or None,
+        language=cells["language"] or language,
+    )
+    return Row(utterance, cells["split"].lower())
+
+
+def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
+    return next((header.index(name) for name in names if name in header), None)

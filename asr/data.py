@@ -1,0 +1,198 @@
+"""Manifest -> batches of utterances, loaded in the background."""
+
+import gzip
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lhotse.audio import set_current_audio_backend
+from lhotse.audio.backend import LibsndfileBackend
+from lhotse.cut import Cut
+from lhotse.serialization import deserialize_item
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from asr.augment import draw_speed
+from asr.errors import DataError
+from asr.tokenizer import Tokenizer
+from asr.units import Seconds
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances of one batch, padded at their ends."""
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    waveforms: Tensor
+    """(B, N), float32."""
+    num_samples: Tensor
+    """(B,)."""
+    tokens: Tensor
+    """(B, U), 0 where padded."""
+    num_tokens: Tensor
+    """(B,)."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy to a device."""
+        waveforms, num_samples = self.waveforms.to(device), self.num_samples.to(device)
+        return Batch(self.ids, self.texts, waveforms, num_samples, self.tokens.to(device), self.num_tokens.to(device))
+
+    def split(self, shards: int) -> "list[Batch]":
+        """Deal the utterances out, by length in turn, to at most `shards` batches of about equal work, each no longer than it needs."""
+        order = self.num_samples.argsort(descending=True, stable=True)
+        parts = [order[first::shards] for first in range(min(shards, len(order)))]
+        return [
+            Batch(
+                ids=tuple(self.ids[i] for i in part),
+                texts=tuple(self.texts[i] for i in part),
+                waveforms=self.waveforms[part, : int(self.num_samples[part].max())],
+                num_samples=self.num_samples[part],
+                tokens=self.tokens[part, : int(self.num_tokens[part].max())],
+                num_tokens=self.num_tokens[part],
+            )
+            for part in parts
+        ]
+
+
+def load_cuts(manifest: Path) -> list[Cut]:
+    """Read a lhotse cut manifest, `.jsonl` or `.jsonl.gz`, whole.
+
+    Raises:
+        DataError: if the file is missing or empty, or for the first line that is not a cut.
+    """
+    if not manifest.is_file():
+        raise DataError(f"{manifest}: no such manifest; `asr prepare` writes train, dev and test manifests")
+    cuts: list[Cut] = []
+    number = 0
+    try:
+        with (
+            gzip.open(manifest, "rt", encoding="utf-8")
+            if manifest.suffix == ".gz"
+            else manifest.open(encoding="utf-8") as lines
+        ):
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    cuts.append(_parse_cut(line))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{manifest}:{number}: not JSON ({error.msg}); prepare the corpus again") from None
+    except (ValueError, KeyError, TypeError, AssertionError, AttributeError):
+        raise DataError(f"{manifest}:{number}: not a lhotse cut; prepare the corpus again") from None
+    except (OSError, EOFError) as error:
+        raise DataError(f"{manifest}: cannot be read ({error}); prepare the corpus again") from None
+    if not cuts:
+        raise DataError(f"{manifest}: holds no utterance")
+    return cuts
+
+
+def _parse_cut(line: str) -> Cut:
+    cut = deserialize_item(json.loads(line))
+    if not isinstance(cut, Cut):
+        raise TypeError(f"a {type(cut).__name__}")
+    return cut
+
+
+def text_of(cut: Cut) -> str:
+    """The transcript of a cut: its supervisions' texts, in order of time."""
+    return " ".join(s.text for s in sorted(cut.supervisions, key=lambda s: s.start) if s.text)
+
+
+def perturb_speeds(cuts: Sequence[Cut], speeds: tuple[float, ...], *, seed: int, epoch: int) -> list[Cut]:
+    """Give each cut the speed that it draws for this epoch; the audio follows when it is loaded."""
+    drawn = ((cut, draw_speed(speeds, seed=seed, epoch=epoch, utterance=cut.id)) for cut in cuts)
+    return [cut if speed == 1.0 else cut.perturb_speed(speed, affix_id=False) for cut, speed in drawn]
+
+
+def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
+    """Group cuts of like duration so that a batch, padding included, is at most `longest` seconds; a longer cut is alone.
+
+    Sorted by jittered duration, cut into runs, the runs shuffled: every cut is in one batch, and other neighbours each epoch. (lhotse's
+    dynamic bucketing ended an epoch of AN4 with batches of 4 to 50 of 60 s, and refuses corpora with fewer cuts than buckets.)
+
+    Args:
+        cuts: the utterances.
+        longest: a batch's bound, in seconds of padded audio.
+        seed: of the jitter and the shuffle; None keeps plain order of duration, longest first.
+    """
+    draw = random.Random(f"batches {seed}")
+    jitter = 0.05 if seed is not None else 0.0
+    keyed = [(cut.duration * (1 + jitter * draw.uniform(-1, 1)), index) for index, cut in enumerate(cuts)]
+    batches: list[list[Cut]] = []
+    widest = 0.0
+    for _, index in sorted(keyed, reverse=True):
+        cut = cuts[index]
+        widest = max(widest, cut.duration)
+        if not batches or widest * (len(batches[-1]) + 1) > longest:
+            batches.append([])
+            widest = cut.duration
+        batches[-1].append(cut)
+    if seed is not None:
+        draw.shuffle(batches)
+    return batches
+
+
+def collate(ids: Sequence[str], texts: Sequence[str], waveforms: Sequence[Tensor], tokenizer: Tokenizer) -> Batch:
+    """Pad waveforms and tokens to a batch."""
+    tokens = [torch.tensor(tokenizer.encode(text), dtype=torch.long) for text in texts]
+    pad = torch.nn.utils.rnn.pad_sequence
+    return Batch(
+        ids=tuple(ids),
+        texts=tuple(texts),
+        waveforms=pad(list(waveforms), batch_first=True),
+        num_samples=torch.tensor([len(waveform) for waveform in waveforms]),
+        tokens=pad(tokens, batch_first=True),
+        num_tokens=torch.tensor([len(sequence) for sequence in tokens]),
+    )
+
+
+class BatchDataset(Dataset["Batch | DataError"]):
+    """Batch plans by index; the audio is read, resampled, speed-perturbed and averaged to mono when a batch is asked for.
+
+    Audio that cannot be read comes back as the error, for the main process to raise: a loader process would bury it in a traceback.
+    """
+
+    def __init__(self, batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, sample_rate: int) -> None:
+        self.batches = batches
+        self.tokenizer = tokenizer
+        self.sample_rate = sample_rate
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> "Batch | DataError":
+        set_current_audio_backend(LibsndfileBackend())  # else lhotse hands Sphere files to an external program
+        cuts = self.batches[index]
+        waveforms = []
+        for cut in cuts:
+            try:
+                audio = cut.resample(self.sample_rate).load_audio()  # (channels, samples)
+            except Exception as error:
+                first = str(error).strip().split("\n")[0]
+                return DataError(f"utterance {cut.id}: its audio cannot be read ({first}); prepare the corpus again")
+            waveforms.append(torch.from_numpy(audio).mean(dim=0))
+        return collate([cut.id for cut in cuts], [text_of(cut) for cut in cuts], waveforms, self.tokenizer)
+
+
+def load_batches(
+    batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, *, sample_rate: int, loaders: int
+) -> Iterator[Batch]:
+    """Load planned batches in order, ahead of their use.
+
+    Args:
+        batches: from `plan_batches`.
+        tokenizer: for the targets.
+        sample_rate: of the waveforms, in Hz.
+        loaders: background processes; 0 loads in this one. Each uses one thread.
+
+    Raises:
+        DataError: if audio cannot be read; names the utterance.
+    """
+    dataset = BatchDataset(batches, tokenizer, sample_rate)
+    loader = DataLoader(dataset, batch_size=None, num_workers=loaders, prefetch_factor=4 if loaders else None)
+    for batch in loader:
+        if isinstance(batch, DataError):
+            raise batch
+        yield batch

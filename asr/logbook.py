@@ -1,0 +1,97 @@
+"""What a run writes down: `metrics.jsonl`, TensorBoard events and a picture of the curves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from asr.checkpoint import atomic
+
+
+class Logbook:
+    """One run's records, a line an epoch and a line every few steps.
+
+    A resumed run goes on from its checkpoint: lines after that step are dropped, so that no step stands twice.
+
+    Args:
+        folder: the run's.
+        step: of the checkpoint that the run goes on from; 0 for a new run.
+    """
+
+    def __init__(self, folder: Path, *, step: int) -> None:
+        self.folder = folder
+        self.path = folder / "metrics.jsonl"
+        self.records = [record for record in read_metrics(self.path) if record["step"] <= step]
+        with atomic(self.path) as path:
+            path.write_text("".join(json.dumps(record) + "\n" for record in self.records), encoding="utf-8")
+        self._file = self.path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """Write a line; its numbers also go to TensorBoard under `kind/name`."""
+        record = {"kind": kind, "step": step, **values}
+        self.records.append(record)
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            if isinstance(value, int | float):
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self) -> None:
+        """Flush and close, and draw the curves."""
+        self._file.close()
+        self._board.close()
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw `curves.png`: losses, word error rate, gradient norm and learning rate against epochs."""
+        import matplotlib.figure
+
+        steps = [record for record in self.records if record["kind"] == "step"]
+        epochs = [record for record in self.records if record["kind"] == "epoch"]
+        if not epochs:
+            return
+        figure = matplotlib.figure.Figure(figsize=(11, 7), layout="constrained")
+        losses, errors, norms, rates = figure.subplots(2, 2).flat
+        progress = [record["progress"] for record in steps]
+        ends = [record["epoch"] for record in epochs]
+        losses.plot(progress, [record["loss"] for record in steps], color="tab:blue", alpha=0.25, linewidth=0.8)
+        losses.plot(ends, [record["train_loss"] for record in epochs], color="tab:blue", label="train (augmented)")
+        losses.plot(ends, [record["dev_loss"] for record in epochs], color="tab:orange", label="dev")
+        losses.set(title="CTC loss of an utterance's token", ylabel="nats", yscale="log")
+        losses.legend()
+        errors.plot(ends, [100 * record["wer"] for record in epochs], color="tab:orange", label="dev WER")
+        low, high = ([100 * record[name] for record in epochs] for name in ("wer_low", "wer_high"))
+        errors.fill_between(ends, low, high, color="tab:orange", alpha=0.2, label="95 % interval")
+        errors.plot(ends, [100 * record["cer"] for record in epochs], color="tab:green", label="dev CER")
+        best = min(epochs, key=lambda record: (record["wer"], record["cer"]))
+        errors.set(
+            title=f"dev WER, best {100 * best['wer']:.2f} % after epoch {best['epoch']}", ylabel="%", ylim=(0, 105)
+        )
+        errors.legend()
+        norms.plot(progress, [record["gradient_norm"] for record in steps], color="tab:purple", linewidth=0.8)
+        norms.axhline(steps[-1]["clip"], color="black", linestyle="--", linewidth=0.8, label="clipped above")
+        clipped = sum(record["clipped_share"] for record in epochs) / len(epochs)
+        norms.set(title=f"gradient norm before clipping ({100 * clipped:.0f} % of steps clipped)", yscale="log")
+        norms.legend()
+        rates.plot(progress, [record["learning_rate"] for record in steps], color="tab:red")
+        rates.set(title="learning rate")
+        for axes in (losses, errors, norms, rates):
+            axes.set_xlabel("epoch")
+            axes.grid(alpha=0.3)
+        with atomic(self.folder / "curves.png") as path:
+            figure.savefig(path, format="png", dpi=110)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Read a run's `metrics.jsonl`; a last line that a kill cut short is left out. No file, no records."""
+    if not path.is_file():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return records

@@ -1,0 +1,61 @@
+"""A recogniser: features, acoustic model and tokenizer, that belong together."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from asr.acoustic import AcousticConfig, AcousticModel, Emissions
+from asr.bptt import Full
+from asr.features import FeatureConfig, LogMel
+from asr.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class RecogniserConfig:
+    """What a model folder's `config.json` holds."""
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    acoustic: AcousticConfig = field(default_factory=AcousticConfig)
+
+
+class Recogniser:
+    """Waveforms in, log-probs of tokens out.
+
+    Args:
+        config: shapes of features and acoustic model.
+        tokenizer: what the tokens mean.
+    """
+
+    def __init__(self, config: RecogniserConfig, tokenizer: Tokenizer) -> None:
+        self.config = config
+        self.tokenizer = tokenizer
+        self.features = LogMel(config.features)
+        self.acoustic = AcousticModel(config.acoustic, num_features=config.features.num_mels, num_tokens=tokenizer.size)
+
+    def to(self, device: torch.device) -> "Recogniser":
+        """Move the modules, and return this recogniser."""
+        self.features.to(device)
+        self.acoustic.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.acoustic.parameters()).device
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.acoustic.parameters())
+
+    @torch.no_grad()
+    def emissions(self, waveforms: Tensor, num_samples: Tensor) -> Emissions:
+        """Score whole utterances, as at test time.
+
+        Args:
+            waveforms: (B, N) float32 at the features' sample rate, on any device.
+            num_samples: (B,), valid samples. A waveform too short for one frame has log-probs of length 0.
+        """
+        self.acoustic.eval()
+        log_mel, lengths = self.features(waveforms.to(self.device), num_samples.to(self.device))
+        emissions: Emissions = self.acoustic(log_mel, lengths, Full())
+        return emissions

@@ -1,0 +1,139 @@
+"""A score for the eye: the figures, and the worst utterances aligned.
+
+Both come as rich renderables, which print in colour where the terminal has it and say the same without. Ids and words
+are shown as they are, never read as markup; control characters, which could steer a terminal, are replaced.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from math import isfinite
+
+from rich import box
+from rich.cells import cell_len, chop_cells
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from asr.score import Counts, Edit, Rate, Score, UtteranceScore, worst
+
+_MARKS = {"equal": "", "substitution": "S", "deletion": "D", "insertion": "I"}
+_STYLES = {"equal": "", "substitution": "yellow", "deletion": "red", "insertion": "cyan"}
+_LABELS = ("REF ", "HYP ", "    ")
+_NARROWEST = 8  # cells for words, on whatever terminal
+_IDS_SHOWN = 5
+
+
+def figures(name: str, score: Score) -> RenderableType:
+    """Show rates in per cent with their 95 % intervals, the counts behind them, and ids without a partner if any."""
+    utterances = len(score.utterances)
+    table = Table(
+        title=Text(_printable(f"{name}: {utterances:,} utterances, {score.words.reference_length:,} words")),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("", overflow="fold")
+    for heading in ("rate %", "95 % interval", "errors", "sub", "del", "ins", "of"):
+        table.add_column(heading, justify="right", overflow="fold")  # no digit is ever left out
+    table.add_row("words (WER)", *_rate_cells(score.wer), *_count_cells(score.words))
+    table.add_row("characters (CER)", *_rate_cells(score.cer), *_count_cells(score.characters))
+    sentence_rate = f"{100 * score.sentence_errors / utterances:.2f}"
+    table.add_row("sentences (SER)", sentence_rate, "", f"{score.sentence_errors:,}", "", "", "", f"{utterances:,}")
+    parts: list[RenderableType] = [table]
+    if score.missing:
+        parts.append(_id_list(score.missing, "without a hypothesis, counted as deleted"))
+    if score.extra:
+        parts.append(_id_list(score.extra, "without a reference, not counted"))
+    return Group(*parts)
+
+
+def worst_utterances(score: Score, count: int) -> RenderableType:
+    """Show up to `count` utterances, those with the most word errors first, each aligned; say so if none has any."""
+    utterances = worst(score, count)
+    if not utterances:
+        return Text("no utterance has a word error")
+    return Group(*(part for utterance in utterances for part in (_heading(utterance), Alignment(utterance), "")))
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """An utterance in three lines: reference, hypothesis and S, D or I under each error, folded to the console's width.
+
+    Columns are padded by display width, so wide scripts line up. Asterisks stand where a side has no word. A word wider
+    than the console goes on in the next three lines, as whole sentences do in scripts without spaces.
+    """
+
+    utterance: UtteranceScore
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(_NARROWEST, options.max_width - cell_len(_LABELS[0]))
+        for columns in _folded(_columns(self.utterance.alignment, width), width):
+            for label, cells in zip(_LABELS, zip(*columns, strict=True), strict=True):
+                line = Text(" ").join(cells)
+                line.rstrip()
+                if label.strip() or line.plain:  # a stretch without errors needs no marks
+                    yield Text.assemble((label, "dim"), line, no_wrap=True)
+
+
+def _rate_cells(rate: Rate) -> tuple[str, str]:
+    return _per_cent(rate.value), f"{_per_cent(rate.low)} – {_per_cent(rate.high)}"
+
+
+def _per_cent(fraction: float) -> str:
+    return f"{100 * fraction:.2f}" if isfinite(fraction) else "infinite"
+
+
+def _count_cells(counts: Counts) -> tuple[str, ...]:
+    fields = (counts.errors, counts.substitutions, counts.deletions, counts.insertions, counts.reference_length)
+    return tuple(f"{field:,}" for field in fields)
+
+
+def _id_list(ids: Sequence[str], what: str) -> Text:
+    shown = ", ".join(ids[:_IDS_SHOWN]) + (", ..." if len(ids) > _IDS_SHOWN else "")
+    return Text(_printable(f"{len(ids):,} {what}: {shown}"))
+
+
+def _heading(utterance: UtteranceScore) -> Text:
+    words = utterance.words
+    rate = f"WER {_per_cent(words.rate)} %" if words.reference_length else "nothing was said"
+    figures = f"  errors {words.errors}, words {words.reference_length}, {rate}"
+    return Text.assemble((_printable(utterance.id), "bold"), figures)
+
+
+def _printable(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "\ufffd", text)
+
+
+def _columns(alignment: Iterable[Edit], width: int) -> Iterator[list[Text]]:
+    """Lay each edit out as a column of three cells of one width, or as several where a word is wider than `width`."""
+    for edit in alignment:
+        mark, style = _MARKS[edit.kind], _STYLES[edit.kind]
+        words = (_printable(edit.reference), _printable(edit.hypothesis))
+        pieces = [chop_cells(word, width) or [word] for word in words]  # it finds no piece in marks without a letter
+        for reference, hypothesis in zip_longest(*pieces, fillvalue=""):
+            cells = max(cell_len(reference), cell_len(hypothesis))
+            if edit.kind == "insertion":
+                reference = "*" * cells
+            elif edit.kind == "deletion":
+                hypothesis = "*" * cells
+            texts = (reference, hypothesis, mark)
+            yield [Text(text + " " * (max(1, cells) - cell_len(text)), style=style) for text in texts]
+            mark = ""
+
+
+def _folded(columns: Iterable[list[Text]], width: int) -> Iterator[list[list[Text]]]:
+    """Gather columns into lines of at most `width` cells, one space between columns."""
+    line: list[list[Text]] = []
+    used = 0
+    for column in columns:
+        cells = column[0].cell_len
+        if line and used + 1 + cells > width:
+            yield line
+            line, used = [], 0
+        used += cells + (1 if line else 0)
+        line.append(column)
+    if line:
+        yield line

@@ -1,0 +1,35 @@
+"""Transcripts as they are trained on and scored: one form for every corpus."""
+
+import re
+import unicodedata
+from typing import Literal, TypeAlias
+
+TextForm: TypeAlias = Literal["basic", "verbatim"]
+"""`basic`: NFKC, lower case, no punctuation but apostrophes inside words. `verbatim`: NFC and single spaces only."""
+
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
+_JOINERS = "\u200c\u200d"  # zero-width (non-)joiner: part of the spelling in Persian, Sinhala and others
+
+
+def normalise(text: str, form: TextForm = "basic") -> str:
+    """Bring a transcript to its form; words are then what single spaces separate.
+
+    Hyphens and dashes part words; apostrophes stay where a letter stands on both sides ("don't"), and go elsewhere.
+    Marks that belong to letters (accents, vowel signs, tone marks) stay, and so do joiners inside words; other format
+    characters (soft hyphens, direction marks) vanish. A text of punctuation alone becomes the empty string.
+    """
+    if form == "verbatim":
+        return " ".join(unicodedata.normalize("NFC", text).split())
+    text = text.replace("\u00b4", "'")  # an acute accent typed for an apostrophe: NFKC would part the word there
+    text = unicodedata.normalize("NFKC", text).lower().translate(_APOSTROPHES)
+    kept = "".join(_kept(c) for c in text)
+    kept = re.sub(rf"(?<![^\s'])[{_JOINERS}]+|\u200c+(?![^\s'])", "", kept)
+    kept = re.sub(r"(?<![^\s'])'|'(?![^\s'])", " ", kept)
+    return " ".join(unicodedata.normalize("NFC", kept).split())
+
+
+def _kept(character: str) -> str:
+    category = unicodedata.category(character)
+    if category[0] in "LMN" or character == "'" or character in _JOINERS:
+        return character
+    return "" if category == "Cf" else " "

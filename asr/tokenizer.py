@@ -1,0 +1,145 @@
+"""Text <-> tokens. Token 0 is CTC's blank and never text."""
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import sentencepiece
+
+from asr.errors import ConfigError, ModelError
+
+CHARACTERS_FILE = "characters.json"
+SENTENCEPIECE_FILE = "sentencepiece.model"
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """What a token is.
+
+    Raises:
+        ConfigError: if `size` is too small.
+    """
+
+    units: Literal["characters", "sentencepiece"] = "characters"
+    """Characters of the training text, or subwords learned from it (Kudo 2018)."""
+    size: int = 100
+    """Number of subwords; characters need no number."""
+
+    def __post_init__(self) -> None:
+        if self.size < 4:
+            raise ConfigError(f"tokenizer.size must be at least 4, got {self.size}")
+
+
+class Tokenizer(Protocol):
+    """What the rest of the program asks of either kind."""
+
+    @property
+    def size(self) -> int:
+        """Number of tokens, blank included."""
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a text, none of them 0; characters that were never trained on have no token and are left out."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of tokens without blanks and repeats, its words parted by single spaces."""
+
+    def save(self, folder: Path) -> None:
+        """Write one file into a model folder."""
+
+
+class CharacterTokenizer:
+    """One token a Unicode character of the training text, spaces included, in code point order from 1."""
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = tuple(characters)
+        self._tokens = {character: token for token, character in enumerate(self.characters, start=1)}
+
+    @property
+    def size(self) -> int:
+        return 1 + len(self.characters)
+
+    def encode(self, text: str) -> list[int]:
+        return [self._tokens[character] for character in text if character in self._tokens]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return " ".join("".join(self.characters[token - 1] for token in tokens).split())
+
+    def save(self, folder: Path) -> None:
+        (folder / CHARACTERS_FILE).write_text(json.dumps(self.characters, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+class SentencePieceTokenizer:
+    """Subwords of a unigram language model (Kudo 2018), one token each, from 1."""
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self._unknown = self._processor.unk_id()
+
+    @property
+    def size(self) -> int:
+        return 1 + int(self._processor.vocab_size())
+
+    def encode(self, text: str) -> list[int]:
+        return [piece + 1 for piece in self._processor.encode(text) if piece != self._unknown]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        pieces = [token - 1 for token in tokens if token - 1 != self._unknown]
+        return " ".join(self._processor.decode(pieces).split())
+
+    def save(self, folder: Path) -> None:
+        (folder / SENTENCEPIECE_FILE).write_bytes(self._model)
+
+
+def train_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
+    """Learn the tokens of the training transcripts.
+
+    Raises:
+        ConfigError: if there is no text, or too little of it for the number of subwords.
+    """
+    texts = sorted(set(texts))
+    characters = sorted(set("".join(texts)))
+    if not characters:
+        raise ConfigError("no training transcript holds any text; was the corpus prepared?")
+    if config.units == "characters":
+        return CharacterTokenizer(characters)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            vocab_size=config.size,
+            model_type="unigram",
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            bos_id=-1,
+            eos_id=-1,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        reason = str(error).rsplit("]", 1)[-1].strip()
+        raise ConfigError(f"tokenizer.size {config.size} does not fit the training text: {reason}") from None
+    return SentencePieceTokenizer(model.getvalue())
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read the tokenizer of a model folder.
+
+    Raises:
+        ModelError: if there is none, or it is damaged.
+    """
+    try:
+        if (folder / SENTENCEPIECE_FILE).is_file():
+            return SentencePieceTokenizer((folder / SENTENCEPIECE_FILE).read_bytes())
+        characters = json.loads((folder / CHARACTERS_FILE).read_text(encoding="utf-8"))
+        if not (isinstance(characters, list) and all(isinstance(c, str) and len(c) == 1 for c in characters)):
+            raise ValueError("not a list of characters")
+        return CharacterTokenizer(characters)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{folder}: its tokenizer cannot be read ({error}); copy the whole model folder again"
+        ) from None
