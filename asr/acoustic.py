@@ -172,7 +172,8 @@ class Subsampling(nn.Module):
         """(B, T, F), (B,) -> (B, ceil(T / factor), output_size), (B,)."""
         hidden = log_mel.unsqueeze(1)  # (B, C, T, F)
         for convolution, stride in zip(self.convolutions, self.strides, strict=True):
-            hidden = F.relu(convolution(hidden * _valid(hidden.shape[2], lengths)[:, None, :, None]))
+            hidden = hidden.masked_fill(_padding(hidden.shape[2], lengths)[:, None, :, None], 0.0)
+            hidden = F.relu(convolution(hidden))
             lengths = (lengths + stride - 1) // stride
         return self.linear(hidden.transpose(1, 2).flatten(2)), lengths
 
@@ -185,6 +186,6 @@ def dropout(inputs: Tensor, share: float, *, training: bool, generator: torch.Ge
     return inputs * keep / (1 - share)
 
 
-def _valid(frames: Frames, lengths: Tensor) -> Tensor:
-    """(B, frames), True at valid frames."""
-    return torch.arange(frames, device=lengths.device) < lengths[:, None]
+def _padding(frames: Frames, lengths: Tensor) -> Tensor:
+    """(B, frames), True at padded frames."""
+    return torch.arange(frames, device=lengths.device) >= lengths[:, None]

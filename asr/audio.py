@@ -98,6 +98,8 @@ def save_flac(path: Path, waveform: Waveform, sample_rate: int) -> None:
 def _require_file(path: Path) -> None:
     if not path.is_file():
         raise DataError(f"{path}: no such audio file")
+    if path.suffix.lower() == ".raw":
+        raise DataError(f"{path}: bare samples do not say their rate; convert it to WAV")
 
 
 def _read_sound(path: Path, start: Seconds, duration: Seconds | None) -> tuple[Waveform, int]:

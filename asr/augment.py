@@ -65,7 +65,7 @@ def spec_augment(
     _, num_frames, num_mels = log_mel.shape
     frames = lengths.cpu().double()
     expected = frames / frames_per_second * config.time_masks_per_second
-    widest = torch.minimum(torch.tensor(float(config.time_mask_frames)), frames * config.time_mask_share)
+    widest = torch.minimum(torch.tensor(float(config.time_mask_frames)), (frames * config.time_mask_share).floor())
     masked = _random_stretches(num_frames, frames, expected, widest, generator).unsqueeze(-1)
     bins = torch.full_like(frames, num_mels)
     bands = torch.full_like(frames, config.frequency_masks)

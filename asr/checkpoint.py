@@ -1,14 +1,12 @@
 """Model folders and training checkpoints on disk. Nothing here executes what it reads: safetensors, JSON, and tensors only.
 
-A model folder holds `model.safetensors`, `config.json`, the tokenizer's file and a `README.md` for people. Every file appears whole or
-not at all: it is written under a temporary name, synced, and renamed.
+A model folder holds `model.safetensors`, `config.json`, the tokenizer's file and a `README.md` for people. Every file is
+written atomically (`files.atomic`).
 """
 
-import contextlib
+import io
 import json
-import os
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ import safetensors.torch
 import torch
 
 from asr.config import from_dict, to_dict
-from asr.errors import AsrError, ConfigError, ModelError
+from asr.errors import ConfigError, ModelError
+from asr.files import atomic
 from asr.recogniser import Recogniser, RecogniserConfig
 from asr.tokenizer import load_tokenizer
 
@@ -25,41 +24,14 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 
 
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what was written there replaces `path` at the end, and vanishes after an error.
-
-    Raises:
-        AsrError: if it cannot be written (a full disk, no permission).
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-        raise AsrError(f"{path}: cannot be written ({reason}); what was there before is untouched") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
     """Write a model folder; an older model there is replaced file by file, its weights last but for the README."""
-    folder.mkdir(parents=True, exist_ok=True)
     with atomic(folder / CONFIG_FILE) as path:
         path.write_text(json.dumps(to_dict(recogniser.config), indent=2) + "\n", encoding="utf-8")
     recogniser.tokenizer.save(folder)
     weights = {name: tensor.contiguous().cpu() for name, tensor in recogniser.acoustic.state_dict().items()}
     with atomic(folder / WEIGHTS_FILE) as path:
-        safetensors.torch.save_file(weights, path)
+        path.write_bytes(safetensors.torch.save(weights))
     with atomic(folder / "README.md") as path:
         path.write_text(readme, encoding="utf-8")
 
@@ -84,7 +56,7 @@ def load_model(folder: Path, device: torch.device | None = None) -> Recogniser:
     try:
         recogniser.acoustic.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_FILE))
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = str(error).strip().split("\n")[-1].strip()  # torch names the tensors last
         raise ModelError(
             f"{folder / WEIGHTS_FILE}: cannot be used ({reason}); copy the whole model folder again"
         ) from None
@@ -93,8 +65,10 @@ def load_model(folder: Path, device: torch.device | None = None) -> Recogniser:
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
     with atomic(path) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ def load_cuts(manifest: Path) -> list[Cut]:
         raise DataError(f"{manifest}:{number}: not JSON ({error.msg}); prepare the corpus again") from None
     except (ValueError, KeyError, TypeError, AssertionError, AttributeError):
         raise DataError(f"{manifest}:{number}: not a lhotse cut; prepare the corpus again") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{manifest}: cannot be read ({error}); prepare the corpus again") from None
     if not cuts:
         raise DataError(f"{manifest}: holds no utterance")

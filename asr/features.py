@@ -17,7 +17,7 @@ from asr.units import Samples, Seconds, seconds_to_samples
 DYNAMIC_RANGE = 1e-8
 """Mel energy below this share (80 dB) of the utterance's loudest is treated as silence, which makes features blind to recording level,
 and keeps the empty upper half of a band-limited (8 kHz) recording constant, where else its rounding noise would be amplified."""
-SILENCE = 1e-10
+SILENCE = 1e-16
 """Mel energy of digital silence."""
 LEAST_DEVIATION = 1e-2
 """Floor of the standard deviation, in nats: a constant bin becomes 0."""

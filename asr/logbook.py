@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from asr.checkpoint import atomic
+from asr.files import atomic
 
 
 class Logbook:
@@ -50,7 +50,7 @@ class Logbook:
 
         steps = [record for record in self.records if record["kind"] == "step"]
         epochs = [record for record in self.records if record["kind"] == "epoch"]
-        if not epochs:
+        if not (steps and epochs):
             return
         figure = matplotlib.figure.Figure(figsize=(11, 7), layout="constrained")
         losses, errors, norms, rates = figure.subplots(2, 2).flat

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def prepare(
         subsampling: feature frames per frame of the model's output, into which transcripts must fit.
 
     Raises:
-        DataError: if the corpus cannot be read, or nothing in train is usable.
+        DataError: if the corpus cannot be read, nothing in train is usable, or `out` cannot be written.
         ConfigError: if the corpus is unknown or an option does not fit it.
         DownloadError: if the corpus cannot be fetched.
         MissingExtra: if recordings need PyAV and it is not installed.
@@ -102,7 +103,8 @@ def prepare(
     read = corpora.read(corpus, source.resolve(), options)
     parts = {"train": read.train, "dev": read.dev, "test": read.test}
     out = out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     sounds = _examine([utterance.audio for part in parts.values() for utterance in part], out / "audio", check)
 
     problems = list(read.problems)
@@ -124,11 +126,13 @@ def prepare(
                 if tight is not None:
                     faults.append(tight if name == "train" else f"{tight}; it stays in {name}, which is scored whole")
             problems += [Problem(utterance.where, fault) for fault in faults]
-    (out / "problems.txt").write_text("".join(f"{problem}\n" for problem in problems), encoding="utf-8")
+    with _writing(out):
+        (out / "problems.txt").write_text("".join(f"{problem}\n" for problem in problems), encoding="utf-8")
     if not cuts["train"]:
         first = f"; the first of {len(problems)} problems is {problems[0]}" if problems else ""
         raise DataError(f"{source}: holds no usable utterance to train on{first}")
-    _write(out, cuts)
+    with _writing(out):
+        _write(out, cuts)
     splits = tuple(_summary(name, part) for name, part in cuts.items())
     return Prepared(out, splits, tuple(problems), (*read.notes, *_notes(cuts)))
 
@@ -227,6 +231,14 @@ def _cut(utterance: Utterance, sound: Sound) -> Cut:
     )
     kind = MonoCut if len(channels) == 1 else MultiCut
     return kind(utterance.id, utterance.start, duration, channel, supervisions=[supervision], recording=recording)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error.strerror}); choose another folder or make room") from None
 
 
 def _write(out: Path, cuts: Mapping[str, Sequence[Cut]]) -> None:

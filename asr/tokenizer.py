@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import sentencepiece
 
 from asr.errors import ConfigError, ModelError
+from asr.files import atomic
 
 CHARACTERS_FILE = "characters.json"
 SENTENCEPIECE_FILE = "sentencepiece.model"
@@ -47,7 +48,7 @@ class Tokenizer(Protocol):
         """Text of tokens without blanks and repeats, its words parted by single spaces."""
 
     def save(self, folder: Path) -> None:
-        """Write one file into a model folder."""
+        """Write one file into a model folder, in place of any other tokenizer's."""
 
 
 class CharacterTokenizer:
@@ -68,7 +69,9 @@ class CharacterTokenizer:
         return " ".join("".join(self.characters[token - 1] for token in tokens).split())
 
     def save(self, folder: Path) -> None:
-        (folder / CHARACTERS_FILE).write_text(json.dumps(self.characters, ensure_ascii=False) + "\n", encoding="utf-8")
+        with atomic(folder / CHARACTERS_FILE) as path:
+            path.write_text(json.dumps(self.characters, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / SENTENCEPIECE_FILE).unlink(missing_ok=True)
 
 
 class SentencePieceTokenizer:
@@ -91,7 +94,9 @@ class SentencePieceTokenizer:
         return " ".join(self._processor.decode(pieces).split())
 
     def save(self, folder: Path) -> None:
-        (folder / SENTENCEPIECE_FILE).write_bytes(self._model)
+        with atomic(folder / SENTENCEPIECE_FILE) as path:
+            path.write_bytes(self._model)
+        (folder / CHARACTERS_FILE).unlink(missing_ok=True)
 
 
 def train_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
@@ -134,10 +139,15 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """
     try:
         if (folder / SENTENCEPIECE_FILE).is_file():
-            return SentencePieceTokenizer((folder / SENTENCEPIECE_FILE).read_bytes())
+            model = (folder / SENTENCEPIECE_FILE).read_bytes()
+            if not model:
+                raise ValueError("an empty file")
+            return SentencePieceTokenizer(model)
         characters = json.loads((folder / CHARACTERS_FILE).read_text(encoding="utf-8"))
         if not (isinstance(characters, list) and all(isinstance(c, str) and len(c) == 1 for c in characters)):
             raise ValueError("not a list of characters")
+        if len(set(characters)) != len(characters) or not characters:
+            raise ValueError("not a list of different characters")
         return CharacterTokenizer(characters)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(

@@ -26,19 +26,23 @@ from torch import Tensor, nn
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig, spec_augment
 from asr.bptt import Bptt, Full, Truncated
-from asr.checkpoint import atomic, load_checkpoint, save_checkpoint, save_model
+from asr.checkpoint import load_checkpoint, save_checkpoint, save_model
 from asr.config import differences, from_dict, to_dict
 from asr.ctc import ctc_loss
 from asr.data import Batch, load_batches, load_cuts, perturb_speeds, plan_batches, text_of
 from asr.errors import ConfigError, DataError, TrainingError
 from asr.evaluate import Evaluation, choose_device, evaluate
 from asr.features import FeatureConfig
+from asr.files import atomic
 from asr.logbook import Logbook
 from asr.recogniser import Recogniser, RecogniserConfig
 from asr.score import summary_line
 from asr.tokenizer import TokenizerConfig, train_tokenizer
 from asr.units import Seconds, num_frames, seconds_to_samples
 from asr.workers import Workers
+
+LOG_EVERY = 10
+"""Steps from one line of `metrics.jsonl` to the next."""
 
 
 @dataclass(frozen=True)
@@ -385,7 +389,7 @@ def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkp
             _count(position, group, result, now - before, config)
             if result.skipped:
                 _report_failure(position, group, config, logbook, console)
-            elif position.step % 10 == 0:
+            elif position.step % LOG_EVERY == 1:
                 logbook.write(
                     "step",
                     position.step,

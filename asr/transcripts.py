@@ -15,11 +15,11 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from asr.errors import DataError
+from asr.files import atomic
 
 _TRN_LINE = re.compile(r"(?P<text>.*)\((?P<id>[^()\s]+)\)", re.DOTALL)
 _JSON_SUFFIXES = frozenset({".jsonl", ".json"})
@@ -57,7 +57,7 @@ def read(path: Path, *, hypotheses: bool = False) -> dict[str, str]:
         parse, form = _parse_kaldi, "id text"
     transcripts: dict[str, str] = {}
     first_lines: dict[str, int] = {}
-    faults: list[str] = []
+    faults: list[tuple[int, str]] = []
     for number, raw_line in enumerate(data.splitlines(), start=1):  # of bytes: U+2028 and its like part no lines
         try:
             line = raw_line.decode()
@@ -67,16 +67,16 @@ def read(path: Path, *, hypotheses: bool = False) -> dict[str, str]:
             if id in first_lines:
                 raise ValueError(f"id {id!r} is on line {first_lines[id]} already, and ids must be unique")
         except UnicodeDecodeError:
-            faults.append(f"{path}:{number}: not UTF-8 (iconv converts it)")
+            faults.append((number, "not UTF-8 (iconv converts it)"))
         except ValueError as error:
-            faults.append(f"{path}:{number}: {error}")
+            faults.append((number, str(error)))
         else:
             first_lines[id] = number
             transcripts[id] = " ".join(text.split())
-    if len(faults) > _FAULTS_SHOWN:
-        faults[_FAULTS_SHOWN:] = [f"and {len(faults) - _FAULTS_SHOWN} more such lines"]
     if faults:
-        raise DataError(f"{'; '.join(faults)}; a line of such a file is {form}")
+        shown = "; line ".join(f"{number}: {fault}" for number, fault in faults[:_FAULTS_SHOWN])
+        more = f"; and {len(faults) - _FAULTS_SHOWN} more such lines" if len(faults) > _FAULTS_SHOWN else ""
+        raise DataError(f"{path}:{shown}{more}; going by the file's ending, its lines are '{form}'")
     if not transcripts:
         raise DataError(f"{path}: holds no transcripts")
     return transcripts
@@ -86,7 +86,8 @@ def write(path: Path, transcripts: Mapping[str, str]) -> None:
     """Write transcripts in the form of the file's ending, whole or not at all; `read` gives them back.
 
     Raises:
-        DataError: if an id cannot stand in that form (white space, parentheses in TRN), or the disk refuses the file.
+        DataError: if an id cannot stand in that form (white space, parentheses in TRN).
+        AsrError: if the file cannot be written.
     """
     suffix = path.suffix.lower()
     lines = []
@@ -98,14 +99,8 @@ def write(path: Path, transcripts: Mapping[str, str]) -> None:
             raise DataError(f"{path}: id {id!r} cannot be written in this form; write .jsonl, or rename the utterance")
         else:
             lines.append((f"{words} ({id})" if suffix == ".trn" else f"{id} {words}").strip())
-    partial_path = path.with_name(f"{path.name}.partial")
-    try:
-        partial_path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-        partial_path.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial_path.unlink()
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+    with atomic(path) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
 
 
 def _parse_kaldi(line: str) -> tuple[str, str]:

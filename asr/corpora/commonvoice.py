@@ -7,7 +7,6 @@ from asr.corpora.source import locate
 from asr.corpora.split import Key, by_speaker, by_text, hold_out
 from asr.corpora.table import read_table
 from asr.corpora.utterance import Problem, Splits, Utterance
-from asr.errors import DataError
 
 HOW_TO_GET = (
     "commonvoice: Mozilla asks for your consent first, so no program can fetch it: choose a language on "
@@ -19,22 +18,21 @@ def read(source: Path, *, language: str | None = None) -> Splits:
     """Read train.tsv (or validated.tsv without it), dev.tsv and test.tsv; the recordings are in `clips`.
 
     Where test.tsv is missing, dev serves as test. Where there is no dev (any more), a tenth of train becomes dev: whole
-    speakers where they are known, without the sentences that train still has; else whole sentences, never single clips.
+    speakers without the sentences that train still has, or, where that would leave less than half, or no speaker is
+    known, whole sentences; never single clips.
 
     Raises:
         DataError: if there is no train.tsv or validated.tsv, or a table cannot be read.
     """
-    try:
-        root = locate(source, "train.tsv")
-        table = "train.tsv"
-    except DataError:
-        root = locate(source, "validated.tsv")
-        table = "validated.tsv"
+    found = any(source.glob("train.tsv")) or any(source.glob("*/train.tsv"))
+    validated = any(source.glob("validated.tsv")) or any(source.glob("*/validated.tsv"))
+    table = "validated.tsv" if validated and not found else "train.tsv"
+    root = locate(source, table)
     problems: list[Problem] = []
     notes = []
-    train = _read_part(root / table, language, problems)
-    dev = _read_part(root / "dev.tsv", language, problems)
-    test = _read_part(root / "test.tsv", language, problems)
+    train: Sequence[Utterance] = _read_part(root / table, language, problems)
+    dev: Sequence[Utterance] = _read_part(root / "dev.tsv", language, problems)
+    test: Sequence[Utterance] = _read_part(root / "test.tsv", language, problems)
     if table == "validated.tsv":  # it also lists the clips of dev and test, and others by the same speakers
         train = _strangers(_strangers(train, (*dev, *test), by_text), (*dev, *test), by_speaker)
         notes.append("there is no train.tsv: train is what validated.tsv has besides dev and test")
@@ -50,15 +48,15 @@ def read(source: Path, *, language: str | None = None) -> Splits:
     return Splits(tuple(train), tuple(dev), tuple(test), tuple(problems), tuple(notes))
 
 
-def _hold_out(train: Sequence[Utterance]) -> tuple[list[Utterance], list[Utterance], str]:
-    """Take a tenth away, so that neither a speaker nor a sentence is on both sides; says how."""
-    if all(utterance.speaker is None for utterance in train):
-        kept, held = hold_out(train, 0.1, by_text)
-        return list(kept), list(held), "a tenth of its sentences, with all their clips"
-    kept, held = hold_out(train, 0.1, by_speaker)
-    new = _strangers(held, kept, by_text)
-    left_out = f"{len(held) - len(new)} of those, whose sentences train has, are left out"
-    return list(kept), new, f"whole speakers with a tenth of its clips; {left_out}"
+def _hold_out(train: Sequence[Utterance]) -> tuple[Sequence[Utterance], Sequence[Utterance], str]:
+    """Take a tenth away, so that no sentence, and if that is possible no speaker, is on both sides; says how."""
+    if any(utterance.speaker for utterance in train):
+        kept, held = hold_out(train, 0.1, by_speaker)
+        new = _strangers(held, kept, by_text)
+        if len(new) >= len(held) / 2:
+            left_out = f"{len(held) - len(new)} of those, whose sentences train has, are left out"
+            return kept, new, f"whole speakers with a tenth of its clips; {left_out}"
+    return *hold_out(train, 0.1, by_text), "a tenth of its sentences, with all their clips"
 
 
 def _strangers(utterances: Sequence[Utterance], known: Sequence[Utterance], key: Key) -> list[Utterance]:

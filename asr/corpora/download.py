@@ -71,6 +71,7 @@ def fetch(
         _receive(url, part, tries, wait, timeout)
         if fault := _checksum_fault(part, sha256, md5):
             part.unlink()
+            _tag_file(part).unlink(missing_ok=True)
             raise _failure(url, f"what arrived is not what was published ({fault}); it was removed")
         part.replace(destination)
         _tag_file(part).unlink(missing_ok=True)
@@ -111,7 +112,7 @@ def unpack(archive: Path, folder: Path) -> Path:
             _unpack_tar(archive, temporary)
         temporary.rename(folder)
     except (tarfile.ReadError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError) as error:
-        damage = str(error)
+        damage = str(error).partition("\n")[0].rstrip(":")
     except OSError as error:
         if error.errno is not None:
             raise DownloadError(f"{archive}: cannot be unpacked into {folder} ({error.strerror})") from None
@@ -235,16 +236,19 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
         try:
             if hasattr(tarfile, "data_filter"):
                 tar.extractall(folder, filter="data")
-                return
-            for member in tar.getmembers():  # the first releases of Python 3.10 and 3.11 have no filters
-                if not (member.isfile() or member.isdir()):
-                    raise _refusal(archive, member.name)
-                _require_inside(archive, folder, member.name)
-            tar.extractall(folder)
+            else:  # the first releases of Python 3.10 and 3.11
+                for member in tar.getmembers():
+                    if not (member.isfile() or member.isdir()):
+                        raise _refusal(archive, member.name)
+                    _require_inside(archive, folder, member.name)
+                tar.extractall(folder)
+        except tarfile.ReadError:
+            raise
         except tarfile.TarError as error:
-            if isinstance(error, tarfile.ReadError):
-                raise
             raise _refusal(archive, str(error)) from None
+        # The compressor's own checksum comes last, after all that tarfile has a use for.
+        while tar.fileobj and tar.fileobj.read(BLOCK):
+            pass
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ from asr.corpora.split import complete, natural_key
 from asr.corpora.utterance import Problem, Splits, Utterance
 from asr.errors import ConfigError, DataError
 
-_NAMED = (("train", "train"), ("dev", "dev"), ("val", "dev"), ("test", "test"), ("eval", "test"))
+_NAMED = (("train", "train"), ("eval", "test"), ("test", "test"), ("dev", "dev"), ("val", "dev"))  # "eval" holds "val"
 
 
 def read(name: str, source: Path) -> Splits:

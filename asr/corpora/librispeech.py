@@ -44,13 +44,13 @@ def read(source: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), te
     """
     found = {part: place for part in PARTS if (place := _find(source, part)) is not None}
     if not found:
-        raise DataError(
-            f"{source}: holds no part of LibriSpeech, such as train-clean-100, nor does a LibriSpeech folder in it"
-        )
+        raise DataError(f"{source}: holds no part of LibriSpeech, such as train-clean-100, nor does LibriSpeech in it")
     for part in (*train, *dev, *test):
         _require_known(part)
         if part not in found:
             raise ConfigError(f"{part} is not in {source}; these parts are: {', '.join(found)}")
+        if [*train, *dev, *test].count(part) > 1:
+            raise ConfigError(f"{part} is named twice; a part belongs to one split")
     wanted = {
         "train": train or [part for part in TRAIN if part in found],
         "dev": dev or [part for part in ("dev-clean",) if part in found],

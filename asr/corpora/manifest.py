@@ -13,7 +13,8 @@ def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], l
     """Read the utterances of a manifest.
 
     Its fields are audio_filepath and text, and if they are there offset, duration, speaker, id, split and lang.
-    Relative audio paths start from the manifest's folder. Without an id, the path without its ending, and the offset, make one.
+    Relative audio paths start from the manifest's folder. Without an id, the path without its ending is one, with the
+    offset if that is not zero.
 
     Raises:
         DataError: if the file cannot be read.

@@ -17,6 +17,8 @@ from asr.units import Samples
 Check: TypeAlias = Literal["decode", "header"]
 """`decode` reads every recording once from end to end; `header` believes what the file says of itself."""
 
+BLOCK: Samples = 1 << 16
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -53,9 +55,10 @@ def _decode(path: Path) -> AudioInfo:
     peak = 0.0
     try:
         with soundfile.SoundFile(str(path)) as sound:
-            for block in sound.blocks(blocksize=1 << 16, dtype="float32"):
+            # Not sound.blocks(): that yields as many samples as the header says, whatever is there.
+            while len(block := sound.read(BLOCK, dtype="float32")):
                 count += len(block)
-                peak = float(np.maximum(peak, np.abs(block).max(initial=0.0)))  # unlike max(), keeps NaN
+                peak = float(np.maximum(peak, np.abs(block).max()))  # unlike max(), keeps NaN
             announced = max(header.num_samples, _announced(path, sound))
         fault = None
     except soundfile.LibsndfileError as error:

@@ -1,0 +1,34 @@
+# Each target sets up .venv by itself when it is missing or older than pyproject.toml.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+# A held-out prompt, for the demo to transcribe.
+DEMO_PROMPT := conf-waitforleader.wav
+
+.PHONY: demo test check bench clean
+
+demo: $(READY)  ## train on real English prompts for about four minutes, score the held-out ones, transcribe one
+	$(BIN)/python recipes/prompts.py --out runs/demo
+	$(BIN)/asr transcribe "$$(find data -name '$(DEMO_PROMPT)' | head -n 1)" --model runs/demo/best
+	@echo "curves: runs/demo/curves.png   model: runs/demo/best"
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, formatting, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_layers.py
+
+bench: $(READY)  ## measurements that are not tests
+	$(BIN)/python benchmarks/training_speed.py
+	$(BIN)/python benchmarks/score_coverage.py
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

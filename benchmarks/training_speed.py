@@ -1,0 +1,84 @@
+"""How many seconds of audio a second the AN4 recipe trains on, beside a bare loop of the same recurrent layers, in one run.
+
+    python benchmarks/training_speed.py --source ../shared/corpora/an4
+
+The recipe's rate counts everything but dev evaluation: reading, speed perturbation, features, masks, BPTT, CTC, clipping, AdamW, averaging.
+The bare loop only runs forward and backward passes of 3 x 256 concatenated BLSTM layers (4.4 M parameters with its input) on random
+numbers with PyTorch's own threads: what the kernels of this machine allow. The two alternate, so that a noisy neighbour meets both.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+from torch import Tensor, nn
+
+from asr.data import load_batches, load_cuts, perturb_speeds, plan_batches, text_of
+from asr.prepare import prepare
+from asr.recogniser import Recogniser
+from asr.tokenizer import train_tokenizer
+from asr.train import Trainer
+from recipes.an4 import CONFIG
+
+ROUNDS = 5
+STEPS = 6
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Options of the benchmark."""
+
+    source: Path = Path("../shared/corpora/an4")
+    """AN4's folder."""
+
+
+class BareLayers(nn.Module):
+    """Three concatenated bidirectional LSTM layers, nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.LSTM(256, 256, num_layers=3, batch_first=True, bidirectional=True)
+
+    def step(self, inputs: Tensor) -> None:
+        self.layers(inputs)[0].sum().backward()
+
+
+def main(arguments: Arguments) -> None:
+    """Print both rates and their ratio, the median of several alternating rounds."""
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        prepare("an4", Path(folder), source=arguments.source, check="header")
+        cuts = load_cuts(Path(folder) / "train.jsonl.gz")
+    tokenizer = train_tokenizer(CONFIG.tokenizer, map(text_of, cuts))
+    trainer = Trainer(CONFIG, Recogniser(CONFIG.recogniser, tokenizer))
+    bare = BareLayers()
+    rates: list[tuple[float, float]] = []
+    for epoch in range(ROUNDS + 1):  # the first warms up
+        plan = plan_batches(perturb_speeds(cuts, CONFIG.augment.speeds, seed=0, epoch=epoch), CONFIG.batch_seconds, seed=epoch)
+        plan = plan[:STEPS]
+        audio = sum(cut.duration for cuts in plan for cut in cuts)
+        torch.set_num_threads(1)
+        started = time.perf_counter()
+        for batch in load_batches(plan, tokenizer, sample_rate=CONFIG.features.sample_rate, loaders=CONFIG.loaders):
+            trainer.step([batch], learning_rate=1e-4)
+        recipe = audio / (time.perf_counter() - started)
+        torch.set_num_threads(cores)
+        inputs = torch.randn(16, 75, 256, requires_grad=True)  # 16 utterances of 3 s at 25 frames a second
+        started = time.perf_counter()
+        for _ in range(STEPS):
+            bare.step(inputs)
+        rates.append((recipe, STEPS * 16 * 3 / (time.perf_counter() - started)))
+    recipes, bares = zip(*rates[1:], strict=True)
+    ratio = statistics.median(a / b for a, b in rates[1:])
+    print(f"recipe  {statistics.median(recipes):6.1f} s of audio a second ({min(recipes):.1f} to {max(recipes):.1f})")
+    print(f"bare    {statistics.median(bares):6.1f} s of audio a second ({min(bares):.1f} to {max(bares):.1f})")
+    print(f"ratio   {ratio:6.2f}  ({cores} cores, {ROUNDS} rounds of {STEPS} steps)")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments, description=__doc__))

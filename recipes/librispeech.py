@@ -1,0 +1,21 @@
+"""LibriSpeech: read audio books, from the 5 hours of dev-clean to the 960 hours of all training parts.
+
+    python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
+"""
+
+from asr.acoustic import AcousticConfig
+from asr.cli import recipe
+from asr.tokenizer import TokenizerConfig
+from asr.train import OptimiserConfig, TrainConfig
+
+CONFIG = TrainConfig(
+    tokenizer=TokenizerConfig(units="sentencepiece", size=300),
+    acoustic=AcousticConfig(layers=5, hidden=512, intermediate=(3,), residual=True),
+    optimiser=OptimiserConfig(learning_rate=1e-3, warmup=0.1),
+    epochs=30,
+    batch_seconds=240.0,
+    average=0.999,
+)
+
+if __name__ == "__main__":
+    recipe("librispeech", CONFIG)

@@ -1,0 +1,153 @@
+"""Laws of augmentation: repeatable, inside the utterance, as often and as wide as the settings say."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import groupby
+from math import ceil
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.augment import AugmentConfig, draw_speed, spec_augment
+from asr.errors import ConfigError
+
+MELS = 20
+configs = st.builds(
+    AugmentConfig,
+    time_masks_per_second=st.floats(0, 3),
+    time_mask_frames=st.integers(0, 40),
+    time_mask_share=st.floats(0, 1),
+    frequency_masks=st.integers(0, 3),
+    frequency_mask_bins=st.integers(0, 30),
+)
+batches = st.lists(st.integers(0, 120), min_size=1, max_size=4)
+seeds = st.integers(0, 2**31)
+unhurried = settings(deadline=None, max_examples=60)
+
+TIME_ONLY = AugmentConfig(frequency_masks=0)
+
+
+def masked(lengths, config, seed, *, padding=0):
+    """Run on features that are 1 everywhere: (B, T, M) bool, True where masked."""
+    log_mel = torch.ones(len(lengths), max(lengths) + padding, MELS)
+    generator = torch.Generator().manual_seed(seed)
+    return spec_augment(log_mel, torch.tensor(lengths), config, frames_per_second=100, generator=generator) == 0
+
+
+def runs(row):
+    """Lengths of the stretches of True."""
+    return [len(list(group)) for value, group in groupby(row.tolist()) if value]
+
+
+@unhurried
+@given(batches, configs, seeds)
+def test_the_same_generator_gives_the_same_masks(lengths, config, seed):
+    assert torch.equal(masked(lengths, config, seed), masked(lengths, config, seed))
+
+
+def test_another_seed_gives_other_masks():
+    assert not torch.equal(masked([300] * 4, AugmentConfig(), 1), masked([300] * 4, AugmentConfig(), 2))
+
+
+@unhurried
+@given(batches, configs, seeds, st.integers(0, 50))
+def test_padding_changes_no_mask(lengths, config, seed, padding):
+    plain, padded = masked(lengths, config, seed), masked(lengths, config, seed, padding=padding)
+    assert torch.equal(plain, padded[:, : plain.shape[1]])
+
+
+@unhurried
+@given(batches, configs, seeds)
+def test_time_masks_lie_inside_the_utterance_and_keep_their_bounds(lengths, config, seed):
+    time = masked(lengths, replace(config, frequency_masks=0), seed).all(dim=-1)
+    for length, row in zip(lengths, time, strict=True):
+        most = ceil(length / 100 * config.time_masks_per_second)
+        widest = min(config.time_mask_frames, int(length * config.time_mask_share))
+        assert not row[length:].any()
+        assert row.sum() <= most * widest
+
+
+@unhurried
+@given(batches, configs, seeds)
+def test_frequency_masks_are_as_many_and_as_wide_as_they_may(lengths, config, seed):
+    for row in masked(lengths, replace(config, time_masks_per_second=0), seed):
+        assert not len(row) or (row == row[0]).all()  # the same band in every frame
+        bands = runs(row[0]) if len(row) else []
+        assert len(bands) <= config.frequency_masks
+        assert sum(bands) <= config.frequency_masks * min(config.frequency_mask_bins, MELS)
+
+
+def test_one_mask_is_as_wide_as_any_width_up_to_the_bound_and_stands_anywhere():
+    config = AugmentConfig(time_masks_per_second=1, time_mask_frames=4, time_mask_share=1, frequency_masks=0)
+    time = masked([100] * 3000, config, 0).all(dim=-1)  # one second: one mask
+    widths = Counter(int(row.sum()) for row in time)
+    assert sorted(widths) == [0, 1, 2, 3, 4]
+    assert all(500 < count < 700 for count in widths.values())  # 600 expected, deviation 22
+    hits = time[:, 5:95].sum(dim=0)  # each frame is masked in 2 of 98 to 101 places
+    assert 25 < hits.min() and hits.max() < 100  # 60 expected, deviation 8
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(0.5, 0.8), (1.0, 1.5), (3.0, 0.8)])
+def test_a_fraction_of_a_mask_is_a_chance(seconds, rate):
+    """Masks of no frame or one, which seldom meet: half as many frames are hidden as masks are drawn."""
+    config = AugmentConfig(time_masks_per_second=rate, time_mask_frames=1, time_mask_share=1, frequency_masks=0)
+    found = masked([round(seconds * 100)] * 2000, config, 0).all(dim=-1).sum().item() / 2000
+    assert found == pytest.approx(seconds * rate / 2, rel=0.1)
+
+
+def test_masks_follow_each_utterances_own_length():
+    """As much of a short utterance is hidden beside a long one as beside its like."""
+    config = replace(TIME_ONLY, time_masks_per_second=2)
+    alone = masked([50] * 1000, config, 0).all(dim=-1).float().mean()
+    beside = masked([50, 400] * 1000, config, 1).all(dim=-1)[::2, :50].float().mean()
+    assert alone == pytest.approx(0.1, abs=0.01) and beside == pytest.approx(0.1, abs=0.01)
+
+
+def test_masked_values_are_zero_and_all_others_untouched():
+    log_mel = torch.randn(2, 200, MELS)
+    before = log_mel.clone()
+    generator = torch.Generator().manual_seed(3)
+    found = spec_augment(log_mel, torch.tensor([200, 90]), AugmentConfig(), frames_per_second=100, generator=generator)
+    assert torch.equal(log_mel, before)
+    hidden = found != log_mel
+    assert hidden.any() and not found[hidden].any()
+
+
+def test_nothing_to_do_is_nothing_done():
+    nothing = AugmentConfig(time_masks_per_second=0, frequency_masks=0)
+    assert not masked([100, 0, 1], nothing, 0).any()
+    assert not masked([0, 0], TIME_ONLY, 0, padding=10).any()
+
+
+def test_an_utterances_speed_depends_on_seed_epoch_and_name_alone():
+    speeds = (0.9, 1.0, 1.1)
+    names = [f"utterance {number}" for number in range(600)]
+    drawn = {name: draw_speed(speeds, seed=0, epoch=3, utterance=name) for name in names}
+    assert all(draw_speed(speeds, seed=0, epoch=3, utterance=name) == drawn[name] for name in reversed(names))
+    for seed, epoch in ((1, 3), (0, 4)):
+        other = [draw_speed(speeds, seed=seed, epoch=epoch, utterance=name) for name in names]
+        assert 150 < sum(a == b for a, b in zip(other, drawn.values(), strict=True)) < 250  # 200 by chance
+    assert all(150 < count < 250 for count in Counter(drawn.values()).values())
+
+
+def test_speeds_are_the_same_on_every_machine():
+    """Known answers: a run continued elsewhere must hear the same."""
+    drawn = [draw_speed((0.9, 1.0, 1.1), seed=7, epoch=2, utterance=name) for name in "abcdef"]
+    assert drawn == [1.0, 1.1, 1.0, 1.0, 0.9, 1.1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"speeds": ()}, "speeds must be one or more factors"),
+        ({"speeds": (1.0, 2.5)}, r"got \(1.0, 2.5\)"),
+        ({"time_mask_share": 1.1}, r"time_mask_share must lie in \[0, 1\], got 1.1"),
+        ({"time_masks_per_second": -1.0}, "time_masks_per_second must not be negative"),
+        ({"frequency_masks": -1}, "frequency_masks must not be negative, got -1"),
+    ],
+)
+def test_settings_outside_their_range_are_named(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        AugmentConfig(**fields)

@@ -1,0 +1,180 @@
+"""Where gradients stop, against a recurrence unrolled by hand (tests/reference.py)."""
+
+import pytest
+import reference
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.acoustic import AcousticConfig, AcousticModel
+from asr.bptt import Full, Truncated, unroll
+from asr.ctc import ctc_loss
+from asr.errors import ConfigError
+from asr.recurrent import RecurrentLayer
+
+CELLS = ("rnn", "gru", "lstm")
+T = 7  # frames of the longest utterance after subsampling by 2
+LENGTHS = torch.tensor([11, 14, 1])  # 6, 7 and 1 frames
+TARGETS = torch.tensor([[1, 2, 0], [3, 3, 1], [0, 0, 0]])
+TARGET_LENGTHS = torch.tensor([2, 3, 0])
+
+STACKS = {  # what the layers are made of, beside the cell
+    "one direction": {"bidirectional": False, "layer_norm": False},
+    "sum": {"merge": "sum", "residual": True},
+    "concat": {"merge": "concat", "projection": 4, "residual": True},
+}
+
+
+@pytest.fixture(params=CELLS)
+def cell(request):
+    return request.param
+
+
+@pytest.fixture(params=STACKS)
+def stack(request):
+    return request.param
+
+
+def build(cell, stack):
+    torch.manual_seed(0)
+    config = AcousticConfig(subsampling=2, channels=2, cell=cell, layers=2, hidden=4, dropout=0.0, **STACKS[stack])
+    return AcousticModel(config, num_features=4, num_tokens=4).double()
+
+
+@pytest.fixture
+def log_mel():
+    return torch.randn(3, 14, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def gradients(model, loss, log_mel):
+    """Of the input, then of every parameter."""
+    return torch.autograd.grad(loss, [log_mel, *model.parameters()])
+
+
+def gradients_under_test(model, log_mel, bptt):
+    log_mel = log_mel.clone().requires_grad_()
+    emissions = model(log_mel, LENGTHS, bptt)
+    loss = ctc_loss(emissions.log_probs, emissions.lengths, TARGETS, TARGET_LENGTHS)
+    return gradients(model, loss.values.sum(), log_mel)
+
+
+def gradients_by_hand(model, log_mel, cuts):
+    """Each utterance alone and unpadded; `cuts` gives an utterance's cuts from its number of frames."""
+    log_mel = log_mel.clone().requires_grad_()
+    loss = torch.zeros((), dtype=torch.float64)
+    for features, length, target, tokens in zip(log_mel, LENGTHS, TARGETS, TARGET_LENGTHS, strict=True):
+        log_probs = reference.log_probs(model, features[:length], cuts(-(-int(length) // 2)))
+        loss = loss + F.ctc_loss(
+            log_probs, target[:tokens], torch.tensor(len(log_probs)), tokens, blank=0, reduction="sum"
+        )
+    return gradients(model, loss, log_mel)
+
+
+def farthest(some, others):
+    """The largest difference between two lists of gradients."""
+    return max(float((a - b).abs().max()) for a, b in zip(some, others, strict=True))
+
+
+@pytest.mark.parametrize("segment", [1, 3, T - 1])
+def test_gradients_of_ctc_equal_a_hand_unrolled_reference_with_the_same_cuts(cell, stack, log_mel, segment):
+    model = build(cell, stack)
+    found = gradients_under_test(model, log_mel, Truncated(segment))
+    expected = gradients_by_hand(model, log_mel, lambda frames: reference.cuts_every(segment, frames))
+    assert farthest(found, expected) < 1e-9
+
+
+def test_gradients_where_no_segment_ends_equal_a_reference_without_cuts(cell, stack, log_mel):
+    model = build(cell, stack)
+    expected = gradients_by_hand(model, log_mel, lambda _: ())
+    for bptt in (Full(), Truncated(T), Truncated(T + 5)):
+        assert farthest(gradients_under_test(model, log_mel, bptt), expected) < 1e-9
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param(lambda _: (), id="no cut"),
+        pytest.param(lambda frames: {cut + 1 for cut in reference.cuts_every(3, frames)}, id="every cut a frame late"),
+        pytest.param(lambda frames: {cut - 1 for cut in reference.cuts_every(3, frames)}, id="every cut a frame early"),
+        pytest.param(lambda frames: reference.cuts_every(3, frames) | {1}, id="one cut too many"),
+        pytest.param(lambda frames: {cut for cut in range(frames) if (frames - cut) % 3 == 0}, id="from the far end"),
+    ],
+)
+def test_a_reference_cut_elsewhere_disagrees(cell, log_mel, cuts):
+    model = build(cell, "sum")
+    assert farthest(gradients_under_test(model, log_mel, Truncated(3)), gradients_by_hand(model, log_mel, cuts)) > 1e-6
+
+
+def test_gradients_of_a_segment_are_those_of_full_exactly_where_it_covers_the_utterance(cell, stack, log_mel):
+    model = build(cell, stack)
+    full = gradients_under_test(model, log_mel, Full())
+    for segment in (T, T + 5):
+        found = gradients_under_test(model, log_mel, Truncated(segment))
+        assert all(torch.equal(a, b) for a, b in zip(found, full, strict=True))
+    for segment in (1, 3, T - 1):
+        assert farthest(gradients_under_test(model, log_mel, Truncated(segment)), full) > 1e-6
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("grad", [True, False])
+def test_forward_values_equal_those_of_full(cell, log_mel, dtype, tolerance, grad):
+    """Not bit for bit: a kernel may multiply the inputs of all frames at once, and rounds by their number."""
+    model, log_mel = build(cell, "concat").to(dtype), log_mel.to(dtype)
+    with torch.set_grad_enabled(grad):
+        full = model(log_mel, LENGTHS, Full())
+        for segment in (1, 3, T - 1):
+            cut = model(log_mel, LENGTHS, Truncated(segment))
+            torch.testing.assert_close(cut.log_probs, full.log_probs, rtol=0, atol=tolerance)
+
+
+def test_the_loss_is_never_cut(cell, log_mel):
+    """CTC's gradient at the log-probs spans segment borders: one-frame segments leave it that of the whole utterance."""
+    model = build(cell, "sum")
+
+    def at_log_probs(bptt):
+        emissions = model(log_mel, LENGTHS, bptt)
+        loss = ctc_loss(emissions.log_probs, emissions.lengths, TARGETS, TARGET_LENGTHS)
+        return torch.autograd.grad(loss.values.sum(), emissions.log_probs)[0]
+
+    torch.testing.assert_close(at_log_probs(Truncated(1)), at_log_probs(Full()), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("segment", [1, 2, 3, None])
+def test_a_gradient_reaches_the_frames_of_its_own_segment_and_no_other(cell, segment):
+    """Exactly zero across a border, and not zero within, in each direction; padding is reached by none."""
+    torch.manual_seed(0)
+    layer = RecurrentLayer(cell, 2, 2, bidirectional=True, merge="concat").double()
+    frames, length = 6, 5
+    span = segment or frames
+    bptt = Truncated(segment) if segment else Full()
+    inputs = torch.randn(1, frames, 2, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(lambda x: layer(x, torch.tensor([length]), bptt), inputs)
+    reached = jacobian[0, :, :, 0].sum(dim=-1) != 0  # (output frame, unit, input frame)
+    for t in range(length):
+        for s in range(frames):
+            forwards = s <= t and s // span == t // span
+            backwards = t <= s < length and (length - 1 - s) // span == (length - 1 - t) // span
+            assert reached[t, :2, s].all() if forwards else not reached[t, :2, s].any()
+            assert reached[t, 2:, s].all() if backwards else not reached[t, 2:, s].any()
+
+
+@settings(deadline=None, max_examples=25)
+@given(frames=st.integers(1, 8), segment=st.integers(1, 9), cell=st.sampled_from(["RNN", "GRU", "LSTM"]))
+def test_one_direction_equals_its_reference_for_any_length_and_segment(frames, segment, cell):
+    torch.manual_seed(frames)
+    rnn = getattr(torch.nn, cell)(2, 3, batch_first=True).double()
+    inputs = torch.randn(1, frames, 2, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(frames, 3, dtype=torch.float64)
+    outputs = unroll(rnn, inputs, Truncated(segment))[0]
+    expected = reference.direction(rnn, inputs[0], reference.cuts_every(segment, frames))
+    torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-12)
+    wanted = [inputs, *rnn.parameters()]
+    found = torch.autograd.grad((outputs * weights).sum(), wanted)
+    assert farthest(found, torch.autograd.grad((expected * weights).sum(), wanted)) < 1e-9
+
+
+@pytest.mark.parametrize("segment", [0, -1])
+def test_a_segment_without_frames_is_refused(segment):
+    with pytest.raises(ConfigError, match=rf"segment has at least one frame, got {segment}$"):
+        Truncated(segment)

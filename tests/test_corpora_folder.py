@@ -1,0 +1,244 @@
+"""A user's own data: four layouts, named splits, and everything that can be wrong with each."""
+
+import json
+
+import pytest
+
+from asr.corpora.folder import read
+from asr.errors import DataError
+
+
+def write(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def everything(splits):
+    return {u.id: u for part in (splits.train, splits.dev, splits.test) for u in part}
+
+
+def found(splits):
+    """What was read, without the order of splits: id -> (audio name, text)."""
+    return {u.id: (u.audio.name, u.text) for u in everything(splits).values()}
+
+
+def make_side_by_side(root, count=3):
+    for n in range(count):
+        write(root / f"day{n % 2}/clip{n}.wav")
+        write(root / f"day{n % 2}/clip{n}.txt", f"sentence {n}\r\nand more\n")
+    return root
+
+
+def make_table(path, count=3):
+    return write(path, "path\tsentence\n" + "".join(f"a/clip{n}.wav\tsentence {n}\n" for n in range(count)))
+
+
+def make_manifest(path, entries):
+    return write(path, "".join(f"{json.dumps(entry)}\n" for entry in entries))
+
+
+def make_kaldi(root, count=3):
+    write(root / "wav.scp", "".join(f"utt{n} audio/clip{n}.wav\n" for n in range(count)))
+    write(root / "text", "".join(f"utt{n} sentence {n}\n" for n in range(count)))
+    return root
+
+
+# ---- the layouts
+
+
+def test_recordings_with_texts_beside_them(tmp_path):
+    write(make_side_by_side(tmp_path) / "README.txt", "not a transcript")
+    splits = read(tmp_path, language="cy")
+    assert found(splits) == {f"day{n % 2}/clip{n}": (f"clip{n}.wav", f"sentence {n} and more") for n in range(3)}
+    assert everything(splits)["day1/clip1"].language == "cy"
+    assert len(splits.train) == len(splits.dev) == len(splits.test) == 1, "no split is empty from three utterances on"
+    assert not splits.problems and "whole sentences held out" in splits.notes[0]
+
+
+def test_recordings_and_texts_that_lack_each_other(tmp_path):
+    make_side_by_side(tmp_path)
+    write(tmp_path / "untold.flac")
+    write(tmp_path / "unheard.txt", "words")
+    (tmp_path / "day0/clip0.txt").write_bytes(b"caf\xe9")
+    splits = read(tmp_path)
+    assert len(everything(splits)) == 2
+    wheres = [problem.where for problem in splits.problems]
+    assert wheres == [f"{tmp_path}/day0/clip0.txt:1", f"{tmp_path}/untold.flac", f"{tmp_path}/unheard.txt"]
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_table_alone_in_its_folder_or_named(tmp_path, by_name):
+    table = make_table(tmp_path / "list.tsv")
+    splits = read(table if by_name else tmp_path)
+    assert found(splits) == {f"a/clip{n}": (f"clip{n}.wav", f"sentence {n}") for n in range(3)}
+    assert everything(splits)["a/clip1"].audio == tmp_path / "a/clip1.wav"
+    assert everything(splits)["a/clip1"].where == f"{table}:3"
+
+
+def test_a_csv_may_quote_and_a_tsv_may_not(tmp_path):
+    write(tmp_path / "c.csv", '\ufeffAudio,Speaker,Transcript\r\nx.wav,ann,"one, ""two"""\r\n')
+    write(tmp_path / "t.tsv", 'audio\tspeaker\ttext\nx.wav\tann\t"one, two\n')
+    assert read(tmp_path / "c.csv").train[0].text == 'one, "two"'
+    assert read(tmp_path / "t.tsv").train[0].text == '"one, two'
+    assert read(tmp_path / "c.csv").train[0].speaker == "ann"
+
+
+def test_a_csv_with_a_quote_that_never_closes_is_an_error_of_its_line(tmp_path):
+    path = write(tmp_path / "c.csv", 'path,text\nx.wav,"never closed\n' + "x.wav,words\n" * 20_000)
+    with pytest.raises(DataError, match=r"c\.csv:\d+: .*quote"):
+        read(path)
+
+
+def test_a_table_may_name_ids_and_splits(tmp_path):
+    rows = [
+        ("one", "a.wav", "Train"),
+        ("two", "b.wav", "validation"),
+        ("three", "c.wav", "test"),
+        ("four", "d.wav", ""),
+    ]
+    table = "id\tpath\ttext\tsplit\n" + "".join(f"{name}\t{path}\twords\t{split}\n" for name, path, split in rows)
+    splits = read(write(tmp_path / "list.tsv", table + "five\te.wav\twords\tspare\n"))
+    assert [[u.id for u in part] for part in (splits.train, splits.dev, splits.test)] == [
+        ["one", "four"],
+        ["two"],
+        ["three"],
+    ]
+    [problem] = splits.problems
+    assert problem.where == f"{tmp_path}/list.tsv:6" and "spare" in problem.what
+    assert not splits.notes
+
+
+@pytest.mark.parametrize("text", ["", "a.wav\twords\n", "path\tlength\na.wav\t3\n", "sentence\nwords\n"])
+def test_a_table_must_name_its_columns(tmp_path, text):
+    with pytest.raises(DataError, match=r"list\.tsv:1: the first line must name the columns"):
+        read(write(tmp_path / "list.tsv", text))
+
+
+def test_a_manifest_of_json_lines(tmp_path):
+    entries = [
+        {"audio_filepath": "a.wav", "text": "one", "duration": 1.5},
+        {"audio_filepath": "a.wav", "text": "two", "offset": 1.5, "duration": 2, "speaker": 7, "lang": "cy"},
+        {"audio_filepath": "/far/b.wav", "text": "three", "id": "named"},
+    ]
+    for name in ("list.jsonl", "list.json"):
+        path = make_manifest(tmp_path / name, entries)
+        read_back = everything(read(path, language="en"))
+        assert read_back["a"].duration == 1.5 and read_back["a"].start == 0 and read_back["a"].language == "en"
+        second = read_back["a@1.5"]
+        assert (second.start, second.duration, second.speaker, second.language) == (1.5, 2, "7", "cy")
+        assert str(read_back["named"].audio) == "/far/b.wav"
+
+
+def test_every_bad_line_of_a_manifest_is_reported(tmp_path):
+    lines = [
+        '{"audio_filepath": "a.wav", "text": "fine"}',
+        "{not json",
+        '["a.wav", "words"]',
+        '{"text": "words"}',
+        '{"audio_filepath": "a.wav", "text": 7}',
+        '{"audio_filepath": "a.wav", "text": "w", "offset": "1"}',
+        '{"audio_filepath": "a.wav", "text": "w", "duration": true}',
+    ]
+    path = write(tmp_path / "list.jsonl", "\n".join(lines))
+    splits = read(path)
+    assert list(everything(splits)) == ["a"]
+    assert [problem.where for problem in splits.problems] == [f"{path}:{n}" for n in range(2, 8)]
+
+
+def test_a_kaldi_directory(tmp_path):
+    write(make_kaldi(tmp_path) / "utt2spk", "utt0 ann\nutt1 bob\nutt2 ann\n")
+    splits = read(tmp_path)
+    assert found(splits) == {f"utt{n}": (f"clip{n}.wav", f"sentence {n}") for n in range(3)}
+    assert everything(splits)["utt1"].speaker == "bob"
+    assert everything(splits)["utt1"].where == f"{tmp_path}/text:2"
+
+
+def test_kaldi_segments_cut_recordings(tmp_path):
+    write(tmp_path / "wav.scp", "rec\t/far/rec.wav\n")
+    write(
+        tmp_path / "segments",
+        "utt0 rec 0.5 2.0\nutt1 rec 2.0 -1\nutt2 rec 2.0\nutt3 rec x y\nutt4 other 0 1\nutt5 rec 1 2\n",
+    )
+    write(tmp_path / "text", "utt0 zero\nutt1 one\nutt2 two\nutt4 four\n")
+    splits = read(tmp_path)
+    stretches = {name: (u.start, u.duration) for name, u in everything(splits).items()}
+    assert stretches == {"utt0": (0.5, 1.5), "utt1": (2.0, None)}
+    assert [problem.where.removeprefix(f"{tmp_path}/") for problem in splits.problems] == [
+        "segments:3",
+        "segments:4",
+        "text:3",
+        "text:4",
+        "segments",
+    ]
+
+
+def test_a_command_in_wav_scp_is_reported_and_never_run(tmp_path):
+    make_kaldi(tmp_path)
+    write(tmp_path / "wav.scp", f"utt0 touch {tmp_path}/ran |\nutt1 b.wav\nutt2 c.wav\nutt3 d.wav\n")
+    splits = read(tmp_path)
+    assert set(everything(splits)) == {"utt1", "utt2"}
+    assert [problem.where for problem in splits.problems] == [f"{tmp_path}/wav.scp:1", f"{tmp_path}/wav.scp"]
+    assert not (tmp_path / "ran").exists()
+
+
+# ---- splits and choices
+
+
+def make_split(root, layout, name):
+    if layout == "tables":
+        make_table(root / f"{name}.tsv", 1)
+    elif layout == "manifests":
+        make_manifest(root / f"{name}_manifest.json", [{"audio_filepath": f"{name}.wav", "text": "words"}])
+    elif layout == "kaldi":
+        make_kaldi(root / name, 1)
+    else:
+        make_side_by_side(root / name, 1)
+
+
+@pytest.mark.parametrize("layout", ["tables", "manifests", "kaldi", "side by side"])
+def test_files_and_folders_named_for_splits_are_the_splits(tmp_path, layout):
+    for name in ("train", "valid", "test"):
+        make_split(tmp_path, layout, name)
+    splits = read(tmp_path)
+    assert [len(part) for part in (splits.train, splits.dev, splits.test)] == [1, 1, 1]
+    for part, name in ((splits.train, "train"), (splits.dev, "valid"), (splits.test, "test")):
+        assert name in part[0].where
+    assert not splits.notes
+
+
+def test_a_split_that_is_missing_is_held_out_of_train(tmp_path):
+    make_side_by_side(tmp_path / "train", 20)
+    make_side_by_side(tmp_path / "test", 2)
+    splits = read(tmp_path)
+    assert [len(part) for part in (splits.train, splits.dev, splits.test)] == [18, 2, 2]
+    assert splits.notes == ("dev: whole sentences held out of train, a tenth for each",)
+
+
+def test_speakers_are_kept_apart_when_ten_are_known(tmp_path):
+    rows = "".join(f"{n}.wav\twords {n % 3}\tspeaker {n % 12}\n" for n in range(120))
+    splits = read(write(tmp_path / "list.tsv", f"path\ttext\tclient_id\n{rows}"))
+    speakers = [{u.speaker for u in part} for part in (splits.train, splits.dev, splits.test)]
+    assert all(speakers) and sum(map(len, speakers)) == 12
+
+
+def test_what_could_be_read_in_two_ways_is_not_guessed(tmp_path):
+    make_table(tmp_path / "one.tsv")
+    make_table(tmp_path / "two.tsv")
+    with pytest.raises(DataError, match=r"one\.tsv, two\.tsv.*--source"):
+        read(tmp_path)
+    (tmp_path / "two.tsv").unlink()
+    make_kaldi(tmp_path)
+    with pytest.raises(DataError, match=r"wav\.scp and one\.tsv"):
+        read(tmp_path)
+
+
+def test_nothing_to_read_lists_what_would_be_accepted(tmp_path):
+    write(tmp_path / "notes.txt", "no audio here")
+    write(tmp_path / "package.json", "{}")
+    write(tmp_path / "alone.wav")
+    with pytest.raises(DataError, match=r"\.txt of the same name.*\.tsv or \.csv.*audio_filepath.*wav\.scp"):
+        read(tmp_path)
+    for path in (tmp_path / "alone.wav", tmp_path / "nowhere"):
+        with pytest.raises(DataError, match=path.name):
+            read(path)

@@ -1,0 +1,150 @@
+"""CTC against a sum over all paths, PyTorch's own loss, and its corner cases."""
+
+import math
+from itertools import groupby, product
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.ctc import ctc_loss, minimum_frames
+
+unhurried = settings(deadline=None, max_examples=40)
+
+
+def collapse(path):
+    """Merge equal neighbours, then drop blanks (Graves et al. 2006, section 3.1)."""
+    return [token for token, _ in groupby(path) if token != 0]
+
+
+def random_log_probs(batch, frames, tokens, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(batch, frames, tokens, dtype=torch.float64, generator=generator)
+    return logits.log_softmax(dim=-1).requires_grad_()
+
+
+def loss_of_one(log_probs, labels):
+    """One utterance, all of whose frames are valid."""
+    target = torch.tensor([labels], dtype=torch.long).reshape(1, -1)
+    return ctc_loss(log_probs[None], torch.tensor([len(log_probs)]), target, torch.tensor([len(labels)]))
+
+
+@pytest.mark.parametrize("labels", [[], [1], [2], [1, 2], [1, 1], [2, 1, 2], [2, 2, 1], [1, 1, 1], [1, 2, 1, 2]])
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_the_loss_is_minus_the_log_of_the_sum_over_all_paths(frames, labels):
+    log_probs = random_log_probs(1, frames, 3)[0].detach()
+    paths = [path for path in product(range(3), repeat=frames) if collapse(path) == labels]
+    loss = loss_of_one(log_probs, labels)
+    assert bool(loss.feasible) == bool(paths)
+    probability = sum(math.exp(sum(log_probs[t, token] for t, token in enumerate(path))) for path in paths)
+    assert loss.values.item() == pytest.approx(-math.log(probability) if paths else 0.0, abs=1e-12)
+
+
+def test_all_transcripts_that_fit_share_a_probability_of_one():
+    log_probs = random_log_probs(1, 4, 3)[0].detach()
+    transcripts = {tuple(collapse(path)) for path in product(range(3), repeat=4)}
+    total = sum(math.exp(-loss_of_one(log_probs, list(labels)).values.item()) for labels in transcripts)
+    assert total == pytest.approx(1.0, abs=1e-12)
+
+
+def test_minimum_frames_is_the_length_of_the_shortest_path():
+    shortest = {}
+    for frames in range(8):
+        for path in product(range(3), repeat=frames):
+            shortest.setdefault(tuple(collapse(path)), frames)
+    for labels in (labels for count in range(5) for labels in product((1, 2), repeat=count)):
+        assert minimum_frames(labels) == shortest[labels]
+
+
+@st.composite
+def batches(draw):
+    """Labels of each utterance, and frames that suffice for each."""
+    labels = draw(st.lists(st.lists(st.integers(1, 3), max_size=4), min_size=1, max_size=4))
+    return labels, [max(1, minimum_frames(tokens)) + draw(st.integers(0, 4)) for tokens in labels]
+
+
+def padded(labels, padding=0):
+    width = max(map(len, labels))
+    return torch.tensor([[*tokens, *[padding] * (width - len(tokens))] for tokens in labels], dtype=torch.long)
+
+
+@unhurried
+@given(batches(), st.integers(0, 99), st.sampled_from([-1, 0, 1, 99]))
+def test_loss_and_gradient_equal_those_of_torch_whatever_pads_the_targets(batch, seed, padding):
+    labels, frames = batch
+    log_probs = random_log_probs(len(labels), max(frames) + 2, 4, seed)
+    lengths, target_lengths = torch.tensor(frames), torch.tensor([len(tokens) for tokens in labels])
+    loss = ctc_loss(log_probs, lengths, padded(labels, padding), target_lengths)
+    flat = torch.tensor([token for tokens in labels for token in tokens], dtype=torch.long)
+    expected = F.ctc_loss(log_probs.transpose(0, 1), flat, lengths, target_lengths, reduction="none")
+    assert loss.feasible.all()
+    torch.testing.assert_close(loss.values, expected, rtol=0, atol=1e-12)
+    weights = torch.linspace(1.0, 2.0, len(labels), dtype=torch.float64)
+    gradient, expected_gradient = (
+        torch.autograd.grad((values * weights).sum(), log_probs)[0] for values in (loss.values, expected)
+    )
+    torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=1e-12)
+    for row, valid in zip(gradient, frames, strict=True):
+        assert not row[valid:].any()
+
+
+def test_the_gradient_with_respect_to_logits_is_that_of_finite_differences():
+    def loss(logits):
+        targets = torch.tensor([[1, 1], [2, 0], [0, 0]])
+        return ctc_loss(logits.log_softmax(-1), torch.tensor([4, 3, 2]), targets, torch.tensor([2, 1, 0])).values
+
+    assert torch.autograd.gradcheck(loss, random_log_probs(3, 4, 3).detach().requires_grad_())
+
+
+@pytest.mark.parametrize(
+    ("labels", "frames"),
+    [([1, 2, 3], 2), ([1, 1], 2), ([1], 0), ([1, 2], 1), ([2, 2, 2], 4)],
+)
+def test_an_infeasible_utterance_has_no_loss_no_gradient_and_no_effect_on_its_neighbours(labels, frames):
+    neighbours = [[3, 2], labels, [1]]
+    lengths, target_lengths = torch.tensor([5, frames, 3]), torch.tensor([2, len(labels), 1])
+    log_probs = random_log_probs(3, 5, 4)
+    loss = ctc_loss(log_probs, lengths, padded(neighbours), target_lengths)
+    assert loss.feasible.tolist() == [True, False, True]
+    assert loss.values[1] == 0
+    (gradient,) = torch.autograd.grad(loss.values.sum(), log_probs)
+    assert torch.equal(gradient[1], torch.zeros(5, 4, dtype=torch.float64))
+    for i in (0, 2):
+        alone = loss_of_one(log_probs[i, : lengths[i]], neighbours[i]).values.sum()
+        torch.testing.assert_close(loss.values[i], alone, rtol=0, atol=1e-12)
+        torch.testing.assert_close(gradient[i], torch.autograd.grad(alone, log_probs)[0][i], rtol=0, atol=1e-12)
+
+
+def test_an_utterance_without_frames_says_nothing_for_sure():
+    """The one path through no frames is empty, so no tokens have a probability of one, and nothing to learn."""
+    log_probs = random_log_probs(2, 3, 3)
+    loss = ctc_loss(log_probs, torch.tensor([0, 3]), torch.tensor([[0], [1]]), torch.tensor([0, 1]))
+    assert loss.feasible.all()
+    assert loss.values[0] == 0
+    (gradient,) = torch.autograd.grad(loss.values.sum(), log_probs)
+    assert not gradient[0].any()
+    assert gradient[1].any()
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, math.inf])
+@pytest.mark.parametrize("labels", [[], [1], [1, 2]])
+def test_a_frame_without_finite_log_probs_makes_its_utterance_and_no_other_non_finite(value, labels):
+    log_probs = random_log_probs(2, 4, 3).detach()
+    target, target_lengths = padded([labels, [1, 2]]), torch.tensor([len(labels), 2])
+    lengths = torch.tensor([4, 4])
+    before = ctc_loss(log_probs, lengths, target, target_lengths).values
+    log_probs[0, 2] = value
+    loss = ctc_loss(log_probs, lengths, target, target_lengths)
+    assert loss.feasible.all()
+    assert not loss.values[0].isfinite()
+    assert loss.values[1] == before[1]
+
+
+def test_what_stands_beyond_an_utterance_is_not_read():
+    log_probs = random_log_probs(2, 4, 3).detach()
+    arguments = torch.tensor([2, 4]), padded([[1], [1, 2]]), torch.tensor([1, 2])
+    before = ctc_loss(log_probs, *arguments).values
+    log_probs[0, 2:] = math.nan
+    assert torch.equal(ctc_loss(log_probs, *arguments).values, before)

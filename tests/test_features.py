@@ -1,0 +1,142 @@
+"""Laws of log-mel features: equal to librosa's, and blind to padding, batch and recording level."""
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import RATE, noise, sine
+
+from asr.audio import resample
+from asr.errors import ConfigError
+from asr.features import FeatureConfig, LogMel
+from asr.units import num_frames
+
+CONFIG = FeatureConfig()
+WINDOW, HOP = 400, 160
+LOG_MEL = LogMel(CONFIG)
+CENTRES = librosa.mel_frequencies(82, fmin=0, fmax=8000)[1:-1]
+"""Of the 80 bins, in Hz."""
+
+unhurried = settings(deadline=None, max_examples=40)  # a busy machine is no failure
+near_frame_borders = st.builds(lambda hops, more: max(0, WINDOW + hops * HOP + more), st.integers(-3, 6), st.integers(-2, 2))
+
+
+def features(waveform):
+    """Features of one waveform alone, (T, M)."""
+    log_mel, lengths = LOG_MEL(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
+    return log_mel[0, : int(lengths)]
+
+
+def syllables(num_samples, *, seed=0, level=0.1):
+    """Noise that swells and fades four times a second, as speech does, over 40 dB."""
+    time = np.arange(num_samples) / RATE
+    return noise(num_samples, seed=seed, level=level) * np.float32(0.01) ** np.sin(4 * np.pi * time).astype(np.float32) ** 2
+
+
+def test_features_equal_librosas():
+    waveform = syllables(RATE)
+    energy = librosa.feature.melspectrogram(
+        y=waveform, sr=RATE, n_fft=WINDOW, hop_length=HOP, n_mels=80, center=False, power=2.0, htk=False, norm="slaney"
+    )
+    expected = np.log(np.maximum(energy, 1e-8 * energy.max())).T
+    expected = (expected - expected.mean(axis=0)) / expected.std(axis=0)
+    np.testing.assert_allclose(features(waveform).numpy(), expected, atol=2e-4)
+
+
+@unhurried
+@given(st.lists(near_frame_borders, min_size=1, max_size=4))
+def test_frames_are_counted_as_units_counts_them(sizes):
+    log_mel, lengths = LOG_MEL(torch.zeros(len(sizes), max(sizes)), torch.tensor(sizes))
+    assert lengths.tolist() == [num_frames(size, window=WINDOW, hop=HOP) for size in sizes]
+    assert log_mel.shape == (len(sizes), max(1, int(lengths.max())), 80)
+
+
+@unhurried
+@given(st.lists(near_frame_borders, min_size=1, max_size=4), st.integers(0, 2000))
+def test_padding_and_batch_cannot_reach_a_valid_frame(sizes, padding):
+    alone = [features(noise(size, seed=seed)) for seed, size in enumerate(sizes)]
+    waveforms = torch.zeros(len(sizes), max(sizes) + padding)
+    for seed, size in enumerate(sizes):
+        waveforms[seed, :size] = torch.from_numpy(noise(size, seed=seed))
+    log_mel, _ = LOG_MEL(waveforms, torch.tensor(sizes))
+    for row, expected in zip(log_mel, alone, strict=True):
+        torch.testing.assert_close(row[: len(expected)], expected, atol=1e-4, rtol=0)
+        assert not row[len(expected) :].any()
+
+
+def test_what_stands_beyond_the_valid_samples_is_not_heard():
+    num_samples = torch.tensor([RATE, 4000])
+    clean = torch.from_numpy(np.stack([noise(RATE), noise(RATE, seed=1)]))
+    clean[1, 4000:] = 0
+    loud = clean.clone()
+    loud[1, 4000:] = 1e4
+    for expected, found in zip(LOG_MEL(clean, num_samples), LOG_MEL(loud, num_samples), strict=True):
+        torch.testing.assert_close(found, expected, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("waveform", "frames"),
+    [
+        (np.zeros(RATE, np.float32), 98),
+        (np.full(RATE, 0.5, np.float32), 98),
+        (noise(WINDOW), 1),
+        (noise(WINDOW - 1), 0),
+        (np.zeros(0, np.float32), 0),
+    ],
+    ids=["silence", "constant", "one frame", "no frame", "no sample"],
+)
+def test_where_nothing_varies_features_are_zero(waveform, frames):
+    found = features(waveform)
+    assert found.shape == (frames, 80)
+    assert found.abs().max().item() < 0.01 if frames else True
+
+
+def test_full_scale_sound_is_finite():
+    square = np.sign(sine(200, 1.0))
+    assert features(square).isfinite().all()
+
+
+@pytest.mark.parametrize("gain", [10.0, 0.1, 0.01, 0.001])
+def test_features_are_blind_to_recording_level(gain):
+    waveform = syllables(RATE)
+    torch.testing.assert_close(features(waveform * np.float32(gain)), features(waveform), atol=1e-3, rtol=0)
+
+
+def test_each_bin_has_zero_mean_and_unit_variance():
+    log_mel = features(syllables(RATE))
+    torch.testing.assert_close(log_mel.mean(dim=0), torch.zeros(80), atol=1e-5, rtol=0)
+    torch.testing.assert_close(log_mel.std(dim=0, correction=0), torch.ones(80), atol=1e-4, rtol=0)
+
+
+def test_the_empty_upper_half_of_a_telephone_recording_stays_empty():
+    """Normalised by itself, its rounding noise would be as loud as speech."""
+    telephone = resample(resample(syllables(RATE), RATE, 8_000), 8_000, RATE)
+    log_mel = features(telephone)
+    assert log_mel[:, CENTRES > 4400].abs().max() < 0.01
+    assert log_mel[:, CENTRES < 3600].std(dim=0).min() > 0.9
+
+
+def test_a_tone_is_loudest_in_its_own_bin():
+    """Normalisation is per bin, so the tone has to come and go."""
+    waveform = noise(RATE, level=1e-3)
+    waveform[8000:] += sine(1000, 0.5)
+    log_mel = features(waveform)
+    rise = log_mel[52:].mean(dim=0) - log_mel[:46].mean(dim=0)
+    assert abs(CENTRES[int(rise.argmax())] - 1000) < 50
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"sample_rate": 1000}, "sample_rate must lie in 4000 to 96000 Hz, got 1000"),
+        ({"hop": 0.0}, "0 < hop <= window"),
+        ({"hop": 0.03}, "0 < hop <= window"),
+        ({"window": 0.3}, "window <= 0.2"),
+        ({"num_mels": 7}, "num_mels must lie in 8 to 256, got 7"),
+    ],
+)
+def test_settings_outside_their_range_are_named(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        FeatureConfig(**fields)

@@ -1,0 +1,303 @@
+"""The trainer: a run is a function of its settings and data, whatever kills it; and its corner cases."""
+
+import dataclasses
+import json
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from rich.console import Console
+from tones import RATE, waveform, write_corpus, write_cut, write_manifest
+
+from asr.acoustic import AcousticConfig
+from asr.augment import AugmentConfig
+from asr.config import to_dict
+from asr.data import Batch, collate
+from asr.errors import ConfigError, DataError, TrainingError
+from asr.logbook import read_metrics
+from asr.recogniser import Recogniser
+from asr.tokenizer import CharacterTokenizer
+from asr.train import BpttConfig, OptimiserConfig, TrainConfig, Trainer, train
+
+SMALL = TrainConfig(
+    acoustic=AcousticConfig(channels=4, layers=2, hidden=12, intermediate=(1,)),
+    bptt=BpttConfig(segment=0.4),
+    epochs=3,
+    batch_seconds=4.0,
+    threads=2,
+    checkpoint_every=0.0,
+)
+PLAIN = dataclasses.replace(
+    SMALL,
+    acoustic=dataclasses.replace(SMALL.acoustic, dropout=0.0),
+    augment=AugmentConfig(speeds=(1.0,), time_masks_per_second=0.0, frequency_masks=0),
+)
+TOKENIZER = CharacterTokenizer(" abc")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"), train=18, dev=4)
+
+
+@pytest.fixture(scope="module")
+def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("finished")
+    train(SMALL, corpus, out, quiet())
+    return out
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
+    best = safetensors.torch.load_file(run / "best" / "model.safetensors")
+    return {**state["model"], **{f"averaged.{n}": t for n, t in state["averaged"].items()}, **{f"best.{n}": t for n, t in best.items()}}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def batch(texts: list[str], seconds: list[float] | None = None) -> Batch:
+    draw = random.Random(1)
+    samples = [waveform(text, draw) for text in texts]
+    if seconds is not None:
+        samples = [s[: int(length * RATE)] for s, length in zip(samples, seconds, strict=True)]
+    names = [f"utterance-{n}" for n in range(len(texts))]
+    return collate(names, texts, [torch.from_numpy(s).float() for s in samples], TOKENIZER)
+
+
+def trainer(config: TrainConfig) -> Trainer:
+    torch.manual_seed(0)
+    return Trainer(config, Recogniser(config.recogniser, TOKENIZER))
+
+
+def parameters(trainer: Trainer) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in trainer.parameters]
+
+
+def test_the_same_call_gives_the_same_weights_and_another_seed_others(finished: Path, corpus: Path, tmp_path: Path):
+    train(SMALL, corpus, tmp_path / "again", quiet())
+    assert same(weights(finished), weights(tmp_path / "again"))
+    train(dataclasses.replace(SMALL, seed=1), corpus, tmp_path / "other", quiet())
+    assert not same(weights(finished), weights(tmp_path / "other"))
+
+
+def test_a_run_killed_at_any_point_ends_with_the_same_weights(finished: Path, corpus: Path, tmp_path: Path):
+    """SIGKILL to a real process, several times, at moments that fall inside steps, evaluations and writes alike."""
+    out = tmp_path / "killed"
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(to_dict(SMALL)))
+    program = (
+        "import json, sys, pathlib, rich.console; from asr.train import *; from asr.config import from_dict\n"
+        "settings, data, out = map(pathlib.Path, sys.argv[1:])\n"
+        "config = from_dict(TrainConfig, json.loads(settings.read_text()), where='settings')\n"
+        "train(config, data, out, rich.console.Console(stderr=True))\n"
+    )
+    command = [sys.executable, "-c", program, str(settings), str(corpus), str(out)]
+    draw = random.Random(0)
+    checkpoint = out / "checkpoints" / "last.pt"
+    steps_at_kill = []
+    for _ in range(4):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 120
+            while process.poll() is None and time.monotonic() < deadline:
+                if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+                    break
+                time.sleep(0.002)
+            time.sleep(draw.uniform(0.0, 0.15))
+            process.send_signal(signal.SIGKILL)
+        steps_at_kill.append(torch.load(checkpoint, weights_only=True)["position"]["step"])
+        assert process.returncode == -signal.SIGKILL, "the run ended before it was killed: nothing was tested"
+    assert steps_at_kill == sorted(steps_at_kill)
+    assert steps_at_kill[0] > 0
+    done = subprocess.run([*command], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "going on from epoch" in done.stderr
+    assert same(weights(finished), weights(out))
+    steps = [record["step"] for record in read_metrics(out / "metrics.jsonl") if record["kind"] == "epoch"]
+    assert steps == [record["step"] for record in read_metrics(finished / "metrics.jsonl") if record["kind"] == "epoch"]
+
+
+def test_a_finished_run_is_not_trained_again(finished: Path, corpus: Path):
+    before = weights(finished)
+    assert train(SMALL, corpus, finished, quiet()) == finished / "best"
+    assert same(before, weights(finished))
+
+
+def test_a_run_leaves_metrics_curves_and_a_described_model(finished: Path):
+    epochs = [record for record in read_metrics(finished / "metrics.jsonl") if record["kind"] == "epoch"]
+    assert [record["epoch"] for record in epochs] == [1, 2, 3]
+    assert (finished / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert list((finished / "tensorboard").glob("events*"))
+    assert "dev WER" in (finished / "best" / "README.md").read_text()
+
+
+def test_other_settings_or_data_are_refused_and_named(finished: Path, corpus: Path, tmp_path: Path):
+    other = dataclasses.replace(SMALL, optimiser=OptimiserConfig(learning_rate=1e-4))
+    with pytest.raises(ConfigError, match=r"optimiser\.learning_rate was 0\.002, is 0\.0001"):
+        train(other, corpus, finished, quiet())
+    with pytest.raises(ConfigError, match="holds other utterances"):
+        train(SMALL, write_corpus(tmp_path, train=5, dev=2), finished, quiet())
+
+
+def test_it_learns(tmp_path: Path):
+    """From a hundred made-up sentences to a few errors in new ones, with truncated BPTT."""
+    data = write_corpus(tmp_path, train=100, dev=10)
+    config = dataclasses.replace(
+        SMALL,
+        acoustic=AcousticConfig(channels=8, layers=1, hidden=32, dropout=0.0),
+        optimiser=OptimiserConfig(learning_rate=1e-2),
+        epochs=12,
+        batch_seconds=10.0,
+        average=0.9,
+        checkpoint_every=60.0,
+    )
+    train(config, data, tmp_path / "run", quiet())
+    epochs = [record for record in read_metrics(tmp_path / "run" / "metrics.jsonl") if record["kind"] == "epoch"]
+    assert epochs[0]["wer"] > 0.9
+    assert epochs[-1]["wer"] < 0.3
+
+
+def test_shards_and_accumulation_do_not_change_a_step():
+    """Without dropout and masks, one worker or three, one batch or two: the same gradient."""
+    whole = batch(["a", "bc a", "abc", "b b c", "cab"])
+    results = {}
+    for name, threads, batches in (("one", 1, [whole]), ("three", 3, [whole]), ("accumulated", 2, whole.split(3))):
+        subject = trainer(dataclasses.replace(PLAIN, threads=threads))
+        result = subject.step(batches, learning_rate=1e-3)
+        results[name] = (result.loss, result.gradient_norm, parameters(subject))
+    for loss, norm, moved in results.values():
+        assert math.isclose(loss, results["one"][0], rel_tol=1e-5)
+        assert math.isclose(norm, results["one"][1], rel_tol=1e-4)
+        for ours, theirs in zip(moved, results["one"][2], strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_gradients_are_clipped_to_the_norm_and_the_unclipped_norm_is_told():
+    subject = trainer(dataclasses.replace(PLAIN, optimiser=OptimiserConfig(clip=0.01)))
+    result = subject.step([batch(["abc", "b"])], learning_rate=1e-3)
+    norm = torch.linalg.vector_norm(torch.stack([p.grad.norm() for p in subject.parameters if p.grad is not None]))
+    assert result.gradient_norm > 0.02
+    assert math.isclose(float(norm), 0.01, rel_tol=1e-3)
+
+
+def test_an_utterance_too_short_for_its_text_has_no_part_in_the_step():
+    """The others move the weights exactly as they do without it, but for the mean's larger number of tokens."""
+    unclipped = dataclasses.replace(PLAIN, optimiser=OptimiserConfig(clip=1e9))
+    both, alone = trainer(unclipped), trainer(unclipped)
+    result = both.step([batch(["abc", "abcabcabc abc"], seconds=[9, 0.1])], learning_rate=1e-3)
+    alone.step([batch(["abc"])], learning_rate=1e-3)
+    assert result.infeasible == ("utterance-1",)
+    assert not result.skipped
+    for ours, theirs in zip(both.parameters, alone.parameters, strict=True):
+        torch.testing.assert_close(ours.grad * (3 + 13) / 3, theirs.grad, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("texts", "seconds"), [([""], [0.05]), (["a", ""], [0.04, 0.3]), (["", ""], [0.5, 0.5])])
+def test_empty_transcripts_and_single_frames_take_an_ordinary_step(texts: list[str], seconds: list[float]):
+    subject = trainer(PLAIN)
+    before = parameters(subject)
+    result = subject.step([batch(texts, seconds)], learning_rate=1e-3)
+    assert not result.skipped
+    assert result.infeasible == ()
+    assert math.isfinite(result.loss) and result.loss > 0
+    assert any(not torch.equal(a, b) for a, b in zip(before, subject.parameters, strict=True))
+
+
+def test_a_step_that_is_not_finite_leaves_the_weights_alone():
+    subject = trainer(PLAIN)
+    spoilt = batch(["abc", "b"])
+    spoilt.waveforms[0, 3000] = math.nan
+    before = parameters(subject)
+    result = subject.step([spoilt], learning_rate=1e-3)
+    assert result.skipped
+    assert all(torch.equal(a, b) for a, b in zip(before, subject.parameters, strict=True))
+    assert not subject.step([batch(["abc", "b"])], learning_rate=1e-3).skipped
+
+
+def test_too_many_failures_in_a_row_stop_the_run_and_name_the_utterances(tmp_path: Path, corpus: Path):
+    spoilt = np.full(RATE, np.nan, dtype=np.float32)
+    cuts = [write_cut(tmp_path, f"bad-{n}", "abc", spoilt, subtype="FLOAT") for n in range(6)]
+    write_manifest(tmp_path / "train.jsonl.gz", cuts)
+    (tmp_path / "dev.jsonl.gz").write_bytes((corpus / "dev.jsonl.gz").read_bytes())
+    config = dataclasses.replace(PLAIN, failures=2, batch_seconds=2.0)
+    with pytest.raises(TrainingError, match=r"2 steps in a row .* bad-\d"):
+        train(config, tmp_path, tmp_path / "run", quiet())
+    skipped = [record for record in read_metrics(tmp_path / "run" / "metrics.jsonl") if record["kind"] == "skipped"]
+    assert len(skipped) == 2
+    assert skipped[0]["utterances"][0].startswith("bad-")
+
+
+def test_recordings_shorter_than_a_window_are_left_out_and_none_left_is_an_error(tmp_path: Path, corpus: Path):
+    write_manifest(tmp_path / "train.jsonl.gz", [write_cut(tmp_path, "click", "a", np.zeros(100))])
+    (tmp_path / "dev.jsonl.gz").write_bytes((corpus / "dev.jsonl.gz").read_bytes())
+    with pytest.raises(DataError, match="as long as two analysis windows"):
+        train(PLAIN, tmp_path, tmp_path / "run", quiet())
+
+
+def test_training_stops_early_when_the_dev_error_no_longer_falls(corpus: Path, tmp_path: Path):
+    config = dataclasses.replace(SMALL, epochs=9, patience=2, optimiser=OptimiserConfig(learning_rate=1e-9))
+    train(config, corpus, tmp_path, quiet())
+    epochs = [record for record in read_metrics(tmp_path / "metrics.jsonl") if record["kind"] == "epoch"]
+    assert len(epochs) == 3
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
+    config = OptimiserConfig(learning_rate=3e-3, warmup=0.2)
+    rates = [config.rate(step / 1000) for step in range(1001)]
+    assert max(rates) == rates[200] == 3e-3
+    assert rates[:201] == sorted(rates[:201]) and rates[200:] == sorted(rates[200:], reverse=True)
+    assert rates[-1] == 0.0
+    assert OptimiserConfig(warmup=0.0).rate(0.0) == OptimiserConfig().learning_rate
+
+
+def test_averaging_by_zero_keeps_the_weights_as_they_are():
+    subject = trainer(dataclasses.replace(SMALL, average=0.0))
+    subject.step([batch(["abc"])], learning_rate=1e-2)
+    for ours, theirs in zip(subject.parameters, subject.averaged.acoustic.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    slow = trainer(dataclasses.replace(SMALL, average=0.999))
+    start = parameters(slow)
+    slow.position.step = 100_000
+    slow.step([batch(["abc"])], learning_rate=1e-2)
+    for begun, now, mean in zip(start, slow.parameters, slow.averaged.acoustic.parameters(), strict=True):
+        torch.testing.assert_close(mean, begun + 0.001 * (now - begun), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda: TrainConfig(epochs=0), "epochs"),
+        (lambda: TrainConfig(batch_seconds=0), "batch_seconds"),
+        (lambda: TrainConfig(average=1.0), "average"),
+        (lambda: TrainConfig(threads=0), "threads"),
+        (lambda: TrainConfig(loaders=-1), "loaders"),
+        (lambda: OptimiserConfig(clip=0), r"optimiser\.clip"),
+        (lambda: OptimiserConfig(warmup=1), r"optimiser\.warmup"),
+        (lambda: OptimiserConfig(accumulate=0), r"optimiser\.accumulate"),
+        (lambda: BpttConfig(segment=0), r"bptt\.segment"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(change, field: str):
+    with pytest.raises(ConfigError, match=field):
+        change()
+
+
+def test_float16_on_a_cpu_is_refused(corpus: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match="float16 needs a CUDA device"):
+        train(dataclasses.replace(SMALL, precision="float16", device="cpu"), corpus, tmp_path, quiet())
+

@@ -1,0 +1,54 @@
+"""A made-up language that a tiny model learns in seconds: each letter is a tone of its own."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from lhotse import Recording, SupervisionSegment
+from lhotse.cut import Cut
+
+PITCHES = {"a": 300.0, "b": 900.0, "c": 2400.0}
+RATE = 16_000
+
+
+def waveform(text: str, draw: random.Random) -> np.ndarray:
+    """120 ms of tone a letter, 60 ms of near silence after it, 100 ms for a space."""
+    noise = np.random.default_rng(draw.randrange(2**32))
+    parts = [np.zeros(RATE // 20)]
+    for letter in text:
+        time = np.arange(int(RATE * 0.12)) / RATE
+        parts.append(0.3 * np.sin(2 * np.pi * PITCHES[letter] * time) if letter in PITCHES else np.zeros(RATE // 10))
+        parts.append(np.zeros(int(RATE * 0.06)))
+    samples = np.concatenate(parts)
+    return samples + 0.003 * noise.standard_normal(len(samples))
+
+
+def sentence(draw: random.Random) -> str:
+    return " ".join("".join(draw.choice("abc") for _ in range(draw.randint(1, 3))) for _ in range(draw.randint(1, 3)))
+
+
+def write_cut(folder: Path, name: str, text: str, samples: np.ndarray, subtype: str | None = None) -> Cut:
+    path = folder / f"{name}.wav"
+    soundfile.write(path, samples, RATE, subtype=subtype)
+    cut = Recording.from_file(path, recording_id=name).to_cut()
+    cut.id = name
+    cut.supervisions.append(SupervisionSegment(name, name, 0, cut.duration, text=text))
+    return cut
+
+
+def write_manifest(path: Path, cuts: list[Cut]) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(cut.to_dict()) + "\n" for cut in cuts)
+
+
+def write_corpus(folder: Path, *, train: int, dev: int) -> Path:
+    """Write recordings and `train.jsonl.gz` and `dev.jsonl.gz`, the same ones each time; returns the folder."""
+    draw = random.Random(0)
+    for split, count in (("train", train), ("dev", dev)):
+        texts = [sentence(draw) for _ in range(count)]
+        cuts = [write_cut(folder, f"{split}-{n:02d}", text, waveform(text, draw)) for n, text in enumerate(texts)]
+        write_manifest(folder / f"{split}.jsonl.gz", cuts)
+    return folder
