@@ -12,11 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Protocol
 
 import tyro
 from rich.console import Console
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import Positional, arg
 
 from asr.errors import AsrError, ConfigError
 from asr.text import TextForm
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from asr.corpora import Options
     from asr.train import TrainConfig
 
+NO_PREFIX = arg(name="")
+"""A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
 NUM_WORST = 5
 """Utterances that an evaluation shows in full."""
 
@@ -140,7 +142,7 @@ def _prepare_command() -> type[Command]:
         """Whether every recording is decoded once, or only its header read."""
         subsampling: int = 4
         """The model's; it decides how long a transcript may be for its recording."""
-        options: OmitArgPrefixes[Options] = field(default_factory=Options)
+        options: Annotated[Options, NO_PREFIX] = field(default_factory=Options)
 
         def run(self) -> None:
             from asr.prepare import prepare, report
@@ -171,7 +173,7 @@ def _train_command() -> type[Command]:
         """Folder with train.jsonl.gz and dev.jsonl.gz."""
         out: Path
         """Run folder; the best model is in its best/."""
-        config: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+        config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=TrainConfig)
 
         def run(self) -> None:
             from asr.train import train
@@ -235,8 +237,8 @@ def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None)
             """The corpus on disk; without it, it is downloaded from its own home."""
             downloads: Path = Path("data")
             """Where downloads are kept."""
-            options: OmitArgPrefixes[Options] = field(default_factory=lambda: default_options)
-            config: OmitArgPrefixes[TrainConfig] = field(default_factory=lambda: config)
+            options: Annotated[Options, NO_PREFIX] = field(default_factory=lambda: default_options)
+            config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=lambda: config)
 
         default_options = options or Options()
         _run_recipe(corpus, _parse(Recipe, Path(sys.argv[0]).name, sys.argv[1:]))

@@ -78,12 +78,12 @@ def load_cuts(manifest: Path) -> list[Cut]:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     cuts.append(_parse_cut(line))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{manifest}: cannot be read ({error}); prepare the corpus again") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{manifest}:{number}: not JSON ({error.msg}); prepare the corpus again") from None
     except (ValueError, KeyError, TypeError, AssertionError, AttributeError):
         raise DataError(f"{manifest}:{number}: not a lhotse cut; prepare the corpus again") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{manifest}: cannot be read ({error}); prepare the corpus again") from None
     if not cuts:
         raise DataError(f"{manifest}: holds no utterance")
     return cuts

@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from tiny import RATE, noise, sine
+from tiny import RATE, noise, sine, unhurried
 
 from asr.audio import MEDIA_SUFFIXES, SUFFIXES, info, load, resample, save_flac
 from asr.errors import DataError, MissingExtra
@@ -48,7 +48,7 @@ def test_channels_are_averaged(tmp_path):
     assert info(path).num_channels == 2
 
 
-@settings(deadline=None, max_examples=40)
+@unhurried
 @given(start=st.integers(0, 999), count=st.none() | st.integers(1, 1500))
 def test_a_stretch_is_that_part_of_the_whole(tmp_path_factory, start, count):
     path = tmp_path_factory.getbasetemp() / "stretch.wav"
@@ -160,5 +160,5 @@ def test_media_files_are_read_where_the_extra_is_installed(tmp_path):
     middle = load(path, sample_rate=48_000, start=0.25, duration=0.5)
     assert len(middle) == 24_000
     assert np.abs(np.fft.rfft(middle)).argmax() == 220  # of bins 2 Hz apart
-    with pytest.raises(DataError, match="text.m4a: not readable as audio"):
+    with pytest.raises(DataError, match=r"text.m4a: not readable as audio"):
         load(write(tmp_path / "text.m4a", b"yes no yes\n" * 50), sample_rate=RATE)

@@ -7,8 +7,9 @@ from math import ceil
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tiny import unhurried
 
 from asr.augment import AugmentConfig, draw_speed, spec_augment
 from asr.errors import ConfigError
@@ -24,7 +25,6 @@ configs = st.builds(
 )
 batches = st.lists(st.integers(0, 120), min_size=1, max_size=4)
 seeds = st.integers(0, 2**31)
-unhurried = settings(deadline=None, max_examples=60)
 
 TIME_ONLY = AugmentConfig(frequency_masks=0)
 
@@ -86,7 +86,7 @@ def test_one_mask_is_as_wide_as_any_width_up_to_the_bound_and_stands_anywhere():
     assert sorted(widths) == [0, 1, 2, 3, 4]
     assert all(500 < count < 700 for count in widths.values())  # 600 expected, deviation 22
     hits = time[:, 5:95].sum(dim=0)  # each frame is masked in 2 of 98 to 101 places
-    assert 25 < hits.min() and hits.max() < 100  # 60 expected, deviation 8
+    assert hits.min() > 25 and hits.max() < 100  # 60 expected, deviation 8
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(0.5, 0.8), (1.0, 1.5), (3.0, 0.8)])

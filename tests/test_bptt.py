@@ -129,7 +129,7 @@ def test_forward_values_equal_those_of_full(cell, log_mel, dtype, tolerance, gra
 
 
 def test_the_loss_is_never_cut(cell, log_mel):
-    """CTC's gradient at the log-probs spans segment borders: one-frame segments leave it that of the whole utterance."""
+    """CTC's gradient at the log-probs spans segment borders: with one-frame segments it is that of Full."""
     model = build(cell, "sum")
 
     def at_log_probs(bptt):

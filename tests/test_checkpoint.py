@@ -18,7 +18,10 @@ from asr.files import atomic
 from asr.tokenizer import CharacterTokenizer, TokenizerConfig, train_tokenizer
 
 SUBWORDS = train_tokenizer(TokenizerConfig("sentencepiece", 7), ["a cab", "a bac", "caba"])
-SHAPES = [{}, {"cell": "gru", "layers": 3, "intermediate": (1, 2), "merge": "concat", "projection": 5, "residual": True}]
+SHAPES = [
+    {},
+    {"cell": "gru", "layers": 3, "intermediate": (1, 2), "merge": "concat", "projection": 5, "residual": True},
+]
 ODDITIES = [b"", b"not a model\n", b"\x00" * 100, b"{}", b"[]", b"\xff\xfe"]
 
 
@@ -43,7 +46,9 @@ def test_what_was_written_replaces_what_was_there(tmp_path):
         assert names(path.parent) == ["file"]
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), ZeroDivisionError(), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), ZeroDivisionError(), KeyboardInterrupt()]
+)
 def test_after_an_error_the_old_file_stands_and_no_temporary_is_left(tmp_path, error):
     path = tmp_path / "file"
     path.write_text("old")
@@ -68,7 +73,9 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path):
     with pytest.raises(AsrError) as caught, atomic(path) as temporary:
         temporary.symlink_to("/dev/full")
         temporary.write_text("anything")
-    assert str(caught.value) == f"{path}: cannot be written (No space left on device); what was there before is untouched"
+    assert (
+        str(caught.value) == f"{path}: cannot be written (No space left on device); what was there before is untouched"
+    )
     assert names(tmp_path) == []
 
 
@@ -219,7 +226,11 @@ class Payload:
         return Path.touch, (self.target,)
 
 
-@pytest.mark.parametrize("write", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state))], ids=["torch", "pickle"])
+@pytest.mark.parametrize(
+    "write",
+    [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state, protocol=2))],
+    ids=["torch", "pickle"],
+)
 def test_code_in_a_checkpoint_does_not_run(tmp_path, write):
     path, trace = tmp_path / "last.pt", tmp_path / "trace"
     write({"step": 1, "trap": Payload(trace)}, path)

@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import unhurried
 
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig
@@ -37,6 +38,7 @@ def read(values):
     return from_dict(TrainConfig, values, where="run/config.json")
 
 
+@unhurried
 @given(configs)
 def test_settings_survive_the_way_through_json(config):
     assert read(json.loads(json.dumps(to_dict(config)))) == config

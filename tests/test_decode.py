@@ -5,6 +5,7 @@ from itertools import groupby
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import unhurried
 
 from asr.decode import collapse, greedy
 
@@ -15,6 +16,7 @@ def merged_then_without_blanks(path):
     return [token for token, _ in groupby(path) if token != 0]
 
 
+@unhurried
 @given(paths)
 def test_collapse_merges_repeats_and_then_drops_blanks(path):
     assert collapse(path) == merged_then_without_blanks(path)
@@ -24,6 +26,7 @@ def test_a_blank_between_equal_tokens_keeps_both():
     assert collapse([0, 1, 1, 0, 1, 2, 2, 0]) == [1, 1, 2]
 
 
+@unhurried
 @given(st.lists(paths, min_size=1, max_size=4), st.integers(0, 3))
 def test_greedy_takes_the_best_token_of_each_valid_frame(batch, padding):
     """Frames beyond an utterance's length hold a confident token, which must not be heard."""

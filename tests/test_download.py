@@ -47,11 +47,12 @@ class Server:
         if start >= len(self.body):
             handler.send_error(416)
             return
+        if start and fault == "wrong place":
+            start += 7
         body = self.body[start:]
         handler.send_response(206 if start else 200)
         if start:
-            first = start + 7 if fault == "wrong place" else start
-            handler.send_header("Content-Range", f"bytes {first}-{len(self.body) - 1}/{len(self.body)}")
+            handler.send_header("Content-Range", f"bytes {start}-{len(self.body) - 1}/{len(self.body)}")
         for name, value in (("ETag", self.etag), ("Last-Modified", self.last_modified)):
             if value:
                 handler.send_header(name, value)

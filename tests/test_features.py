@@ -4,9 +4,9 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from tiny import RATE, noise, sine
+from tiny import RATE, noise, sine, unhurried
 
 from asr.audio import resample
 from asr.errors import ConfigError
@@ -19,8 +19,9 @@ LOG_MEL = LogMel(CONFIG)
 CENTRES = librosa.mel_frequencies(82, fmin=0, fmax=8000)[1:-1]
 """Of the 80 bins, in Hz."""
 
-unhurried = settings(deadline=None, max_examples=40)  # a busy machine is no failure
-near_frame_borders = st.builds(lambda hops, more: max(0, WINDOW + hops * HOP + more), st.integers(-3, 6), st.integers(-2, 2))
+near_frame_borders = st.builds(
+    lambda hops, more: max(0, WINDOW + hops * HOP + more), st.integers(-3, 6), st.integers(-2, 2)
+)
 
 
 def features(waveform):
@@ -32,7 +33,10 @@ def features(waveform):
 def syllables(num_samples, *, seed=0, level=0.1):
     """Noise that swells and fades four times a second, as speech does, over 40 dB."""
     time = np.arange(num_samples) / RATE
-    return noise(num_samples, seed=seed, level=level) * np.float32(0.01) ** np.sin(4 * np.pi * time).astype(np.float32) ** 2
+    return (
+        noise(num_samples, seed=seed, level=level)
+        * np.float32(0.01) ** np.sin(4 * np.pi * time).astype(np.float32) ** 2
+    )
 
 
 def test_features_equal_librosas():

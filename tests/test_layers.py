@@ -41,9 +41,13 @@ def imports(path):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: a relative import"
-            is_module = {alias.name: (ROOT.parent / f"{node.module}.{alias.name}".replace(".", "/")) for alias in node.names}
+            is_module = {
+                alias.name: (ROOT.parent / f"{node.module}.{alias.name}".replace(".", "/")) for alias in node.names
+            }
             for name, below in is_module.items():
-                found.add(f"{node.module}.{name}" if below.with_suffix(".py").is_file() or below.is_dir() else node.module)
+                found.add(
+                    f"{node.module}.{name}" if below.with_suffix(".py").is_file() or below.is_dir() else node.module
+                )
     return {name.removeprefix("asr.") for name in found if name.startswith("asr.")}
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from hypothesis import settings
 
 from asr.acoustic import AcousticConfig
 from asr.features import FeatureConfig
@@ -9,6 +10,9 @@ from asr.recogniser import Recogniser, RecogniserConfig
 from asr.tokenizer import CharacterTokenizer, Tokenizer
 
 RATE = 16_000
+
+unhurried = settings(deadline=None, max_examples=40)
+"""A busy machine is no failure."""
 
 
 def noise(num_samples: int, *, seed: int = 0, level: float = 0.1) -> np.ndarray:
@@ -26,9 +30,7 @@ def recogniser(tokenizer: Tokenizer | None = None, *, seed: int = 0, **acoustic)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         shape = AcousticConfig(**{"channels": 2, "layers": 1, "hidden": 6, "dropout": 0.0, **acoustic})
-        made = Recogniser(
-            RecogniserConfig(FeatureConfig(num_mels=16), shape), tokenizer or CharacterTokenizer(" abc")
-        )
+        made = Recogniser(RecogniserConfig(FeatureConfig(num_mels=16), shape), tokenizer or CharacterTokenizer(" abc"))
         with torch.no_grad():
             made.acoustic.output.weight.mul_(20)
     return made

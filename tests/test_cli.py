@@ -1,0 +1,167 @@
+"""The command line end to end on made-up speech, and one clear line for each of a user's mistakes."""
+
+import json
+import random
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from tones import RATE, sentence, waveform, write_corpus
+
+from asr import cli
+from asr.acoustic import AcousticConfig
+from asr.train import OptimiserConfig, TrainConfig
+
+SMALL = ["--acoustic.channels", "4", "--acoustic.layers", "1", "--acoustic.hidden", "16", "--threads", "1", "--loaders", "0"]
+
+
+class Result:
+    """What a command printed, and its exit code."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def asr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["asr", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        printed = capfd.readouterr()
+        return Result(stop.value.code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a user has it: recordings and a text file beside each."""
+    folder = tmp_path_factory.mktemp("recordings")
+    draw = random.Random(0)
+    for split, count in (("train", 24), ("dev", 4), ("test", 6)):
+        (folder / split).mkdir()
+        for number in range(count):
+            text = sentence(draw)
+            soundfile.write(folder / split / f"{split}-{number}.wav", waveform(text, draw), RATE)
+            (folder / split / f"{split}-{number}.txt").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder, hardly trained."""
+    from rich.console import Console
+
+    from asr.train import train
+
+    folder = tmp_path_factory.mktemp("model")
+    config = TrainConfig(acoustic=AcousticConfig(channels=4, layers=1, hidden=8), epochs=1, threads=1, loaders=0)
+    return train(config, write_corpus(folder, train=4, dev=2), folder / "run", Console(quiet=True))
+
+
+def test_from_a_folder_of_recordings_to_a_word_error_rate(asr, recordings: Path, tmp_path: Path):
+    prepared = asr("prepare", "folder", "--source", recordings, "--out", tmp_path / "data")
+    assert prepared.code == 0, prepared.err
+    assert re.search(r"train\W+24\b", prepared.out)
+    trained = asr("train", tmp_path / "data", "--out", tmp_path / "run", "--epochs", 1, *SMALL)
+    assert trained.code == 0, trained.err
+    assert "dev WER" in trained.err
+    best, test = tmp_path / "run" / "best", tmp_path / "data" / "test.jsonl.gz"
+    evaluated = asr("evaluate", test, "--model", best, "--json", "--hypotheses", tmp_path / "heard.txt")
+    assert evaluated.code == 0, evaluated.err
+    figures = json.loads(evaluated.out)
+    assert figures["utterances"] == 6
+    assert figures["wer"].keys() == {"value", "low", "high"}
+    said = tmp_path / "said.txt"
+    lines = [f"{path.stem} {path.read_text()}\n" for path in (recordings / "test").glob("*.txt")]
+    ids = {line.split()[0] for line in (tmp_path / "heard.txt").read_text().splitlines()}
+    said.write_text("".join(f"{next(i for i in ids if i.endswith(line.split()[0]))} {line.split(maxsplit=1)[1]}" for line in lines))
+    scored = asr("score", said, tmp_path / "heard.txt", "--json")
+    assert scored.code == 0, scored.err
+    assert json.loads(scored.out) == figures
+    heard = asr("transcribe", recordings / "test", "--model", best)
+    assert heard.code == 0, heard.err
+    assert len(heard.out.splitlines()) == 6
+    assert heard.out.splitlines()[0].startswith(str(recordings / "test" / "test-0.wav") + "\t")
+
+
+def test_a_recipe_ends_with_one_line_of_its_test_error(monkeypatch, capfd, recordings: Path, tmp_path: Path):
+    config = TrainConfig(epochs=1, optimiser=OptimiserConfig(learning_rate=1e-3))
+    arguments = ["--source", recordings, "--out", tmp_path, "--acoustic.dropout", "0.0", *SMALL]
+    monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.recipe("folder", config)
+    printed = capfd.readouterr()
+    assert stop.value.code == 0, printed.err
+    assert re.fullmatch(r"test WER \d+\.\d\d % \[\d+\.\d, \d+\.\d\] \(6 utterances, \d+ words\)\n", printed.out)
+    assert json.loads((tmp_path / "config.json").read_text())["config"]["acoustic"]["dropout"] == 0.0
+    assert {"data", "best", "checkpoints", "curves.png", "metrics.jsonl", "test.json"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_each_command_lists_its_options(asr):
+    assert "usage: asr COMMAND" in asr().out
+    for name in cli.COMMANDS:
+        shown = asr(name, "--help")
+        assert shown.code == 0
+        assert f"usage: asr {name}" in shown.out
+
+
+def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
+    text = tmp_path / "text.txt"
+    text.write_text("a-1 hello\n")
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(b"not audio at all")
+    manifest = tmp_path / "cuts.jsonl"
+    manifest.write_text('{"id": "a"\n')
+    other = tmp_path / "other.txt"
+    other.write_text("b-1 hello\n")
+    mistakes = {
+        ("sing",): ("no such command: sing", 2),
+        ("prepare", "an4", "--source", tmp_path / "none", "--out", tmp_path / "o"): ("none", 1),
+        ("prepare", "nothing", "--source", tmp_path, "--out", tmp_path / "o"): ("nothing", 2),
+        ("prepare", "folder", "--source", tmp_path / "model", "--out", tmp_path / "o"): ("model", 1),
+        ("train", tmp_path / "none", "--out", tmp_path / "o"): ("no such manifest", 1),
+        ("train", tmp_path, "--out", tmp_path / "o", "--acoustic.hiden", "3"): ("--acoustic.hiden", 2),
+        ("train", tmp_path, "--out", tmp_path / "o", "--acoustic.hidden=-3"): ("acoustic.hidden must be at least 1", 2),
+        ("train", tmp_path, "--out", tmp_path / "o", "--acoustic.cell", "cnn"): ("cnn", 2),
+        ("train", tmp_path, "--out", tmp_path / "o", "--epochs", "many"): ("many", 2),
+        ("evaluate", manifest, "--model", model): ("cuts.jsonl:1: not JSON", 1),
+        ("evaluate", tmp_path / "none", "--model", model): ("no such manifest", 1),
+        ("evaluate", manifest, "--model", tmp_path): ("not a model folder", 1),
+        ("transcribe", noise, "--model", model): ("noise.wav: not readable as audio", 1),
+        ("transcribe", tmp_path / "none.wav", "--model", model): ("none.wav: no such audio file", 1),
+        ("transcribe", "--model", model): ("", 2),
+        ("score", text, tmp_path / "none.txt"): ("none.txt", 1),
+        ("score", text, other): ("", 1),
+        ("score", text): ("asr score", 2),
+    }
+    for arguments, (message, code) in mistakes.items():
+        result = asr(*arguments)
+        complaint = result.err.strip().splitlines()
+        assert result.code == code, (arguments, result.err)
+        assert "Traceback" not in result.err
+        assert all(line.startswith("asr: ") for line in complaint), (arguments, complaint)
+        assert 1 <= len(complaint) <= 2, (arguments, complaint)
+        assert message in result.err, (arguments, result.err)
+
+
+def test_one_bad_file_does_not_keep_the_others_from_being_transcribed(asr, model: Path, recordings: Path, tmp_path: Path):
+    good = recordings / "test" / "test-0.wav"
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF")
+    result = asr("transcribe", bad, good, "--model", model)
+    assert result.code == 1
+    assert result.out.startswith(f"{good}\t")
+    assert "1 of 2 files could not be transcribed" in result.err
+
+
+def test_a_model_folder_works_wherever_it_is_copied(asr, model: Path, recordings: Path, tmp_path: Path):
+    copy = shutil.copytree(model, tmp_path / "elsewhere")
+    here, there = (asr("transcribe", recordings / "test", "--model", folder) for folder in (model, copy))
+    assert here.code == there.code == 0
+    assert here.out == there.out
