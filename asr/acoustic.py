@@ -6,7 +6,7 @@ It knows no loss, decoder, optimiser or file. Padding and batch composition neve
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -63,9 +63,17 @@ class AcousticConfig:
             raise ConfigError(f"acoustic.projection must be at least 1, or none, got {self.projection}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"acoustic.dropout must lie in [0, 1), got {self.dropout}")
-        for layer in self.intermediate:
-            if not 1 <= layer < self.layers:
-                raise ConfigError(f"acoustic.intermediate names layers 1 to {self.layers - 1}, got {layer}")
+        for name, hint in (("cell", Cell), ("merge", Merge)):
+            if getattr(self, name) not in get_args(hint):
+                raise ConfigError(
+                    f"acoustic.{name} must be one of {', '.join(get_args(hint))}, got {getattr(self, name)}"
+                )
+        if sorted(set(self.intermediate)) != list(self.intermediate) or not set(self.intermediate) <= set(
+            range(1, self.layers)
+        ):
+            raise ConfigError(
+                f"acoustic.intermediate names layers from 1 to {self.layers - 1} in rising order, got {self.intermediate}"
+            )
 
 
 @dataclass(frozen=True)
@@ -143,8 +151,8 @@ class Block(nn.Module):
     def forward(self, inputs: Tensor, lengths: Tensor, bptt: Bptt, generator: torch.Generator | None) -> Tensor:
         """(B, T, input_size), (B,) -> (B, T, output_size)."""
         hidden = dropout(self.norm(inputs), self.dropout, training=self.training, generator=generator)
-        hidden = self.project(self.recurrent(hidden, lengths, bptt))
-        return inputs + hidden if self.residual else hidden
+        outputs: Tensor = self.project(self.recurrent(hidden, lengths, bptt))
+        return inputs + outputs if self.residual else outputs
 
 
 class Subsampling(nn.Module):

@@ -1,6 +1,7 @@
 """Backpropagation through time: where state is carried, and where gradients stop.
 
-An utterance of T frames is unrolled in one of these modes. Both give the same forward values; they differ in how far a gradient reaches.
+An utterance of T frames is unrolled in one of these modes. Both give the same forward values; they differ in how far a
+gradient reaches.
 
     Full                 the whole utterance (Werbos 1990, "Backpropagation through time: what it does and how to do it")
     Truncated(segment)   at most `segment` frames: state is handed on, its gradient is not (Williams & Peng 1990)
@@ -31,8 +32,8 @@ class Full:
 class Truncated:
     """Gradients reach to the start of a segment of `segment` frames, in the order in which the direction reads.
 
-    The first segment begins where the direction begins to read: at the first frame forwards, at the last valid frame backwards. So an
-    utterance's cuts do not depend on its padding or its batch. The last segment is the shorter one.
+    The first segment begins where the direction begins to read: at the first frame forwards, at the last valid frame
+    backwards. So an utterance's cuts do not depend on its padding or its batch. The last segment is the shorter one.
 
     Raises:
         ConfigError: if `segment` is below one frame.
@@ -64,7 +65,7 @@ def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Bptt) -> Tensor:
         return outputs
     state: State = None
     segments = []
-    for segment in inputs.split(bptt.segment, dim=1):
+    for segment in torch.split(inputs, bptt.segment, dim=1):
         output, state = rnn(segment, state)
         state = _detached(state)
         segments.append(output)

@@ -1,8 +1,7 @@
 """The command line: the only parser and printer.
 
-Each command is a frozen dataclass: its fields are the options, its `run` does the work. Heavy imports wait until a command needs them,
-so that `asr score` does not load PyTorch.
-"""
+Each command is a frozen dataclass: its fields are the options, its `run` does the work. Heavy imports wait until a
+command needs them, so that `asr score` does not load PyTorch."""
 
 import contextlib
 import io
@@ -227,6 +226,8 @@ def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None)
         from asr.corpora import Options
         from asr.train import TrainConfig
 
+        default_options = options or Options()
+
         @dataclass(frozen=True)
         class Recipe:
             """Prepare, train and evaluate; the same command goes on after a kill."""
@@ -240,7 +241,6 @@ def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None)
             options: Annotated[Options, NO_PREFIX] = field(default_factory=lambda: default_options)
             config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=lambda: config)
 
-        default_options = options or Options()
         _run_recipe(corpus, _parse(Recipe, Path(sys.argv[0]).name, sys.argv[1:]))
     sys.exit(0)
 

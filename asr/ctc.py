@@ -5,11 +5,13 @@ What happens in the corner cases:
     more tokens than frames    no path exists: the utterance has no loss and no gradient, and is reported as infeasible
     no tokens                  one path, all blank: the loss is -sum(log_probs[:, blank])
     a single frame             paths for no or one token; two or more are infeasible
-    a non-finite log-prob      the loss is not finite; the trainer skips that step
+    a frame without finite     the loss or the gradient is not finite; the trainer skips that step
+    log-probs
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +32,7 @@ class CtcLoss:
 
 def minimum_frames(tokens: Sequence[int]) -> Frames:
     """Count the frames that a token sequence needs: one a token, and a blank between equal neighbours."""
-    return len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
+    return len(tokens) + sum(a == b for a, b in pairwise(tokens))
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> CtcLoss:

@@ -43,7 +43,8 @@ class Batch:
         return Batch(self.ids, self.texts, waveforms, num_samples, self.tokens.to(device), self.num_tokens.to(device))
 
     def split(self, shards: int) -> "list[Batch]":
-        """Deal the utterances out, by length in turn, to at most `shards` batches of about equal work, each no longer than it needs."""
+        """Deal the utterances out, by length in turn, to at most `shards` batches of about equal work, each no longer
+        than it needs."""
         order = self.num_samples.argsort(descending=True, stable=True)
         parts = [order[first::shards] for first in range(min(shards, len(order)))]
         return [
@@ -68,14 +69,15 @@ def load_cuts(manifest: Path) -> list[Cut]:
     if not manifest.is_file():
         raise DataError(f"{manifest}: no such manifest; `asr prepare` writes train, dev and test manifests")
     cuts: list[Cut] = []
-    number = 0
+    number = 0  # kept by hand: a damaged file may fail on the way to its next line
     try:
         with (
             gzip.open(manifest, "rt", encoding="utf-8")
             if manifest.suffix == ".gz"
             else manifest.open(encoding="utf-8") as lines
         ):
-            for number, line in enumerate(lines, start=1):
+            for line in lines:
+                number += 1
                 if line.strip():
                     cuts.append(_parse_cut(line))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
@@ -110,8 +112,9 @@ def perturb_speeds(cuts: Sequence[Cut], speeds: tuple[float, ...], *, seed: int,
 def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
     """Group cuts of like duration so that a batch, padding included, is at most `longest` seconds; a longer cut is alone.
 
-    Sorted by jittered duration, cut into runs, the runs shuffled: every cut is in one batch, and other neighbours each epoch. (lhotse's
-    dynamic bucketing ended an epoch of AN4 with batches of 4 to 50 of 60 s, and refuses corpora with fewer cuts than buckets.)
+    Sorted by jittered duration, cut into runs, the runs shuffled: every cut is in one batch, and other neighbours each
+    epoch. (lhotse's dynamic bucketing ended an epoch of AN4 with batches of 4 to 50 of 60 s, and refuses corpora with
+    fewer cuts than buckets.)
 
     Args:
         cuts: the utterances.

@@ -8,8 +8,8 @@
     |-- TrainingError   training that cannot go on (non-finite losses in a row, a full disk)
     `-- MissingExtra    an optional library that is not installed: names the pip command
 
-The command line prints `str(error)` after "asr: " and exits with `exit_code`. Anything else that escapes is a bug, and shows its traceback.
-"""
+The command line prints `str(error)` after "asr: " and exits with `exit_code`. Anything else that escapes is a bug, and
+shows its traceback."""
 
 
 class AsrError(Exception):

@@ -1,9 +1,9 @@
 """Training: manifests in, a run folder with its best model out.
 
-A run is a function of its settings and manifests. Every random draw is seeded by what it is for (the epoch and utterance of a speed
-factor, the epoch of the batches, the step of masks and dropout), so a checkpoint needs no generator's state, and a run that was killed
-goes on from its last checkpoint and ends, on a CPU, with the same weights bit for bit.
-"""
+A run is a function of its settings and manifests. Every random draw is seeded by what it is for (the epoch and
+utterance of a speed factor, the epoch of the batches, the step of masks and dropout), so a checkpoint needs no
+generator's state, and a run that was killed goes on from its last checkpoint and ends, on a CPU, with the same weights
+bit for bit."""
 
 import copy
 import dataclasses
@@ -127,7 +127,8 @@ class TrainConfig:
     device: str = "auto"
     """"auto" takes the accelerator that PyTorch finds, else the CPU."""
     threads: int | None = None
-    """CPU threads, each of which takes its share of a batch; none takes one a core. A run that is to be repeated bit for bit names it."""
+    """CPU threads, each of which takes its share of a batch; none takes one a core. A run that is to be repeated bit
+    for bit names it."""
     loaders: int = 1
     """Background processes that read and perturb audio."""
     checkpoint_every: Seconds = 60.0
@@ -168,8 +169,8 @@ class Position:
     """Optimiser steps tried."""
     seconds: float = 0.0
     """Time spent in training, evaluation not counted."""
-    best_wer: float = math.inf
-    best_cer: float = math.inf
+    best: tuple[float, float, float] = (math.inf, math.inf, math.inf)
+    """Dev WER, CER and loss of the best epoch; the later one decides where the earlier ones are equal."""
     best_epoch: int = 0
     finished: bool = False
     failures: int = 0
@@ -294,8 +295,8 @@ class Trainer:
     def _average(self) -> None:
         """Move the averaged weights; early on they follow quickly, so that they do not remember the initial ones."""
         decay = min(self.config.average, (1 + self.position.step) / (10 + self.position.step))
-        averaged, current = (list(r.acoustic.parameters()) for r in (self.averaged, self.recogniser))
-        torch._foreach_lerp_(averaged, current, 1 - decay)
+        averaged: list[Tensor] = list(self.averaged.acoustic.parameters())
+        torch._foreach_lerp_(averaged, list[Tensor](self.parameters), 1 - decay)
 
     def state(self) -> dict[str, Any]:
         """All that a run needs to go on."""
@@ -358,7 +359,7 @@ def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
     )
     logbook = Logbook(out, step=position.step)
     try:
-        while not position.finished:
+        while not trainer.position.finished:
             _train_epoch(trainer, train_cuts, logbook, checkpoint, console)
             _finish_epoch(trainer, dev_cuts, logbook, out, console)
             save_checkpoint(checkpoint, trainer.state())
@@ -413,9 +414,10 @@ def _finish_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, out: 
     evaluation = evaluate(trainer.averaged, cuts, loaders=config.loaders)
     wer, cer = evaluation.score.wer, evaluation.score.cer
     epoch = position.epoch + 1
-    better = (wer.value, cer.value) < (position.best_wer, position.best_cer)
+    result = (wer.value, cer.value, evaluation.loss)
+    better = result < tuple(position.best)
     if better:
-        position.best_wer, position.best_cer, position.best_epoch = wer.value, cer.value, epoch
+        position.best, position.best_epoch = result, epoch
         save_model(out / "best", trainer.averaged, readme=_card(trainer, evaluation))
     speed = position.audio / max(position.epoch_seconds, 1e-9)
     loss = position.loss / max(1, position.tokens)

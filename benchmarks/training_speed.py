@@ -2,10 +2,10 @@
 
     python benchmarks/training_speed.py --source ../shared/corpora/an4
 
-The recipe's rate counts everything but dev evaluation: reading, speed perturbation, features, masks, BPTT, CTC, clipping, AdamW, averaging.
-The bare loop only runs forward and backward passes of 3 x 256 concatenated BLSTM layers (4.4 M parameters with its input) on random
-numbers with PyTorch's own threads: what the kernels of this machine allow. The two alternate, so that a noisy neighbour meets both.
-"""
+The recipe's rate counts everything but dev evaluation: reading, speed perturbation, features, masks, BPTT, CTC,
+clipping, AdamW, averaging. The bare loop only runs forward and backward passes of 3 x 256 concatenated BLSTM layers
+(4.4 M parameters with its input) on random numbers with PyTorch's own threads: what the kernels of this machine allow.
+The two alternate, so that a noisy neighbour meets both."""
 
 import os
 import statistics
@@ -59,7 +59,9 @@ def main(arguments: Arguments) -> None:
     bare = BareLayers()
     rates: list[tuple[float, float]] = []
     for epoch in range(ROUNDS + 1):  # the first warms up
-        plan = plan_batches(perturb_speeds(cuts, CONFIG.augment.speeds, seed=0, epoch=epoch), CONFIG.batch_seconds, seed=epoch)
+        plan = plan_batches(
+            perturb_speeds(cuts, CONFIG.augment.speeds, seed=0, epoch=epoch), CONFIG.batch_seconds, seed=epoch
+        )
         plan = plan[:STEPS]
         audio = sum(cut.duration for cuts in plan for cut in cuts)
         torch.set_num_threads(1)

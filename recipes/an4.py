@@ -1,6 +1,6 @@
 """CMU AN4: people spell names, say numbers, dates and commands; 948 training and 130 test utterances, other speakers in the test.
 
-    python recipes/an4.py --source ../shared/corpora/an4 --out runs/an4
+python recipes/an4.py --source ../shared/corpora/an4 --out runs/an4
 """
 
 from asr.acoustic import AcousticConfig

@@ -1,6 +1,6 @@
 """Mozilla Common Voice: many people read short sentences, in over a hundred languages.
 
-    python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
+python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
 """
 
 from asr.acoustic import AcousticConfig

@@ -1,6 +1,6 @@
 """The Free Spoken Digit Dataset: six speakers, ten digits, fifty times each, 8 kHz; the official test are indices 0 to 4.
 
-    python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits
+python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits
 """
 
 from asr.acoustic import AcousticConfig

@@ -1,6 +1,6 @@
 """LibriSpeech: read audio books, from the 5 hours of dev-clean to the 960 hours of all training parts.
 
-    python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
+python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
 """
 
 from asr.acoustic import AcousticConfig

@@ -1,6 +1,6 @@
 """Asterisk's recorded prompts: about 25 minutes of one studio voice a language; English, Spanish, French, Italian, Russian.
 
-    python recipes/prompts.py --language it --out runs/prompts-it
+python recipes/prompts.py --language it --out runs/prompts-it
 """
 
 from asr.acoustic import AcousticConfig

@@ -1,18 +1,20 @@
 """Kaldi's yesno: one speaker says eight words a file, each "ken" (yes) or "lo" (no) in Hebrew; six minutes in all.
 
-    python recipes/yesno.py --source ../shared/corpora/yesno --out runs/yesno
+python recipes/yesno.py --source ../shared/corpora/yesno --out runs/yesno
 """
 
 from asr.acoustic import AcousticConfig
+from asr.augment import AugmentConfig
 from asr.cli import recipe
 from asr.train import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
-    acoustic=AcousticConfig(layers=2, hidden=64),
+    acoustic=AcousticConfig(channels=16, layers=2, hidden=64, dropout=0.1),
+    augment=AugmentConfig(time_masks_per_second=0.4, frequency_masks=1),
     optimiser=OptimiserConfig(learning_rate=5e-3),
-    epochs=40,
-    batch_seconds=30.0,
-    average=0.95,
+    epochs=20,
+    batch_seconds=14.0,
+    average=0.9,
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Tests use one thread: kernels of several threads that wait for one another slow each other down when tests and training share a machine."""
+"""Tests use one thread: kernels of several threads that wait for one another slow each other down when tests and
+training share a machine."""
 
 import torch
 

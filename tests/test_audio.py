@@ -51,12 +51,12 @@ def test_channels_are_averaged(tmp_path):
 @unhurried
 @given(start=st.integers(0, 999), count=st.none() | st.integers(1, 1500))
 def test_a_stretch_is_that_part_of_the_whole(tmp_path_factory, start, count):
-    path = tmp_path_factory.getbasetemp() / "stretch.wav"
+    path, rate = tmp_path_factory.getbasetemp() / "stretch.wav", 44_100
     whole = noise(1000)
     if not path.exists():
-        soundfile.write(path, whole, RATE, subtype="FLOAT")
-    duration = None if count is None else count / RATE
-    stretch = load(path, sample_rate=RATE, start=start / RATE, duration=duration)
+        soundfile.write(path, whole, rate, subtype="FLOAT")
+    duration = None if count is None else count / rate
+    stretch = load(path, sample_rate=rate, start=start / rate, duration=duration)
     np.testing.assert_array_equal(stretch, whole[start : None if count is None else start + count])
 
 

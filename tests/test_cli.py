@@ -15,7 +15,18 @@ from asr import cli
 from asr.acoustic import AcousticConfig
 from asr.train import OptimiserConfig, TrainConfig
 
-SMALL = ["--acoustic.channels", "4", "--acoustic.layers", "1", "--acoustic.hidden", "16", "--threads", "1", "--loaders", "0"]
+SMALL = [
+    "--acoustic.channels",
+    "4",
+    "--acoustic.layers",
+    "1",
+    "--acoustic.hidden",
+    "16",
+    "--threads",
+    "1",
+    "--loaders",
+    "0",
+]
 
 
 class Result:
@@ -80,7 +91,9 @@ def test_from_a_folder_of_recordings_to_a_word_error_rate(asr, recordings: Path,
     said = tmp_path / "said.txt"
     lines = [f"{path.stem} {path.read_text()}\n" for path in (recordings / "test").glob("*.txt")]
     ids = {line.split()[0] for line in (tmp_path / "heard.txt").read_text().splitlines()}
-    said.write_text("".join(f"{next(i for i in ids if i.endswith(line.split()[0]))} {line.split(maxsplit=1)[1]}" for line in lines))
+    said.write_text(
+        "".join(f"{next(i for i in ids if i.endswith(line.split()[0]))} {line.split(maxsplit=1)[1]}" for line in lines)
+    )
     scored = asr("score", said, tmp_path / "heard.txt", "--json")
     assert scored.code == 0, scored.err
     assert json.loads(scored.out) == figures
@@ -100,7 +113,9 @@ def test_a_recipe_ends_with_one_line_of_its_test_error(monkeypatch, capfd, recor
     assert stop.value.code == 0, printed.err
     assert re.fullmatch(r"test WER \d+\.\d\d % \[\d+\.\d, \d+\.\d\] \(6 utterances, \d+ words\)\n", printed.out)
     assert json.loads((tmp_path / "config.json").read_text())["config"]["acoustic"]["dropout"] == 0.0
-    assert {"data", "best", "checkpoints", "curves.png", "metrics.jsonl", "test.json"} <= {p.name for p in tmp_path.iterdir()}
+    assert {"data", "best", "checkpoints", "curves.png", "metrics.jsonl", "test.json"} <= {
+        p.name for p in tmp_path.iterdir()
+    }
 
 
 def test_each_command_lists_its_options(asr):
@@ -150,7 +165,9 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         assert message in result.err, (arguments, result.err)
 
 
-def test_one_bad_file_does_not_keep_the_others_from_being_transcribed(asr, model: Path, recordings: Path, tmp_path: Path):
+def test_one_bad_file_does_not_keep_the_others_from_being_transcribed(
+    asr, model: Path, recordings: Path, tmp_path: Path
+):
     good = recordings / "test" / "test-0.wav"
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"RIFF")

@@ -43,6 +43,7 @@ def test_tokens_are_in_range_and_never_the_blank(tokenizer, text):
 
 @both
 def test_unknown_characters_are_left_out(tokenizer):
+    assert tokenizer.encode("the fox€") == tokenizer.encode("the fox")
     assert tokenizer.decode(tokenizer.encode("the Ω fox€")) == "the fox"
     assert tokenizer.decode(tokenizer.encode("Ω€")) == ""
 
@@ -96,6 +97,7 @@ def test_a_tokenizer_takes_the_place_of_one_of_the_other_kind(tmp_path):
     for tokenizer in (CHARACTERS, SUBWORDS, CHARACTERS):
         tokenizer.save(tmp_path)
         assert type(load_tokenizer(tmp_path)) is type(tokenizer)
+        assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("size", [4, len(ALPHABET), 5000])

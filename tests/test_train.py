@@ -63,7 +63,11 @@ def quiet() -> Console:
 def weights(run: Path) -> dict[str, torch.Tensor]:
     state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
     best = safetensors.torch.load_file(run / "best" / "model.safetensors")
-    return {**state["model"], **{f"averaged.{n}": t for n, t in state["averaged"].items()}, **{f"best.{n}": t for n, t in best.items()}}
+    return {
+        **state["model"],
+        **{f"averaged.{n}": t for n, t in state["averaged"].items()},
+        **{f"best.{n}": t for n, t in best.items()},
+    }
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -300,4 +304,3 @@ def test_a_setting_out_of_range_is_named(change, field: str):
 def test_float16_on_a_cpu_is_refused(corpus: Path, tmp_path: Path):
     with pytest.raises(ConfigError, match="float16 needs a CUDA device"):
         train(dataclasses.replace(SMALL, precision="float16", device="cpu"), corpus, tmp_path, quiet())
-
