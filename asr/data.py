@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +72,7 @@ def load_cuts(manifest: Path) -> list[Cut]:
     cuts: list[Cut] = []
     number = 0  # kept by hand: a damaged file may fail on the way to its next line
     try:
-        with (
-            gzip.open(manifest, "rt", encoding="utf-8")
-            if manifest.suffix == ".gz"
-            else manifest.open(encoding="utf-8") as lines
-        ):
+        with (gzip.open if manifest.suffix == ".gz" else open)(manifest, "rt", encoding="utf-8") as lines:
             for line in lines:
                 number += 1
                 if line.strip():
@@ -88,6 +85,11 @@ def load_cuts(manifest: Path) -> list[Cut]:
         raise DataError(f"{manifest}:{number}: not a lhotse cut; prepare the corpus again") from None
     if not cuts:
         raise DataError(f"{manifest}: holds no utterance")
+    repeated = [name for name, count in Counter(cut.id for cut in cuts).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{manifest}: {len(repeated)} ids stand more than once, such as {repeated[0]}; ids must be unique"
+        )
     return cuts
 
 

@@ -43,10 +43,12 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         if not 4_000 <= self.sample_rate <= 96_000:
             raise ConfigError(f"features.sample_rate must lie in 4000 to 96000 Hz, got {self.sample_rate}")
-        if not 0 < self.hop <= self.window <= 0.2:
-            raise ConfigError(f"features need 0 < hop <= window <= 0.2 s, got hop {self.hop} and window {self.window}")
-        if not 8 <= self.num_mels <= 256:
-            raise ConfigError(f"features.num_mels must lie in 8 to 256, got {self.num_mels}")
+        if not 0.001 <= self.hop <= self.window <= 0.2:
+            raise ConfigError(
+                f"features need 0.001 <= hop <= window <= 0.2 s, got hop {self.hop} and window {self.window}"
+            )
+        if not 8 <= self.num_mels <= 128:
+            raise ConfigError(f"features.num_mels must lie in 8 to 128, got {self.num_mels}")
 
     @property
     def window_samples(self) -> Samples:

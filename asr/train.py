@@ -38,7 +38,7 @@ from asr.logbook import Logbook
 from asr.recogniser import Recogniser, RecogniserConfig
 from asr.score import summary_line
 from asr.tokenizer import TokenizerConfig, train_tokenizer
-from asr.units import Seconds, num_frames, seconds_to_samples
+from asr.units import Frames, Seconds, num_frames, seconds_to_samples
 from asr.workers import Workers
 
 LOG_EVERY = 10
@@ -336,7 +336,7 @@ def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
         ConfigError: if `out` holds a run with other settings or data.
         TrainingError: after too many non-finite steps in a row.
     """
-    train_cuts = _trainable(load_cuts(data / "train.jsonl.gz"), config.features, console)
+    train_cuts = _trainable(load_cuts(data / "train.jsonl.gz"), config, console)
     dev_cuts = load_cuts(data / "dev.jsonl.gz")
     _claim(out, config, data / "train.jsonl.gz")
     device = choose_device(config.device)
@@ -485,18 +485,19 @@ def _report_failure(
         )
 
 
-def _trainable(cuts: Sequence[Cut], features: FeatureConfig, console: Console) -> list[Cut]:
-    """Leave out what is shorter than one analysis window."""
-    window, hop = features.window_samples, features.hop_samples
-    kept = [
-        cut
-        for cut in cuts
-        if num_frames(seconds_to_samples(cut.duration, features.sample_rate), window=window, hop=hop) > 1
-    ]
+def _trainable(cuts: Sequence[Cut], config: TrainConfig, console: Console) -> list[Cut]:
+    """Leave out what has no whole analysis window at the fastest speed."""
+    features, fastest = config.features, max(config.augment.speeds)
+
+    def frames(cut: Cut) -> Frames:
+        samples = seconds_to_samples(cut.duration / fastest, features.sample_rate)
+        return num_frames(samples, window=features.window_samples, hop=features.hop_samples)
+
+    kept = [cut for cut in cuts if frames(cut) >= 1]
     if len(kept) < len(cuts):
-        console.print(f"{len(cuts) - len(kept)} utterances are shorter than two analysis windows and are left out")
+        console.print(f"{len(cuts) - len(kept)} utterances are shorter than an analysis window and are left out")
     if not kept:
-        raise DataError("no training utterance is as long as two analysis windows")
+        raise DataError("no training utterance is as long as an analysis window; are these the right recordings?")
     return kept
 
 

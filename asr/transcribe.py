@@ -48,7 +48,7 @@ def find_recordings(paths: Iterable[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES | MEDIA_SUFFIXES)
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES | MEDIA_SUFFIXES)
         if not inside:
             raise DataError(f"{path}: no audio file in this folder")
         found += inside

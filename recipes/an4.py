@@ -7,7 +7,7 @@ from asr.acoustic import AcousticConfig
 from asr.cli import recipe
 from asr.train import TrainConfig
 
-CONFIG = TrainConfig(acoustic=AcousticConfig(layers=3, hidden=256, intermediate=(2,)), epochs=48, batch_seconds=48.0)
+CONFIG = TrainConfig(acoustic=AcousticConfig(layers=3, hidden=256, intermediate=(2,)), epochs=44, batch_seconds=48.0)
 
 if __name__ == "__main__":
     recipe("an4", CONFIG)
