@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # A held-out prompt, for the demo to transcribe.
-DEMO_PROMPT := conf-waitforleader.wav
+DEMO_PROMPT := vm-newpassword.wav
 
 .PHONY: demo test check bench clean
 

@@ -78,8 +78,9 @@ class Evaluate:
     def run(self) -> None:
         from asr.checkpoint import load_model
         from asr.data import load_cuts
-        from asr.evaluate import choose_device, evaluate
+        from asr.evaluate import evaluate
         from asr.transcripts import write
+        from asr.workers import choose_device
 
         recogniser = load_model(self.model, choose_device(self.device))
         evaluation = evaluate(recogniser, load_cuts(self.manifest))
@@ -102,8 +103,8 @@ class Transcribe:
 
     def run(self) -> None:
         from asr.checkpoint import load_model
-        from asr.evaluate import choose_device
         from asr.transcribe import find_recordings, transcribe
+        from asr.workers import choose_device
 
         paths = find_recordings(self.files)
         if not paths:
@@ -248,11 +249,12 @@ def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None)
 def _run_recipe(corpus: str, arguments: Any) -> None:
     from asr.checkpoint import load_model
     from asr.data import load_cuts
-    from asr.evaluate import choose_device, evaluate
+    from asr.evaluate import evaluate
     from asr.prepare import prepare, report
     from asr.score import summary_line
     from asr.train import train
     from asr.transcripts import write
+    from asr.workers import choose_device
 
     config, out = arguments.config, arguments.out
     progress = Console(stderr=True)
@@ -315,8 +317,13 @@ def _exit_codes() -> Iterator[None]:
         print(f"asr: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("asr: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "asr: interrupted (training goes on from its last checkpoint when the command is repeated)", file=sys.stderr
+        )
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:  # a full disk, a folder without permission
+        print(f"asr: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)

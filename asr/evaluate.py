@@ -1,13 +1,14 @@
 """Recordings with transcripts -> word error rate with an interval."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from lhotse.cut import Cut
+from rich.console import Console
+from rich.progress import track
 
 from asr.ctc import ctc_loss
-from asr.data import Batch, load_batches, plan_batches
+from asr.data import load_batches, plan_batches
 from asr.decode import greedy
 from asr.recogniser import Recogniser
 from asr.score import Score, score
@@ -35,7 +36,13 @@ def evaluate(recogniser: Recogniser, cuts: Sequence[Cut], *, loaders: int = 1) -
     references: dict[str, str] = {}
     hypotheses: dict[str, str] = {}
     loss, tokens = 0.0, 0
-    for batch in _batches(recogniser, cuts, loaders):
+    plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
+    rate = recogniser.config.features.sample_rate
+    batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=loaders)
+    console = Console(stderr=True)
+    for batch in track(
+        batches, "decoding", len(plan), console=console, transient=True, disable=not console.is_terminal
+    ):
         emissions = recogniser.emissions(batch.waveforms, batch.num_samples)
         for utterance, text, found in zip(
             batch.ids, batch.texts, greedy(emissions.log_probs, emissions.lengths), strict=True
@@ -47,16 +54,3 @@ def evaluate(recogniser: Recogniser, cuts: Sequence[Cut], *, loaders: int = 1) -
         loss += float(losses.values.sum())
         tokens += int(targets.num_tokens[losses.feasible].sum())
     return Evaluation(score(references, hypotheses), references, hypotheses, loss / max(1, tokens))
-
-
-def _batches(recogniser: Recogniser, cuts: Sequence[Cut], loaders: int) -> Iterator[Batch]:
-    plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
-    rate = recogniser.config.features.sample_rate
-    return load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=loaders)
-
-
-def choose_device(name: str) -> torch.device:
-    """Turn "auto" into the accelerator that PyTorch finds, or the CPU."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)

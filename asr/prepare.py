@@ -1,8 +1,8 @@
 """A corpus -> checked manifests: train.jsonl.gz, dev.jsonl.gz and test.jsonl.gz, each a list of lhotse cuts.
 
-Every fault is found before training starts: a recording that is missing, damaged or silent, a transcript that is
-    empty or too long for its recording, an id used twice, a segment outside its file. Faulty utterances are left out
-    and listed, the rest is written.
+Every fault is found before training starts: a recording that is missing, damaged or silent, a transcript that is empty
+or too long for its recording, an id used twice, a segment outside its file. Faulty utterances are left out and listed,
+the rest is written.
 """
 
 import gzip
@@ -26,13 +26,13 @@ from asr.corpora.recording import Check, Sound, examine
 from asr.corpora.utterance import Problem, Utterance
 from asr.ctc import minimum_frames
 from asr.errors import ConfigError, DataError
+from asr.features import FeatureConfig
+from asr.files import atomic
 from asr.text import TextForm, normalise
-from asr.units import Samples, Seconds, num_frames, seconds_to_samples, subsampled
+from asr.units import Seconds, num_frames, seconds_to_samples, subsampled
 
-SAMPLE_RATE = 16_000
-"""What the model hears, in Hz; recordings keep their own rate."""
-WINDOW: Samples = 400
-HOP: Samples = 160
+FEATURES = FeatureConfig()
+"""The analysis by which transcripts are held against recordings, which keep their own rate."""
 
 OVERHANG: Seconds = 0.025
 """How far a segment may reach past its file's end, which is then its own end: times in corpora are rounded."""
@@ -75,9 +75,8 @@ def prepare(
 ) -> Prepared:
     """Read a corpus, check every utterance, and write the manifests of its splits, replacing those of an earlier run.
 
-    The same corpus gives the same bytes. A split without usable utterances has no file, and a note says so.
-    Utterances too
-    short for their transcripts are left out of train only: dev and test are scored whole.
+    The same corpus gives the same bytes. A split without usable utterances has no file, and a note says so. Utterances
+    too short for their transcripts are left out of train only: dev and test are scored whole.
 
     Args:
         corpus: one of `corpora.NAMES`, or "lhotse:NAME".
@@ -163,7 +162,7 @@ def _examine(paths: Sequence[Path], rewritten: Path, check: Check) -> dict[Path,
 
     def look(path: Path) -> Sound | str:
         try:
-            return examine(path, check=check, rewritten=rewritten, sample_rate=SAMPLE_RATE)
+            return examine(path, check=check, rewritten=rewritten, sample_rate=FEATURES.sample_rate)
         except (DataError, OSError) as error:  # OSError: a name that no file system takes, for one
             return str(error)
 
@@ -197,8 +196,9 @@ def _end(utterance: Utterance, sound: Sound) -> Seconds:
 
 def _tight(cut: Cut, subsampling: int) -> str | None:
     """Say so if no CTC path spells the transcript, character by character, in the frames that the model puts out."""
-    samples = seconds_to_samples(cut.duration, SAMPLE_RATE)
-    frames = subsampled(num_frames(samples, window=WINDOW, hop=HOP), subsampling)
+    samples = seconds_to_samples(cut.duration, FEATURES.sample_rate)
+    inputs = num_frames(samples, window=FEATURES.window_samples, hop=FEATURES.hop_samples)
+    frames = subsampled(inputs, subsampling)
     needed = minimum_frames([ord(character) for character in cut.supervisions[0].text])
     if needed <= frames:
         return None
@@ -242,21 +242,15 @@ def _writing(out: Path) -> Iterator[None]:
 
 
 def _write(out: Path, cuts: Mapping[str, Sequence[Cut]]) -> None:
-    """Write the manifests beside their places, then move them; lhotse cannot load an empty one, so that has none."""
-    written = []
+    """Write the manifests; lhotse cannot load an empty one, so that has none."""
     for name, part in cuts.items():
-        target = out / f"{name}.jsonl.gz"
+        manifest = out / f"{name}.jsonl.gz"
         if not part:
-            target.unlink(missing_ok=True)
+            manifest.unlink(missing_ok=True)
             continue
-        temporary = target.with_suffix(".part")
-        # Neither a time nor a name in the gzip header: the same cuts give the same bytes.
-        with temporary.open("wb") as file, gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
-            for cut in part:
-                packed.write(json.dumps(cut.to_dict(), ensure_ascii=False).encode() + b"\n")
-        written.append((temporary, target))
-    for temporary, target in written:
-        temporary.replace(target)
+        lines = "".join(json.dumps(cut.to_dict(), ensure_ascii=False) + "\n" for cut in part)
+        with atomic(manifest) as path:
+            path.write_bytes(gzip.compress(lines.encode(), mtime=0))  # no time in it: the same cuts, the same bytes
 
 
 def _speakers(cuts: Iterable[Cut]) -> set[str]:

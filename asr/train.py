@@ -31,7 +31,7 @@ from asr.config import differences, from_dict, to_dict
 from asr.ctc import ctc_loss
 from asr.data import Batch, load_batches, load_cuts, perturb_speeds, plan_batches, text_of
 from asr.errors import ConfigError, DataError, TrainingError
-from asr.evaluate import Evaluation, choose_device, evaluate
+from asr.evaluate import Evaluation, evaluate
 from asr.features import FeatureConfig
 from asr.files import atomic
 from asr.logbook import Logbook
@@ -39,7 +39,7 @@ from asr.recogniser import Recogniser, RecogniserConfig
 from asr.score import summary_line
 from asr.tokenizer import TokenizerConfig, train_tokenizer
 from asr.units import Frames, Seconds, num_frames, seconds_to_samples
-from asr.workers import Workers
+from asr.workers import Workers, choose_device
 
 LOG_EVERY = 10
 """Steps from one line of `metrics.jsonl` to the next."""

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from asr.errors import ConfigError
+
 T = TypeVar("T")
 
 
@@ -36,3 +38,17 @@ class Workers:
         if self._pool is None:
             return list(map(function, *arguments))
         return list(self._pool.map(function, *arguments))
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn "cpu", "cuda" or "auto" (the accelerator that PyTorch finds, else the CPU) into a device that works.
+
+    Raises:
+        ConfigError: if there is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):
+        raise ConfigError(f"there is no device {name} here; take cpu, or auto") from None

@@ -290,7 +290,7 @@ def test_commonvoice_reports_bad_rows_by_line(tmp_path):
 @pytest.mark.parametrize(
     ("line", "language", "words"),
     [
-        (" Agent Logged off.", "en", "Agent Logged off."),
+        (" Call waiting.", "en", "Call waiting."),
         ("dash [-]", "en", "dash"),
         ("spazio []", "it", "spazio"),
         ("[!] punto esclamativo", "it", "punto esclamativo"),
