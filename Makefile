@@ -22,8 +22,8 @@ check: $(READY)  ## lint, formatting, types, import layers
 	$(BIN)/python -m pytest tests/test_layers.py
 
 bench: $(READY)  ## measurements that are not tests
-	$(BIN)/python benchmarks/training_speed.py
-	$(BIN)/python benchmarks/score_coverage.py
+	$(BIN)/python -m benchmarks.training_speed
+	$(BIN)/python -m benchmarks.score_coverage
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,7 +1,8 @@
 """The command line: the only parser and printer.
 
 Each command is a frozen dataclass: its fields are the options, its `run` does the work. Heavy imports wait until a
-command needs them, so that `asr score` does not load PyTorch."""
+command needs them, so that `asr score` does not load PyTorch.
+"""
 
 import contextlib
 import io
@@ -23,7 +24,7 @@ from asr.text import TextForm
 if TYPE_CHECKING:
     import asr.score
     from asr.corpora import Options
-    from asr.train import TrainConfig
+    from asr.trainer import TrainConfig
 
 NO_PREFIX = arg(name="")
 """A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
@@ -163,7 +164,7 @@ def _prepare_command() -> type[Command]:
 
 
 def _train_command() -> type[Command]:
-    from asr.train import TrainConfig
+    from asr.trainer import TrainConfig
 
     @dataclass(frozen=True)
     class Train:
@@ -199,7 +200,8 @@ USAGE = """usage: asr COMMAND ...
   transcribe FILES --model DIR  recordings -> text
   score REF HYP                 the word error rate between two transcript files
 
-asr COMMAND --help lists a command's options."""
+asr COMMAND --help lists a command's options.
+"""
 
 
 def main() -> NoReturn:
@@ -225,7 +227,7 @@ def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None)
     """
     with _exit_codes():
         from asr.corpora import Options
-        from asr.train import TrainConfig
+        from asr.trainer import TrainConfig
 
         default_options = options or Options()
 

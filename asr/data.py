@@ -45,7 +45,8 @@ class Batch:
 
     def split(self, shards: int) -> "list[Batch]":
         """Deal the utterances out, by length in turn, to at most `shards` batches of about equal work, each no longer
-        than it needs."""
+        than it needs.
+        """
         order = self.num_samples.argsort(descending=True, stable=True)
         parts = [order[first::shards] for first in range(min(shards, len(order)))]
         return [

@@ -9,7 +9,8 @@
     `-- MissingExtra    an optional library that is not installed: names the pip command
 
 The command line prints `str(error)` after "asr: " and exits with `exit_code`. Anything else that escapes is a bug, and
-shows its traceback."""
+shows its traceback.
+"""
 
 
 class AsrError(Exception):

@@ -1,7 +1,8 @@
 """Waveforms -> normalised log-mel frames, a batch at a time, on the device that trains.
 
 The mel filters are librosa's (Slaney's scale and area normalisation), as in Whisper. A frame is a whole window: none is
-padded, so the first frame is centred on 12.5 ms and a waveform shorter than a window has no frame."""
+padded, so the first frame is centred on 12.5 ms and a waveform shorter than a window has no frame.
+"""
 
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ from asr.units import Samples, Seconds, seconds_to_samples
 DYNAMIC_RANGE = 1e-8
 """Mel energy below this share (80 dB) of the utterance's loudest is treated as silence, which makes features blind to
 recording level, and keeps the empty upper half of a band-limited (8 kHz) recording constant, where else its rounding
-noise would be amplified."""
+noise would be amplified.
+"""
 SILENCE = 1e-16
 """Mel energy of digital silence."""
 LEAST_DEVIATION = 1e-2

@@ -3,318 +3,38 @@
 A run is a function of its settings and manifests. Every random draw is seeded by what it is for (the epoch and
 utterance of a speed factor, the epoch of the batches, the step of masks and dropout), so a checkpoint needs no
 generator's state, and a run that was killed goes on from its last checkpoint and ends, on a CPU, with the same weights
-bit for bit."""
+bit for bit.
+"""
 
-import copy
 import dataclasses
 import hashlib
 import json
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from lhotse.cut import Cut
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
 
-from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig, spec_augment
-from asr.bptt import Bptt, Full, Truncated
 from asr.checkpoint import load_checkpoint, save_checkpoint, save_model
 from asr.config import differences, from_dict, to_dict
-from asr.ctc import ctc_loss
 from asr.data import Batch, load_batches, load_cuts, perturb_speeds, plan_batches, text_of
 from asr.errors import ConfigError, DataError, TrainingError
 from asr.evaluate import Evaluation, evaluate
-from asr.features import FeatureConfig
 from asr.files import atomic
 from asr.logbook import Logbook
-from asr.recogniser import Recogniser, RecogniserConfig
+from asr.recogniser import Recogniser
 from asr.score import summary_line
-from asr.tokenizer import TokenizerConfig, train_tokenizer
+from asr.tokenizer import train_tokenizer
+from asr.trainer import Position, StepResult, TrainConfig, Trainer
 from asr.units import Frames, Seconds, num_frames, seconds_to_samples
-from asr.workers import Workers, choose_device
+from asr.workers import choose_device
 
 LOG_EVERY = 10
 """Steps from one line of `metrics.jsonl` to the next."""
-
-
-@dataclass(frozen=True)
-class BpttConfig:
-    """How far gradients reach in training."""
-
-    mode: Literal["full", "truncated"] = "truncated"
-    """Over the whole utterance, or at most over a segment."""
-    segment: Seconds = 2.0
-    """Length of a segment."""
-
-    def __post_init__(self) -> None:
-        if self.segment <= 0:
-            raise ConfigError(f"bptt.segment must be positive, got {self.segment}")
-
-    def in_frames(self, frame: Seconds) -> Bptt:
-        """The mode for output frames of `frame` seconds; a segment is at least one frame."""
-        return Full() if self.mode == "full" else Truncated(max(1, round(self.segment / frame)))
-
-
-@dataclass(frozen=True)
-class OptimiserConfig:
-    """AdamW (Loshchilov & Hutter 2019) on a one-cycle schedule: linear warm-up, then a cosine down to 0."""
-
-    learning_rate: float = 2e-3
-    """Peak of the schedule."""
-    warmup: float = 0.15
-    """Share of training in which the learning rate rises."""
-    weight_decay: float = 1e-2
-    """Decoupled weight decay, of matrices; biases and norms have none."""
-    clip: float = 1.0
-    """Largest gradient norm (Pascanu et al. 2013)."""
-    accumulate: int = 1
-    """Batches for one step."""
-
-    def __post_init__(self) -> None:
-        for name in ("learning_rate", "clip"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"optimiser.{name} must be positive, got {getattr(self, name)}")
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"optimiser.warmup must lie in [0, 1), got {self.warmup}")
-        if self.weight_decay < 0:
-            raise ConfigError(f"optimiser.weight_decay must not be negative, got {self.weight_decay}")
-        if self.accumulate < 1:
-            raise ConfigError(f"optimiser.accumulate must be at least 1, got {self.accumulate}")
-
-    def rate(self, progress: float) -> float:
-        """Learning rate after a share of training in [0, 1]."""
-        if progress < self.warmup:
-            return self.learning_rate * max(progress / self.warmup, 1e-3)
-        return self.learning_rate * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup))) / 2
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a run, but its data.
-
-    Raises:
-        ConfigError: if a field is outside its range.
-    """
-
-    features: FeatureConfig = field(default_factory=FeatureConfig)
-    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    acoustic: AcousticConfig = field(default_factory=AcousticConfig)
-    bptt: BpttConfig = field(default_factory=BpttConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    epochs: int = 30
-    """Passes over the training data."""
-    batch_seconds: Seconds = 60.0
-    """Audio of a batch, padding included."""
-    intermediate_weight: float = 0.3
-    """Weight of the intermediate CTC losses, where the model has them."""
-    average: float = 0.99
-    """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
-    patience: int | None = None
-    """Epochs without a better dev WER after which training stops."""
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of matrix products under autocast; float16 needs a CUDA device."""
-    seed: int = 0
-    """Of the initial weights and every draw."""
-    device: str = "auto"
-    """"auto" takes the accelerator that PyTorch finds, else the CPU."""
-    threads: int | None = None
-    """CPU threads, each of which takes its share of a batch; none takes one a core. A run that is to be repeated bit
-    for bit names it."""
-    loaders: int = 1
-    """Background processes that read and perturb audio."""
-    checkpoint_every: Seconds = 60.0
-    """Time between checkpoints."""
-    failures: int = 10
-    """Non-finite steps in a row after which training stops."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "failures"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("loaders", "checkpoint_every", "intermediate_weight"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("patience", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, or none, got {value}")
-        if self.batch_seconds <= 0:
-            raise ConfigError(f"batch_seconds must be positive, got {self.batch_seconds}")
-        if not 0 <= self.average < 1:
-            raise ConfigError(f"average must lie in [0, 1), got {self.average}")
-
-    @property
-    def recogniser(self) -> RecogniserConfig:
-        return RecogniserConfig(self.features, self.acoustic)
-
-
-@dataclass
-class Position:
-    """How far a run has come: all that a checkpoint holds beside weights and optimiser."""
-
-    epoch: int = 0
-    """Finished epochs."""
-    batch: int = 0
-    """Batches used of the next epoch."""
-    step: int = 0
-    """Optimiser steps tried."""
-    seconds: float = 0.0
-    """Time spent in training, evaluation not counted."""
-    best: tuple[float, float, float] = (math.inf, math.inf, math.inf)
-    """Dev WER, CER and loss of the best epoch; the later one decides where the earlier ones are equal."""
-    best_epoch: int = 0
-    finished: bool = False
-    failures: int = 0
-    """Non-finite steps in a row."""
-    # Sums over the running epoch.
-    loss: float = 0.0
-    tokens: int = 0
-    audio: float = 0.0
-    epoch_seconds: float = 0.0
-    steps: int = 0
-    clipped: int = 0
-    skipped: int = 0
-    infeasible: int = 0
-
-    def begin_epoch(self) -> None:
-        """Count a finished epoch and clear the sums."""
-        self.epoch += 1
-        self.batch = self.tokens = self.steps = self.clipped = self.skipped = self.infeasible = 0
-        self.loss = self.audio = self.epoch_seconds = 0.0
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What one optimiser step saw."""
-
-    loss: float
-    """Nats a token; not finite if the step was skipped for it."""
-    tokens: int
-    gradient_norm: float
-    """Before clipping."""
-    skipped: bool
-    """Loss or gradient was not finite, and the weights were left as they were."""
-    infeasible: tuple[str, ...]
-    """Utterances with too few frames for their tokens."""
-
-
-@dataclass(frozen=True)
-class ShardResult:
-    """One worker's part of a step."""
-
-    gradients: tuple[Tensor, ...]
-    loss: float
-    infeasible: tuple[str, ...]
-
-
-class Trainer:
-    """Model, averaged model and optimiser of a run, and the step that moves them."""
-
-    def __init__(self, config: TrainConfig, recogniser: Recogniser) -> None:
-        self.config = config
-        self.recogniser = recogniser
-        self.averaged = copy.copy(recogniser)
-        self.averaged.acoustic = copy.deepcopy(recogniser.acoustic)
-        self.position = Position()
-        self.bptt = config.bptt.in_frames(config.features.hop * config.acoustic.subsampling)
-        self.workers = Workers(recogniser.device, config.threads)
-        self.parameters = list(recogniser.acoustic.parameters())
-        matrices = [p for p in self.parameters if p.ndim > 1]
-        others = [p for p in self.parameters if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": config.optimiser.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=config.optimiser.learning_rate,
-            betas=(0.9, 0.98),
-            fused=True,
-        )
-        self.scaler = torch.amp.GradScaler(recogniser.device.type, enabled=config.precision == "float16")
-
-    def step(self, batches: Sequence[Batch], learning_rate: float) -> StepResult:
-        """Take one optimiser step on one or more batches, or none if the loss or gradient is not finite."""
-        num_tokens = max(1, int(sum(batch.num_tokens.sum() for batch in batches)))
-        shards = [shard for batch in batches for shard in batch.split(self.workers.count)]
-        seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
-        self.recogniser.acoustic.train()
-
-        results = self.workers.map(lambda shard, seed: self._shard_gradient(shard, seed, num_tokens), shards, seeds)
-        total, *others = (list(result.gradients) for result in results)
-        for gradients in others:
-            torch._foreach_add_(total, gradients)
-        for parameter, gradient in zip(self.parameters, total, strict=True):
-            parameter.grad = gradient
-        self.scaler.unscale_(self.optimiser)
-        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.optimiser.clip))
-        loss = sum(result.loss for result in results)
-        skipped = not (math.isfinite(loss) and math.isfinite(norm))
-        if not skipped:
-            for group in self.optimiser.param_groups:
-                group["lr"] = learning_rate
-            self.scaler.step(self.optimiser)
-            self._average()
-        self.scaler.update()
-        infeasible = tuple(name for result in results for name in result.infeasible)
-        return StepResult(loss, num_tokens, norm, skipped, infeasible)
-
-    def _shard_gradient(self, shard: Batch, seed: int, num_tokens: int) -> "ShardResult":
-        """From waveforms to the gradient of the loss of some of a step's utterances; `num_tokens` are those of the whole step."""
-        config, device = self.config, self.recogniser.device
-        masks = torch.Generator().manual_seed(seed)
-        dropout = torch.Generator(device).manual_seed(seed)
-        shard = shard.to(device)
-        log_mel, lengths = self.recogniser.features(shard.waveforms, shard.num_samples)
-        frame_rate = 1 / config.features.hop
-        log_mel = spec_augment(log_mel, lengths, config.augment, frames_per_second=frame_rate, generator=masks)
-        with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
-            emissions = self.recogniser.acoustic(log_mel, lengths, self.bptt, generator=dropout)
-        final = ctc_loss(emissions.log_probs, emissions.lengths, shard.tokens, shard.num_tokens)
-        loss = final.values.sum() / num_tokens
-        objective = loss
-        if emissions.intermediate:
-            lower = [
-                ctc_loss(log_probs, emissions.lengths, shard.tokens, shard.num_tokens).values.sum() / num_tokens
-                for log_probs in emissions.intermediate
-            ]
-            objective = torch.lerp(loss, torch.stack(lower).mean(), config.intermediate_weight)
-        gradients = torch.autograd.grad(self.scaler.scale(objective), self.parameters)
-        infeasible = tuple(name for name, fits in zip(shard.ids, final.feasible.tolist(), strict=True) if not fits)
-        return ShardResult(gradients, loss.item(), infeasible)
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Move the averaged weights; early on they follow quickly, so that they do not remember the initial ones."""
-        decay = min(self.config.average, (1 + self.position.step) / (10 + self.position.step))
-        averaged: list[Tensor] = list(self.averaged.acoustic.parameters())
-        torch._foreach_lerp_(averaged, list[Tensor](self.parameters), 1 - decay)
-
-    def state(self) -> dict[str, Any]:
-        """All that a run needs to go on."""
-        return {
-            "position": dataclasses.asdict(self.position),
-            "model": self.recogniser.acoustic.state_dict(),
-            "averaged": self.averaged.acoustic.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "scaler": self.scaler.state_dict(),
-        }
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go back to where `state` was taken."""
-        self.position = Position(**state["position"])
-        self.recogniser.acoustic.load_state_dict(state["model"])
-        self.averaged.acoustic.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scaler.load_state_dict(state["scaler"])
 
 
 def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
@@ -558,8 +278,3 @@ def _progress_bar(console: Console) -> Progress:
 def _clock(seconds: Seconds) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
-def _seed(*parts: int) -> int:
-    """A number of 63 bits from several, the same on every machine."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little") >> 1

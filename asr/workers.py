@@ -1,7 +1,8 @@
 """Threads that each compute their own share of a batch, with kernels of one thread.
 
 On two cores this trains faster than kernels of two threads do: recurrent layers are many small operations, each of
-which would end with one thread waiting for the other, and wait far longer when a third program has taken a core."""
+which would end with one thread waiting for the other, and wait far longer when a third program has taken a core.
+"""
 
 import os
 from collections.abc import Callable, Iterable

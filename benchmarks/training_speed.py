@@ -1,11 +1,12 @@
 """How many seconds of audio a second the AN4 recipe trains on, beside a bare loop of the same recurrent layers, in one run.
 
-    python benchmarks/training_speed.py --source ../shared/corpora/an4
+    python -m benchmarks.training_speed --source ../shared/corpora/an4
 
 The recipe's rate counts everything but dev evaluation: reading, speed perturbation, features, masks, BPTT, CTC,
 clipping, AdamW, averaging. The bare loop only runs forward and backward passes of 3 x 256 concatenated BLSTM layers
 (4.4 M parameters with its input) on random numbers with PyTorch's own threads: what the kernels of this machine allow.
-The two alternate, so that a noisy neighbour meets both."""
+The two alternate, so that a noisy neighbour meets both.
+"""
 
 import os
 import statistics
@@ -22,7 +23,7 @@ from asr.data import load_batches, load_cuts, perturb_speeds, plan_batches, text
 from asr.prepare import prepare
 from asr.recogniser import Recogniser
 from asr.tokenizer import train_tokenizer
-from asr.train import Trainer
+from asr.trainer import Trainer
 from recipes.an4 import CONFIG
 
 ROUNDS = 5

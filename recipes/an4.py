@@ -5,7 +5,7 @@ python recipes/an4.py --source ../shared/corpora/an4 --out runs/an4
 
 from asr.acoustic import AcousticConfig
 from asr.cli import recipe
-from asr.train import TrainConfig
+from asr.trainer import TrainConfig
 
 CONFIG = TrainConfig(acoustic=AcousticConfig(layers=3, hidden=256, intermediate=(2,)), epochs=44, batch_seconds=48.0)
 

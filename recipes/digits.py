@@ -5,12 +5,12 @@ python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits
 
 from asr.acoustic import AcousticConfig
 from asr.cli import recipe
-from asr.train import OptimiserConfig, TrainConfig
+from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(layers=2, hidden=128, subsampling=2),
     optimiser=OptimiserConfig(learning_rate=3e-3),
-    epochs=25,
+    epochs=40,
     batch_seconds=16.0,
 )
 

@@ -6,7 +6,7 @@ python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
 from asr.acoustic import AcousticConfig
 from asr.cli import recipe
 from asr.tokenizer import TokenizerConfig
-from asr.train import OptimiserConfig, TrainConfig
+from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     tokenizer=TokenizerConfig(units="sentencepiece", size=300),

@@ -5,7 +5,7 @@ python recipes/prompts.py --language it --out runs/prompts-it
 
 from asr.acoustic import AcousticConfig
 from asr.cli import recipe
-from asr.train import OptimiserConfig, TrainConfig
+from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(layers=2, hidden=192),

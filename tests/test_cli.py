@@ -13,7 +13,7 @@ from tones import RATE, sentence, waveform, write_corpus
 
 from asr import cli
 from asr.acoustic import AcousticConfig
-from asr.train import OptimiserConfig, TrainConfig
+from asr.trainer import OptimiserConfig, TrainConfig
 
 SMALL = [
     "--acoustic.channels",

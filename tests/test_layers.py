@@ -15,7 +15,7 @@ LAYERS = {
     "edges": {"audio", "text", "score", "transcripts"},
     "signals": {"features", "augment", "tokenizer", "corpora"},
     "model": {"bptt", "recurrent", "acoustic", "ctc"},
-    "use": {"recogniser", "data", "decode", "checkpoint", "logbook", "workers"},
+    "use": {"recogniser", "data", "decode", "checkpoint", "logbook", "workers", "trainer"},
     "programs": {"prepare", "train", "evaluate", "transcribe"},
     "surface": {"report", "cli"},
 }

@@ -12,7 +12,8 @@ URL = "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz"
 
 DEV_SPEAKERS = frozenset({"fjam", "fplp", "mcen", "meab", "mjes", "mmdg", "mrmg", "mtje"})
 """Eight of the 74 training speakers, since AN4 names no development set: in alphabetical order, the 6th and 16th of the
-21 women and every ninth of the 53 men from the fifth on."""
+21 women and every ninth of the 53 men from the fifth on.
+"""
 
 _TRANSCRIPT = re.compile(r"(?P<text>.*)\((?P<id>[^()\s]+)\)\s*")
 
