@@ -12,17 +12,22 @@ from asr.files import atomic
 class Logbook:
     """One run's records, a line an epoch and a line every few steps.
 
-    A resumed run goes on from its checkpoint: lines after that step are dropped, so that no step stands twice.
+    A resumed run goes on from its checkpoint: lines of later steps and epochs are dropped, so that none stands twice.
 
     Args:
         folder: the run's.
         step: of the checkpoint that the run goes on from; 0 for a new run.
+        epoch: how many epochs that checkpoint had finished; its last step may already stand in an unfinished one.
     """
 
-    def __init__(self, folder: Path, *, step: int) -> None:
+    def __init__(self, folder: Path, *, step: int, epoch: int) -> None:
         self.folder = folder
         self.path = folder / "metrics.jsonl"
-        self.records = [record for record in read_metrics(self.path) if record["step"] <= step]
+        self.records = [
+            record
+            for record in read_metrics(self.path)
+            if record["step"] <= step and record.get("epoch", 0) <= epoch
+        ]
         with atomic(self.path) as path:
             path.write_text("".join(json.dumps(record) + "\n" for record in self.records), encoding="utf-8")
         self._file = self.path.open("a", encoding="utf-8")

@@ -77,7 +77,7 @@ def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
         f"{len(train_cuts)} utterances of {sum(cut.duration for cut in train_cuts) / 60:.1f} minutes on {device}"
         + (f"; going on from epoch {position.epoch}, batch {position.batch}" if position.step else "")
     )
-    logbook = Logbook(out, step=position.step)
+    logbook = Logbook(out, step=position.step, epoch=position.epoch)
     try:
         while not trainer.position.finished:
             _train_epoch(trainer, train_cuts, logbook, checkpoint, console)
@@ -162,7 +162,8 @@ def _finish_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, out: 
     console.print(
         f"epoch {epoch:3d}/{config.epochs}  loss {loss:.3f}  dev loss {evaluation.loss:.3f}  "
         f"{summary_line('dev', evaluation.score)}{' *' if better else ''}  {speed:.0f} x real time  "
-        f"{_clock(position.seconds)} trained, {_clock(left)} left",
+        f"{_clock(position.seconds)} trained, {_clock(left)} left"
+        + (f"  ({position.infeasible} utterances too short for their text)" if position.infeasible else ""),
         highlight=False,
         soft_wrap=True,
     )
@@ -258,7 +259,7 @@ def _card(trainer: Trainer, evaluation: Evaluation) -> str:
 
 - {summary_line("dev", evaluation.score)}, greedy decoding, no language model; the interval is a 95 % bootstrap over utterances
 - trained with {config.bptt.mode} BPTT, seed {config.seed}, for {position.epoch + 1} of {config.epochs} epochs \
-({_clock(position.seconds)} on {trainer.recogniser.device.type}, {torch.get_num_threads()} threads)
+({_clock(position.seconds)} on {trainer.recogniser.device.type}, {trainer.workers.count} threads)
 
     asr transcribe RECORDING... --model FOLDER
     asr evaluate MANIFEST --model FOLDER

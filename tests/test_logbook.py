@@ -26,7 +26,7 @@ def steps(folder):
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    logbook = Logbook(tmp_path, step=0)
+    logbook = Logbook(tmp_path, step=0, epoch=0)
     logbook.write("step", 10, loss=1.5, best=math.inf)
     logbook.write("skipped", 11, utterances=["é", "b"])
     expected = [
@@ -39,20 +39,30 @@ def test_what_is_written_is_read_back(tmp_path):
 
 
 def test_a_resumed_run_drops_what_came_after_its_checkpoint(tmp_path):
-    first = Logbook(tmp_path, step=0)
+    first = Logbook(tmp_path, step=0, epoch=0)
     for step in range(10, 60, 10):
         write_step(first, step)
     first.close()
-    second = Logbook(tmp_path, step=30)
+    second = Logbook(tmp_path, step=30, epoch=0)
     assert steps(tmp_path) == [("step", 10), ("step", 20), ("step", 30)]
     write_step(second, 40)
     second.close()
     assert steps(tmp_path) == [("step", 10), ("step", 20), ("step", 30), ("step", 40)]
 
 
+def test_an_epoch_that_its_checkpoint_had_not_finished_is_written_again(tmp_path):
+    """A kill after the epoch's line and before its checkpoint: the last one was taken at the same step."""
+    first = Logbook(tmp_path, step=0, epoch=0)
+    first.write("epoch", 12, epoch=1)
+    first.write("epoch", 24, epoch=2)
+    first.close()
+    Logbook(tmp_path, step=24, epoch=1).close()
+    assert [record["epoch"] for record in read_metrics(tmp_path / "metrics.jsonl")] == [1]
+
+
 def test_tensorboard_shows_each_step_once_too(tmp_path):
     for start, stop in ((0, 50), (30, 60)):
-        logbook = Logbook(tmp_path, step=start)
+        logbook = Logbook(tmp_path, step=start, epoch=0)
         for step in range(start + 10, stop + 1, 10):
             logbook.write("step", step, loss=float(step + start), names=["not a number"])
         logbook.close()
@@ -66,14 +76,14 @@ def test_tensorboard_shows_each_step_once_too(tmp_path):
 
 @pytest.mark.parametrize("cut", [1, 9, 30])
 def test_a_last_line_that_a_kill_cut_short_is_left_out(tmp_path, cut):
-    logbook = Logbook(tmp_path, step=0)
+    logbook = Logbook(tmp_path, step=0, epoch=0)
     write_step(logbook, 10)
     write_step(logbook, 20)
     logbook.close()
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(path.read_bytes()[: -cut - 1])
     assert [record["step"] for record in read_metrics(path)] == [10]
-    second = Logbook(tmp_path, step=20)
+    second = Logbook(tmp_path, step=20, epoch=0)
     write_step(second, 30)
     second.close()
     assert steps(tmp_path) == [("step", 10), ("step", 30)]
@@ -84,7 +94,7 @@ def test_a_run_without_metrics_has_no_records(tmp_path):
 
 
 def test_every_line_is_an_object_on_its_own(tmp_path):
-    logbook = Logbook(tmp_path, step=0)
+    logbook = Logbook(tmp_path, step=0, epoch=0)
     logbook.write("skipped", 1, utterances=["two\nlines"])
     logbook.close()
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
@@ -92,7 +102,7 @@ def test_every_line_is_an_object_on_its_own(tmp_path):
 
 
 def test_curves_are_a_picture(tmp_path):
-    logbook = Logbook(tmp_path, step=0)
+    logbook = Logbook(tmp_path, step=0, epoch=0)
     for step in range(10, 310, 10):
         write_step(logbook, step)
         if step % 100 == 0:
@@ -106,7 +116,7 @@ def test_curves_are_a_picture(tmp_path):
 @pytest.mark.parametrize("kinds", [[], ["step"], ["epoch"], ["skipped"]], ids=str)
 def test_too_little_to_draw_is_no_error(tmp_path, kinds):
     """An epoch may end before its tenth step, a run before its first epoch."""
-    logbook = Logbook(tmp_path, step=0)
+    logbook = Logbook(tmp_path, step=0, epoch=0)
     for kind in kinds:
         if kind == "step":
             write_step(logbook, 10)
@@ -120,7 +130,7 @@ def test_too_little_to_draw_is_no_error(tmp_path, kinds):
 
 @pytest.mark.parametrize("wer", [0.0, 2.5])
 def test_curves_of_a_single_epoch_and_of_any_error_rate_are_drawn(tmp_path, wer):
-    logbook = Logbook(tmp_path, step=0)
+    logbook = Logbook(tmp_path, step=0, epoch=0)
     write_step(logbook, 10)
     write_epoch(logbook, 10, 1, wer=wer)
     logbook.close()
