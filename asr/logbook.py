@@ -24,9 +24,7 @@ class Logbook:
         self.folder = folder
         self.path = folder / "metrics.jsonl"
         self.records = [
-            record
-            for record in read_metrics(self.path)
-            if record["step"] <= step and record.get("epoch", 0) <= epoch
+            record for record in read_metrics(self.path) if record["step"] <= step and record.get("epoch", 0) <= epoch
         ]
         with atomic(self.path) as path:
             path.write_text("".join(json.dumps(record) + "\n" for record in self.records), encoding="utf-8")

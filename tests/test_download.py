@@ -291,7 +291,9 @@ def test_a_corpus_is_found_by_its_reader_where_it_was_unpacked(server, tmp_path,
 def fake_apt(folder, monkeypatch, *, has_package):
     """Put an apt-get and a dpkg-deb of our own first on the path: one writes a file, the other "unpacks" it."""
     folder.mkdir()
-    apt = 'echo "$2" > "$2_1.6.1-1_all.deb"' if has_package else "exit 100"
+    fetch = 'for name; do :; done; echo "$name" > "${name}_1.6.1-1_all.deb"'
+    stale = f'[ "$1" = -o ] || exit 100; [ "$3" = update ] && touch "${{2#*=}}/lock" && exit 0; {fetch}'
+    apt = {"yes": fetch, "no": "exit 100", "after an update": stale}[has_package]
     deb = (
         'd="$3/usr/share/asterisk/sounds/it_X"; mkdir -p "$d"; echo "a: b" > "$3/core-sounds-it.txt"; touch "$d/a.wav"'
     )
@@ -302,8 +304,9 @@ def fake_apt(folder, monkeypatch, *, has_package):
     yield
 
 
-def test_prompts_come_from_debians_packages_where_apt_has_them(tmp_path, monkeypatch):
-    with fake_apt(tmp_path / "bin", monkeypatch, has_package=True):
+@pytest.mark.parametrize("has_package", ["yes", "after an update"])
+def test_prompts_come_from_debians_packages_where_apt_has_them(tmp_path, monkeypatch, has_package):
+    with fake_apt(tmp_path / "bin", monkeypatch, has_package=has_package):
         folder = prompts.download(tmp_path / "data", "it")
         assert folder == tmp_path / "data/prompts-it"
         assert [u.audio.exists() for u in prompts.read(folder, "it").train] == [True]
@@ -315,7 +318,7 @@ def test_prompts_come_from_debians_packages_where_apt_has_them(tmp_path, monkeyp
 def test_prompts_come_from_their_publisher_where_apt_has_none(server, tmp_path, monkeypatch):
     server.body = tar_bytes([("core-sounds-it.txt", b"a: b\n"), ("a.wav", b"")])
     monkeypatch.setattr(prompts, "URL", server.url)
-    with fake_apt(tmp_path / "bin", monkeypatch, has_package=False):
+    with fake_apt(tmp_path / "bin", monkeypatch, has_package="no"):
         assert (prompts.download(tmp_path / "data", "it") / "a.wav").exists()
 
 

@@ -145,9 +145,21 @@ def _unpack_packages(packages: Path, target: Path, language: str) -> Path:
     packages.mkdir(parents=True, exist_ok=True)
     unpacked = packages / "unpacked"
     for name in (f"asterisk-core-sounds-{language}", f"asterisk-core-sounds-{language}-wav"):
-        subprocess.run(["apt-get", "download", name], cwd=packages, check=True, capture_output=True)
+        _download_package(packages, name)
         for package in packages.glob(f"{name}_*.deb"):
             subprocess.run(["dpkg-deb", "-x", package, unpacked], check=True, capture_output=True)
     unpacked.rename(target)
     shutil.rmtree(packages)
     return target
+
+
+def _download_package(packages: Path, name: str) -> None:
+    """Let apt fetch a package; where the system's lists do not know it (a fresh machine), with lists of our own."""
+    if subprocess.run(["apt-get", "download", name], cwd=packages, capture_output=True).returncode == 0:
+        return
+    lists = packages.resolve() / "lists"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    apt = ["apt-get", "-o", f"Dir::State::lists={lists}"]
+    if not (lists / "lock").exists():
+        subprocess.run([*apt, "update"], cwd=packages, check=True, capture_output=True)
+    subprocess.run([*apt, "download", name], cwd=packages, check=True, capture_output=True)
