@@ -17,8 +17,6 @@ from asr.errors import ConfigError
 from asr.recurrent import Cell, Merge, RecurrentLayer
 from asr.units import Frames, subsampled
 
-BLANK = 0
-
 
 @dataclass(frozen=True)
 class AcousticConfig:
@@ -181,7 +179,7 @@ class Subsampling(nn.Module):
         hidden = log_mel.unsqueeze(1)  # (B, C, T, F)
         for convolution, stride in zip(self.convolutions, self.strides, strict=True):
             hidden = hidden.masked_fill(_padding(hidden.shape[2], lengths)[:, None, :, None], 0.0)
-            hidden = F.relu(convolution(hidden))
+            hidden = F.relu(convolution(hidden), inplace=True)
             lengths = (lengths + stride - 1) // stride
         return self.linear(hidden.transpose(1, 2).flatten(2)), lengths
 

@@ -118,6 +118,8 @@ class Transcribe:
             else:
                 failed += 1
                 print(f"asr: {transcript.error}", file=sys.stderr)
+        if failed and len(paths) == 1:
+            sys.exit(AsrError.exit_code)
         if failed:
             raise AsrError(f"{failed} of {len(paths)} files could not be transcribed")
 
@@ -250,6 +252,7 @@ def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None)
 
 def _run_recipe(corpus: str, arguments: Any) -> None:
     from asr.checkpoint import load_model
+    from asr.config import to_dict
     from asr.data import load_cuts
     from asr.evaluate import evaluate
     from asr.prepare import prepare, report
@@ -259,19 +262,31 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
     from asr.workers import choose_device
 
     config, out = arguments.config, arguments.out
-    progress = Console(stderr=True)
-    prepared = prepare(
-        corpus,
-        out / "data",
-        source=arguments.source,
-        downloads=arguments.downloads,
-        options=arguments.options,
-        subsampling=config.acoustic.subsampling,
-    )
-    progress.print(report(prepared))
-    best = train(config, out / "data", out, progress)
+    data, progress = out / "data", Console(stderr=True)
+    request = {
+        "corpus": corpus,
+        "source": str(arguments.source and arguments.source.resolve()),
+        "options": to_dict(arguments.options),
+        "subsampling": config.acoustic.subsampling,
+    }
+    prepared_for = data / "request.json"
+    if not prepared_for.is_file() or json.loads(prepared_for.read_text(encoding="utf-8")) != request:
+        if (out / "checkpoints").exists():
+            raise ConfigError(f"{out} holds a run on other data; choose another --out")
+        prepared = prepare(
+            corpus,
+            data,
+            source=arguments.source,
+            downloads=arguments.downloads,
+            options=arguments.options,
+            subsampling=config.acoustic.subsampling,
+        )
+        progress.print(report(prepared))
+        prepared_for.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
+    test_cuts = load_cuts(data / "test.jsonl.gz")
+    best = train(config, data, out, progress)
     recogniser = load_model(best, choose_device(config.device))
-    evaluation = evaluate(recogniser, load_cuts(out / "data" / "test.jsonl.gz"), loaders=config.loaders)
+    evaluation = evaluate(recogniser, test_cuts, loaders=config.loaders)
     write(out / "test.hypotheses.txt", evaluation.hypotheses)
     (out / "test.json").write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
     _print_score("test", evaluation.score, as_json=False, num_worst=NUM_WORST, console=progress)
@@ -319,9 +334,7 @@ def _exit_codes() -> Iterator[None]:
         print(f"asr: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print(
-            "asr: interrupted (training goes on from its last checkpoint when the command is repeated)", file=sys.stderr
-        )
+        print("asr: interrupted; repeat the command to go on", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from asr.units import Frames
 
+BLANK = 0
+
 
 @dataclass(frozen=True)
 class CtcLoss:
@@ -50,5 +52,5 @@ def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths
     feasible = target_lengths + repeats.sum(dim=1) <= lengths
     # An infeasible utterance is scored without tokens, so that its discarded gradient is finite: 0 x inf would be NaN.
     scored_lengths = torch.where(feasible, target_lengths, 0)
-    values = F.ctc_loss(log_probs.transpose(0, 1), targets, lengths, scored_lengths, blank=0, reduction="none")
+    values = F.ctc_loss(log_probs.transpose(0, 1), targets, lengths, scored_lengths, blank=BLANK, reduction="none")
     return CtcLoss(torch.where(feasible, values, 0.0), feasible)

@@ -17,6 +17,7 @@ from lhotse.serialization import deserialize_item
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from asr.audio import resample
 from asr.augment import draw_speed
 from asr.errors import DataError
 from asr.tokenizer import Tokenizer
@@ -69,7 +70,9 @@ def load_cuts(manifest: Path) -> list[Cut]:
         DataError: if the file is missing or empty, or for the first line that is not a cut.
     """
     if not manifest.is_file():
-        raise DataError(f"{manifest}: no such manifest; `asr prepare` writes train, dev and test manifests")
+        raise DataError(
+            f"{manifest}: no such manifest; `asr prepare` writes one for each split that has usable utterances"
+        )
     cuts: list[Cut] = []
     number = 0  # kept by hand: a damaged file may fail on the way to its next line
     try:
@@ -175,11 +178,12 @@ class BatchDataset(Dataset["Batch | DataError"]):
         waveforms = []
         for cut in cuts:
             try:
-                audio = cut.resample(self.sample_rate).load_audio()  # (channels, samples)
+                audio = cut.load_audio()  # (channels, samples)
             except Exception as error:
                 first = str(error).strip().split("\n")[0]
                 return DataError(f"utterance {cut.id}: its audio cannot be read ({first}); prepare the corpus again")
-            waveforms.append(torch.from_numpy(audio).mean(dim=0))
+            waveform = resample(audio.mean(axis=0), cut.sampling_rate, self.sample_rate)
+            waveforms.append(torch.from_numpy(waveform))
         return collate([cut.id for cut in cuts], [text_of(cut) for cut in cuts], waveforms, self.tokenizer)
 
 
@@ -199,7 +203,16 @@ def load_batches(
     """
     dataset = BatchDataset(batches, tokenizer, sample_rate)
     loader = DataLoader(dataset, batch_size=None, num_workers=loaders, prefetch_factor=4 if loaders else None)
-    for batch in loader:
+    batches_loaded = iter(loader)
+    while True:
+        try:
+            batch = next(batches_loaded)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError("a loader process died, perhaps of too little shared memory; try --loaders 0") from None
         if isinstance(batch, DataError):
             raise batch
         yield batch

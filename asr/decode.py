@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from asr.acoustic import BLANK
+from asr.ctc import BLANK
 
 
 def collapse(path: list[int]) -> list[int]:

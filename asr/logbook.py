@@ -68,7 +68,7 @@ class Logbook:
         low, high = ([100 * record[name] for record in epochs] for name in ("wer_low", "wer_high"))
         errors.fill_between(ends, low, high, color="tab:orange", alpha=0.2, label="95 % interval")
         errors.plot(ends, [100 * record["cer"] for record in epochs], color="tab:green", label="dev CER")
-        best = min(epochs, key=lambda record: (record["wer"], record["cer"]))
+        best = [record for record in epochs if record["best"]][-1]
         errors.plot(best["epoch"], 100 * best["wer"], "o", color="tab:orange")
         errors.set(
             title=f"dev WER, best {100 * best['wer']:.2f} % after epoch {best['epoch']}", ylabel="%", ylim=(0, 105)

@@ -37,8 +37,6 @@ FEATURES = FeatureConfig()
 OVERHANG: Seconds = 0.025
 """How far a segment may reach past its file's end, which is then its own end: times in corpora are rounded."""
 
-PROBLEMS_SHOWN = 20
-
 
 @dataclass(frozen=True)
 class SplitSummary:
@@ -115,7 +113,7 @@ def prepare(
             sound = sounds[utterance.audio]
             faults = list(_faults(utterance, sound))
             if utterance.id in seen:
-                faults.append(f"the id {utterance.id} is used before, at {seen[utterance.id]}; the first is kept")
+                faults.append(f"the id {utterance.id} is used before, at {seen[utterance.id]}; ids must be unique")
             seen.setdefault(utterance.id, utterance.where)
             if isinstance(sound, Sound) and not faults:
                 cut = _cut(utterance, sound)
@@ -126,7 +124,9 @@ def prepare(
                     faults.append(tight if name == "train" else f"{tight}; it stays in {name}, which is scored whole")
             problems += [Problem(utterance.where, fault) for fault in faults]
     with _writing(out):
-        (out / "problems.txt").write_text("".join(f"{problem}\n" for problem in problems), encoding="utf-8")
+        (out / "problems.txt").write_text(
+            "".join(f"{problem}\n" for problem in problems), encoding="utf-8", errors="backslashreplace"
+        )
     if not cuts["train"]:
         first = f"; the first of {len(problems)} problems is {problems[0]}" if problems else ""
         raise DataError(f"{source}: holds no usable utterance to train on{first}")
@@ -137,7 +137,7 @@ def prepare(
 
 
 def report(prepared: Prepared) -> RenderableType:
-    """Lay out a preparation for the screen: a row a split, the notes, and the first problems."""
+    """Lay out a preparation for the screen: a row a split, the notes, and every problem."""
     table = Table(title=str(prepared.folder), title_justify="left")
     table.add_column("split")
     for heading in ("utterances", "speakers", "hours", "longest (s)"):
@@ -148,12 +148,9 @@ def report(prepared: Prepared) -> RenderableType:
         figures = (str(split.utterances), speakers, f"{split.hours:.2f}", f"{split.longest:.1f}")
         table.add_row(split.name, *figures, Text(split.alphabet))
     lines = [Text(f"note: {note}") for note in prepared.notes]
-    count = len(prepared.problems)
-    if count:
-        lines.append(Text(f"problems: {count}, all of them in {prepared.folder / 'problems.txt'}"))
-        lines += [Text(f"  {problem}") for problem in prepared.problems[:PROBLEMS_SHOWN]]
-    if count > PROBLEMS_SHOWN:
-        lines.append(Text(f"  ... and {count - PROBLEMS_SHOWN} more"))
+    if prepared.problems:
+        lines.append(Text(f"problems: {len(prepared.problems)}, also in {prepared.folder / 'problems.txt'}"))
+        lines += [Text(f"  {problem}") for problem in prepared.problems]
     return Group(table, *lines)
 
 
@@ -177,6 +174,11 @@ def _examine(paths: Sequence[Path], rewritten: Path, check: Check) -> dict[Path,
 
 def _faults(utterance: Utterance, sound: Sound | str) -> Iterator[str]:
     """List why an utterance, its text normalised, cannot be used at all."""
+    try:
+        f"{utterance.id}{utterance.text}{utterance.speaker}{utterance.audio}".encode()
+    except UnicodeEncodeError:  # a file name of another encoding, or half a surrogate pair
+        yield "its name, file or text is not valid Unicode; rename it"
+        return
     if not utterance.text:
         yield "the transcript is empty, or nothing but punctuation"
     if isinstance(sound, str):
@@ -184,7 +186,7 @@ def _faults(utterance: Utterance, sound: Sound | str) -> Iterator[str]:
         return
     total = sound.info.duration
     start, end = utterance.start, _end(utterance, sound)
-    if not 0 <= start < end <= total + OVERHANG:
+    if not (0 <= start < min(end, total) and end <= total + OVERHANG):
         yield f"the segment from {start:g} s to {end:g} s is not inside {sound.path}, which has {total:g} s"
     if utterance.channel is not None and not 0 <= utterance.channel < sound.info.num_channels:
         yield f"channel {utterance.channel} is not in {sound.path}, which has {sound.info.num_channels}"

@@ -22,9 +22,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from asr.checkpoint import load_checkpoint, save_checkpoint, save_model
 from asr.config import differences, from_dict, to_dict
 from asr.data import Batch, load_batches, load_cuts, perturb_speeds, plan_batches, text_of
-from asr.errors import ConfigError, DataError, TrainingError
+from asr.errors import ConfigError, DataError, ModelError, TrainingError
 from asr.evaluate import Evaluation, evaluate
-from asr.files import atomic
+from asr.files import atomic, locked
 from asr.logbook import Logbook
 from asr.recogniser import Recogniser
 from asr.score import summary_line
@@ -58,20 +58,31 @@ def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
     """
     train_cuts = _trainable(load_cuts(data / "train.jsonl.gz"), config, console)
     dev_cuts = load_cuts(data / "dev.jsonl.gz")
-    _claim(out, config, data / "train.jsonl.gz")
     device = choose_device(config.device)
     if config.precision == "float16" and device.type == "cpu":
         raise ConfigError("precision float16 needs a CUDA device; on a CPU use float32")
     torch.manual_seed(config.seed)
     tokenizer = train_tokenizer(config.tokenizer, (text_of(cut) for cut in train_cuts))
     trainer = Trainer(config, Recogniser(config.recogniser, tokenizer).to(device))
+    with locked(out):
+        _run(trainer, train_cuts, dev_cuts, out, console)
+    return out / "best"
+
+
+def _run(trainer: Trainer, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], out: Path, console: Console) -> None:
+    """Begin a run, or go on with it, to its end."""
+    config, tokenizer, device = trainer.config, trainer.recogniser.tokenizer, trainer.recogniser.device
     checkpoint = out / "checkpoints" / "last.pt"
+    _claim(out, config, _digest(train_cuts, dev_cuts), begun=checkpoint.is_file())
     if checkpoint.is_file():
-        trainer.load_state(load_checkpoint(checkpoint))
+        try:
+            trainer.load_state(load_checkpoint(checkpoint))
+        except (KeyError, TypeError, ValueError, RuntimeError):
+            raise ModelError(f"{checkpoint}: is not of this version of the program; delete it to start over") from None
     position = trainer.position
     if position.finished:
-        console.print(f"{out} is finished; its best model is of epoch {position.best_epoch}")
-        return out / "best"
+        console.print(f"{out} is finished; its best model is of epoch {position.best_epoch}", markup=False)
+        return
     console.print(
         f"{trainer.recogniser.num_parameters / 1e6:.1f} M parameters, {tokenizer.size} tokens, "
         f"{len(train_cuts)} utterances of {sum(cut.duration for cut in train_cuts) / 60:.1f} minutes on {device}"
@@ -81,11 +92,12 @@ def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
     try:
         while not trainer.position.finished:
             _train_epoch(trainer, train_cuts, logbook, checkpoint, console)
-            _finish_epoch(trainer, dev_cuts, logbook, out, console)
+            _finish_epoch(trainer, train_cuts, dev_cuts, logbook, out, console)
             save_checkpoint(checkpoint, trainer.state())
+    except torch.OutOfMemoryError:
+        raise TrainingError(f"{device} has too little memory for a batch; lower --batch-seconds") from None
     finally:
         logbook.close()
-    return out / "best"
 
 
 def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkpoint: Path, console: Console) -> None:
@@ -128,17 +140,24 @@ def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkp
                 saved = time.monotonic()
 
 
-def _finish_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, out: Path, console: Console) -> None:
+def _finish_epoch(
+    trainer: Trainer,
+    train_cuts: Sequence[Cut],
+    dev_cuts: Sequence[Cut],
+    logbook: Logbook,
+    out: Path,
+    console: Console,
+) -> None:
     """Evaluate the averaged model, keep it if it is the best, record the epoch, and decide whether it was the last."""
     config, position = trainer.config, trainer.position
-    evaluation = evaluate(trainer.averaged, cuts, loaders=config.loaders)
+    evaluation = evaluate(trainer.averaged, dev_cuts, loaders=config.loaders)
     wer, cer = evaluation.score.wer, evaluation.score.cer
     epoch = position.epoch + 1
     result = (wer.value, cer.value, evaluation.loss)
     better = result < tuple(position.best)
     if better:
         position.best, position.best_epoch = result, epoch
-        save_model(out / "best", trainer.averaged, readme=_card(trainer, evaluation))
+        save_model(out / "best", trainer.averaged, readme=_card(trainer, train_cuts, evaluation))
     speed = position.audio / max(position.epoch_seconds, 1e-9)
     loss = position.loss / max(1, position.tokens)
     logbook.write(
@@ -151,6 +170,7 @@ def _finish_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, out: 
         wer_low=wer.low,
         wer_high=wer.high,
         cer=cer.value,
+        best=better,
         audio_per_second=speed,
         clipped_share=position.clipped / max(1, position.steps),
         skipped=position.skipped,
@@ -162,7 +182,7 @@ def _finish_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, out: 
     console.print(
         f"epoch {epoch:3d}/{config.epochs}  loss {loss:.3f}  dev loss {evaluation.loss:.3f}  "
         f"{summary_line('dev', evaluation.score)}{' *' if better else ''}  {speed:.0f} x real time  "
-        f"{_clock(position.seconds)} trained, {_clock(left)} left"
+        f"{_clock(position.seconds)} trained, {_clock(left)} left to train"
         + (f"  ({position.infeasible} utterances too short for their text)" if position.infeasible else ""),
         highlight=False,
         soft_wrap=True,
@@ -197,7 +217,7 @@ def _report_failure(
     logbook.write("skipped", position.step, utterances=names)
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     console.print(
-        f"step {position.step} skipped: its loss or gradient is not finite (utterances {shown})", style="yellow"
+        f"step {position.step} skipped: its loss or gradient is not finite (utterances {shown})", markup=False
     )
     if position.failures >= config.failures:
         raise TrainingError(
@@ -222,14 +242,21 @@ def _trainable(cuts: Sequence[Cut], config: TrainConfig, console: Console) -> li
     return kept
 
 
-def _claim(out: Path, config: TrainConfig, manifest: Path) -> None:
-    """Write the run's settings, or see that they are those of the run that is there.
+def _digest(*splits: Sequence[Cut]) -> str:
+    """A checksum of what is said in which utterance, wherever the recordings lie."""
+    digest = hashlib.sha256()
+    for cuts in splits:
+        digest.update(json.dumps([[cut.id, text_of(cut), round(cut.duration, 3)] for cut in cuts]).encode())
+    return digest.hexdigest()
+
+
+def _claim(out: Path, config: TrainConfig, digest: str, *, begun: bool) -> None:
+    """Write the run's settings; if it has begun, see first that they are those that it began with.
 
     Where a run was trained (device, loaders, checkpoint interval) may change; what decides its weights may not.
     """
     path = out / "config.json"
-    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
-    if path.is_file():
+    if begun and path.is_file():
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             before = from_dict(TrainConfig, stored["config"], where=str(path))
@@ -239,27 +266,29 @@ def _claim(out: Path, config: TrainConfig, manifest: Path) -> None:
             before, device=config.device, loaders=config.loaders, checkpoint_every=config.checkpoint_every
         )
         changed = differences(same_place, config)
-        if stored.get("train_sha256") != digest:
-            changed.append(f"{manifest} holds other utterances")
+        if stored.get("utterances_sha256") != digest:
+            changed.append("the manifests hold other utterances")
         if changed:
             raise ConfigError(f"{out} holds a run with other settings ({'; '.join(changed)}); choose another --out")
     with atomic(path) as temporary:
-        values = {"config": to_dict(config), "train_sha256": digest}
+        values = {"config": to_dict(config), "utterances_sha256": digest}
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def _card(trainer: Trainer, evaluation: Evaluation) -> str:
+def _card(trainer: Trainer, train_cuts: Sequence[Cut], evaluation: Evaluation) -> str:
     """The model folder's README."""
     config, position = trainer.config, trainer.position
     shape = config.acoustic
+    hours = sum(cut.duration for cut in train_cuts) / 3600
     return f"""# A speech recogniser
 
 {shape.layers} x {shape.hidden} {"bidirectional " if shape.bidirectional else ""}{shape.cell.upper()} with CTC over \
 {trainer.recogniser.tokenizer.size - 1} {config.tokenizer.units}, {trainer.recogniser.num_parameters / 1e6:.1f} M parameters.
 
-- {summary_line("dev", evaluation.score)}, greedy decoding, no language model; the interval is a 95 % bootstrap over utterances
-- trained with {config.bptt.mode} BPTT, seed {config.seed}, for {position.epoch + 1} of {config.epochs} epochs \
+- trained on {len(train_cuts)} utterances, {hours:.2f} hours of speech, such as {train_cuts[0].id}: "{text_of(train_cuts[0])}"
+- {config.bptt.mode} BPTT, seed {config.seed}, {position.epoch + 1} of {config.epochs} epochs \
 ({_clock(position.seconds)} on {trainer.recogniser.device.type}, {trainer.workers.count} threads)
+- {summary_line("dev", evaluation.score)}, greedy decoding, no language model; the interval is a 95 % bootstrap over utterances
 
     asr transcribe RECORDING... --model FOLDER
     asr evaluate MANIFEST --model FOLDER

@@ -102,13 +102,13 @@ class TrainConfig:
     average: float = 0.99
     """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
     patience: int | None = None
-    """Epochs without a better dev WER after which training stops."""
+    """Epochs without a better dev result (WER, then CER, then loss) after which training stops."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of matrix products under autocast; float16 needs a CUDA device."""
     seed: int = 0
     """Of the initial weights and every draw."""
     device: str = "auto"
-    """"auto" takes the accelerator that PyTorch finds, else the CPU."""
+    """cpu, cuda, or (auto) cuda where there is one."""
     threads: int | None = None
     """CPU threads, each of which takes its share of a batch; none takes one a core. A run that is to be repeated bit
     for bit names it.
@@ -193,10 +193,12 @@ class StepResult:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """One worker's part of a step."""
+    """One worker's part of a step; gradients and loss are sums over its utterances."""
 
     gradients: tuple[Tensor, ...]
     loss: float
+    tokens: int
+    """Of the utterances whose frames suffice for them."""
     infeasible: tuple[str, ...]
 
 
@@ -227,21 +229,23 @@ class Trainer:
 
     def step(self, batches: Sequence[Batch], learning_rate: float) -> StepResult:
         """Take one optimiser step on one or more batches, or none if the loss or gradient is not finite."""
-        num_tokens = max(1, int(sum(batch.num_tokens.sum() for batch in batches)))
         shards = [shard for batch in batches for shard in batch.split(self.workers.count)]
         seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
         self.recogniser.acoustic.train()
 
-        results = self.workers.map(lambda shard, seed: self._shard_gradient(shard, seed, num_tokens), shards, seeds)
+        results = self.workers.map(self._shard_gradient, shards, seeds)
+        num_tokens = max(1, sum(result.tokens for result in results))
         total, *others = (list(result.gradients) for result in results)
         for gradients in others:
             torch._foreach_add_(total, gradients)
+        torch._foreach_div_(total, float(num_tokens))
         for parameter, gradient in zip(self.parameters, total, strict=True):
             parameter.grad = gradient
         self.scaler.unscale_(self.optimiser)
         norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.optimiser.clip))
-        loss = sum(result.loss for result in results)
-        skipped = not (math.isfinite(loss) and math.isfinite(norm))
+        loss = sum(result.loss for result in results) / num_tokens
+        # Under float16 an infinite gradient is the scaler's search for its scale: it skips that step by itself.
+        skipped = not (math.isfinite(loss) and (math.isfinite(norm) or self.scaler.is_enabled()))
         if not skipped:
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate
@@ -251,8 +255,8 @@ class Trainer:
         infeasible = tuple(name for result in results for name in result.infeasible)
         return StepResult(loss, num_tokens, norm, skipped, infeasible)
 
-    def _shard_gradient(self, shard: Batch, seed: int, num_tokens: int) -> "ShardResult":
-        """From waveforms to the gradient of the loss of some of a step's utterances; `num_tokens` are those of the whole step."""
+    def _shard_gradient(self, shard: Batch, seed: int) -> ShardResult:
+        """From waveforms to the gradient of the summed loss of some of a step's utterances."""
         config, device = self.config, self.recogniser.device
         masks = torch.Generator().manual_seed(seed)
         dropout = torch.Generator(device).manual_seed(seed)
@@ -263,17 +267,17 @@ class Trainer:
         with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
             emissions = self.recogniser.acoustic(log_mel, lengths, self.bptt, generator=dropout)
         final = ctc_loss(emissions.log_probs, emissions.lengths, shard.tokens, shard.num_tokens)
-        loss = final.values.sum() / num_tokens
+        loss = final.values.sum()
         objective = loss
         if emissions.intermediate:
             lower = [
-                ctc_loss(log_probs, emissions.lengths, shard.tokens, shard.num_tokens).values.sum() / num_tokens
+                ctc_loss(log_probs, emissions.lengths, shard.tokens, shard.num_tokens).values.sum()
                 for log_probs in emissions.intermediate
             ]
             objective = torch.lerp(loss, torch.stack(lower).mean(), config.intermediate_weight)
         gradients = torch.autograd.grad(self.scaler.scale(objective), self.parameters)
         infeasible = tuple(name for name, fits in zip(shard.ids, final.feasible.tolist(), strict=True) if not fits)
-        return ShardResult(gradients, loss.item(), infeasible)
+        return ShardResult(gradients, loss.item(), int(shard.num_tokens[final.feasible].sum()), infeasible)
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -42,7 +42,7 @@ class Workers:
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn "cpu", "cuda" or "auto" (the accelerator that PyTorch finds, else the CPU) into a device that works.
+    """Turn "cpu", "cuda" or "auto" (CUDA where there is one, else the CPU) into a device that works.
 
     Raises:
         ConfigError: if there is no such device here.

@@ -1,4 +1,4 @@
-"""LibriSpeech: read audio books, from the 5 hours of dev-clean to the 960 hours of all training parts.
+"""LibriSpeech: read audio books, up to the 960 hours of all training parts; `--train dev-clean` makes do with 5 hours.
 
 python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
 """

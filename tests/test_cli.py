@@ -118,6 +118,15 @@ def test_a_recipe_ends_with_one_line_of_its_test_error(monkeypatch, capfd, recor
     }
 
 
+def test_a_recipe_does_not_mix_two_corpora_in_one_run(monkeypatch, capfd, recordings: Path, tmp_path: Path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["own.py", "--source", str(recordings), "--out", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as stop:
+        cli.recipe("folder", TrainConfig())
+    assert stop.value.code == 2
+    assert "holds a run on other data" in capfd.readouterr().err
+
+
 def test_each_command_lists_its_options(asr):
     assert "usage: asr COMMAND" in asr().out
     for name in cli.COMMANDS:
@@ -162,7 +171,7 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         assert result.code == code, (arguments, result.err)
         assert "Traceback" not in result.err
         assert all(line.startswith("asr: ") for line in complaint), (arguments, complaint)
-        assert 1 <= len(complaint) <= 2, (arguments, complaint)
+        assert len(complaint) == 1, (arguments, complaint)
         assert message in result.err, (arguments, result.err)
 
 

@@ -56,6 +56,8 @@ def read(source: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), te
         "dev": dev or [part for part in ("dev-clean",) if part in found],
         "test": test or [part for part in ("test-clean",) if part in found],
     }
+    if not wanted["train"]:
+        raise ConfigError(f"{source} has no training part; choose one, such as --train {next(iter(found))}")
     problems: list[Problem] = []
     utterances = {
         split: [utterance for part in parts for utterance in _read_part(found[part], problems)]

@@ -50,6 +50,8 @@ def _parse(line: str) -> dict[str, Any] | str:
         entry = json.loads(line)
     except json.JSONDecodeError as error:
         return f"is not JSON ({error.msg} at column {error.colno})"
+    except RecursionError:
+        return "is nested too deeply"
     if not isinstance(entry, dict):
         return "is not a JSON object"
     for field in ("audio_filepath", "text"):
