@@ -178,12 +178,11 @@ class BatchDataset(Dataset["Batch | DataError"]):
         waveforms = []
         for cut in cuts:
             try:
-                audio = cut.load_audio()  # (channels, samples)
+                audio = cut.load_audio().mean(axis=0)
+                waveforms.append(torch.from_numpy(resample(audio, cut.sampling_rate, self.sample_rate)))
             except Exception as error:
                 first = str(error).strip().split("\n")[0]
                 return DataError(f"utterance {cut.id}: its audio cannot be read ({first}); prepare the corpus again")
-            waveform = resample(audio.mean(axis=0), cut.sampling_rate, self.sample_rate)
-            waveforms.append(torch.from_numpy(waveform))
         return collate([cut.id for cut in cuts], [text_of(cut) for cut in cuts], waveforms, self.tokenizer)
 
 

@@ -153,6 +153,7 @@ def _finish_epoch(
     evaluation = evaluate(trainer.averaged, dev_cuts, loaders=config.loaders)
     wer, cer = evaluation.score.wer, evaluation.score.cer
     epoch = position.epoch + 1
+    position.stale = 0 if wer.value < position.best[0] else position.stale + 1
     result = (wer.value, cer.value, evaluation.loss)
     better = result < tuple(position.best)
     if better:
@@ -187,8 +188,8 @@ def _finish_epoch(
         highlight=False,
         soft_wrap=True,
     )
-    stale = config.patience is not None and epoch - position.best_epoch >= config.patience
-    position.finished = epoch == config.epochs or stale
+    stopped_early = config.patience is not None and position.stale >= config.patience
+    position.finished = epoch == config.epochs or stopped_early
     position.begin_epoch()
 
 

@@ -102,7 +102,7 @@ class TrainConfig:
     average: float = 0.99
     """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
     patience: int | None = None
-    """Epochs without a better dev result (WER, then CER, then loss) after which training stops."""
+    """Epochs without a better dev WER after which training stops."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of matrix products under autocast; float16 needs a CUDA device."""
     seed: int = 0
@@ -156,6 +156,8 @@ class Position:
     best: tuple[float, float, float] = (math.inf, math.inf, math.inf)
     """Dev WER, CER and loss of the best epoch; the later one decides where the earlier ones are equal."""
     best_epoch: int = 0
+    stale: int = 0
+    """Epochs since the dev WER last fell."""
     finished: bool = False
     failures: int = 0
     """Non-finite steps in a row."""

@@ -1,6 +1,7 @@
 """The acoustic model's laws: padding, batches, lengths, dropout, precision and settings."""
 
 import math
+import re
 
 import pytest
 import reference
@@ -152,7 +153,7 @@ def test_probabilities_of_every_frame_sum_to_one(cell):
         torch.testing.assert_close(totals, torch.ones_like(totals), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("intermediate", [(), (2,), (1, 3), (3, 1)])
+@pytest.mark.parametrize("intermediate", [(), (2,), (1, 3)])
 @pytest.mark.parametrize("merge", ["sum", "concat"])
 def test_intermediate_outputs_are_those_of_a_model_that_ends_there(intermediate, merge):
     """From the bottom, one a named layer, each as if its layer were the last one."""
@@ -248,9 +249,11 @@ def test_bfloat16_autocast_gives_float32_log_probs_close_to_those_of_float32(cel
         ("dropout", math.nan),
         ("intermediate", (3,)),
         ("intermediate", (1, 0)),
+        ("intermediate", (1, 1)),
+        ("cell", "cnn"),
+        ("merge", "mean"),
     ],
 )
 def test_a_setting_outside_its_range_is_named(field, value):
-    shown = value if not isinstance(value, tuple) else value[-1]
-    with pytest.raises(ConfigError, match=rf"^acoustic\.{field} .*got {shown}$"):
+    with pytest.raises(ConfigError, match=rf"^acoustic\.{field} .*got {re.escape(str(value))}$"):
         AcousticConfig(**{field: value})

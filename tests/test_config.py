@@ -24,7 +24,7 @@ configs = st.builds(
         projection=st.none() | st.integers(1, 99),
         bidirectional=st.booleans(),
         dropout=shares,
-        intermediate=st.lists(st.integers(1, 3), max_size=3).map(tuple),
+        intermediate=st.sets(st.integers(1, 3)).map(sorted).map(tuple),
     ),
     augment=st.builds(AugmentConfig, speeds=st.lists(st.floats(0.5, 2), min_size=1, max_size=4).map(tuple)),
     optimiser=st.builds(OptimiserConfig, warmup=shares),
