@@ -10,7 +10,7 @@ from asr.trainer import OptimiserConfig, TrainConfig
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(layers=2, hidden=128, subsampling=2),
     optimiser=OptimiserConfig(learning_rate=3e-3),
-    epochs=40,
+    epochs=30,
     batch_seconds=16.0,
 )
 

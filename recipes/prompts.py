@@ -1,17 +1,22 @@
 """Asterisk's recorded prompts: about 25 minutes of one studio voice a language; English, Spanish, French, Italian, Russian.
 
-python recipes/prompts.py --language it --out runs/prompts-it
+    python recipes/prompts.py --language it --out runs/prompts-it
+
+Sized for the demo: about four minutes of training on two cores. More `--epochs` lower the error.
 """
 
 from asr.acoustic import AcousticConfig
+from asr.augment import AugmentConfig
 from asr.cli import recipe
 from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
-    acoustic=AcousticConfig(layers=2, hidden=192),
+    acoustic=AcousticConfig(channels=16, layers=2, hidden=192, dropout=0.1),
+    augment=AugmentConfig(time_masks_per_second=0.4, time_mask_frames=12, frequency_masks=1),
     optimiser=OptimiserConfig(learning_rate=4e-3),
-    epochs=40,
-    batch_seconds=30.0,
+    epochs=30,
+    batch_seconds=24.0,
+    average=0.98,
 )
 
 if __name__ == "__main__":
