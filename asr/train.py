@@ -98,6 +98,7 @@ def _run(trainer: Trainer, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], o
         raise TrainingError(f"{device} has too little memory for a batch; lower --batch-seconds") from None
     finally:
         logbook.close()
+        trainer.workers.close()
 
 
 def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkpoint: Path, console: Console) -> None:

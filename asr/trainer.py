@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -25,7 +26,7 @@ from asr.features import FeatureConfig
 from asr.recogniser import Recogniser, RecogniserConfig
 from asr.tokenizer import TokenizerConfig
 from asr.units import Seconds
-from asr.workers import Workers
+from asr.workers import Workers, num_workers
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class TrainConfig:
     device: str = "auto"
     """cpu, cuda, or (auto) cuda where there is one."""
     threads: int | None = None
-    """CPU threads, each of which takes its share of a batch; none takes one a core. A run that is to be repeated bit
+    """CPU processes of one thread that share each batch; none takes one a core. A run that is to be repeated bit
     for bit names it.
     """
     loaders: int = 1
@@ -194,10 +195,9 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class ShardResult:
-    """One worker's part of a step; gradients and loss are sums over its utterances."""
+class WorkResult:
+    """What a worker found beside its gradient: sums over its utterances."""
 
-    gradients: tuple[Tensor, ...]
     loss: float
     tokens: int
     """Of the utterances whose frames suffice for them."""
@@ -214,7 +214,6 @@ class Trainer:
         self.averaged.acoustic = copy.deepcopy(recogniser.acoustic)
         self.position = Position()
         self.bptt = config.bptt.in_frames(config.features.hop * config.acoustic.subsampling)
-        self.workers = Workers(recogniser.device, config.threads)
         self.parameters = list(recogniser.acoustic.parameters())
         matrices = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]
@@ -228,16 +227,21 @@ class Trainer:
             fused=True,
         )
         self.scaler = torch.amp.GradScaler(recogniser.device.type, enabled=config.precision == "float16")
+        count = num_workers(recogniser.device, config.threads)
+        self._gradients = [[torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(count)]
+        if count > 1:
+            for tensor in (*self.parameters, *chain.from_iterable(self._gradients)):
+                tensor.share_memory_()  # type: ignore[no-untyped-call]
+        self.workers = Workers(self._work, recogniser.device, count)
 
     def step(self, batches: Sequence[Batch], learning_rate: float) -> StepResult:
         """Take one optimiser step on one or more batches, or none if the loss or gradient is not finite."""
-        shards = [shard for batch in batches for shard in batch.split(self.workers.count)]
+        count = self.workers.count
+        shards = [shard for batch in batches for shard in batch.split(count)]
         seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
-        self.recogniser.acoustic.train()
-
-        results = self.workers.map(self._shard_gradient, shards, seeds)
+        results = self.workers.run([list(zip(shards, seeds, strict=True))[first::count] for first in range(count)])
         num_tokens = max(1, sum(result.tokens for result in results))
-        total, *others = (list(result.gradients) for result in results)
+        total, *others = self._gradients
         for gradients in others:
             torch._foreach_add_(total, gradients)
         torch._foreach_div_(total, float(num_tokens))
@@ -257,7 +261,21 @@ class Trainer:
         infeasible = tuple(name for result in results for name in result.infeasible)
         return StepResult(loss, num_tokens, norm, skipped, infeasible)
 
-    def _shard_gradient(self, shard: Batch, seed: int) -> ShardResult:
+    def _work(self, worker: int, shards: Sequence[tuple[Batch, int]]) -> WorkResult:
+        """Sum the gradients of a worker's shards into its own buffers."""
+        self.recogniser.acoustic.train()
+        sums = self._gradients[worker]
+        torch._foreach_zero_(sums)
+        result = WorkResult(0.0, 0, ())
+        for shard, seed in shards:
+            gradients, found = self._shard_gradient(shard, seed)
+            torch._foreach_add_(sums, gradients)
+            result = WorkResult(
+                result.loss + found.loss, result.tokens + found.tokens, result.infeasible + found.infeasible
+            )
+        return result
+
+    def _shard_gradient(self, shard: Batch, seed: int) -> tuple[list[Tensor], WorkResult]:
         """From waveforms to the gradient of the summed loss of some of a step's utterances."""
         config, device = self.config, self.recogniser.device
         masks = torch.Generator().manual_seed(seed)
@@ -277,9 +295,9 @@ class Trainer:
                 for log_probs in emissions.intermediate
             ]
             objective = torch.lerp(loss, torch.stack(lower).mean(), config.intermediate_weight)
-        gradients = torch.autograd.grad(self.scaler.scale(objective), self.parameters)
+        gradients = list(torch.autograd.grad(self.scaler.scale(objective), self.parameters))
         infeasible = tuple(name for name, fits in zip(shard.ids, final.feasible.tolist(), strict=True) if not fits)
-        return ShardResult(gradients, loss.item(), int(shard.num_tokens[final.feasible].sum()), infeasible)
+        return gradients, WorkResult(loss.item(), int(shard.num_tokens[final.feasible].sum()), infeasible)
 
     @torch.no_grad()
     def _average(self) -> None:

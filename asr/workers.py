@@ -1,44 +1,110 @@
-"""Threads that each compute their own share of a batch, with kernels of one thread.
+"""Where the work is done: the device, and on a CPU the processes that each compute their own share of a batch.
 
-On two cores this trains faster than kernels of two threads do: recurrent layers are many small operations, each of
-which would end with one thread waiting for the other, and wait far longer when a third program has taken a core.
+Recurrent layers are many small operations. Kernels of several threads would end each of them with threads that wait for
+one another, and threads of one process would still share its memory management and Python's lock; so each worker is a
+process, forked once, with kernels of one thread and the parameters in shared memory.
 """
 
+import contextlib
+import multiprocessing
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, Generic, TypeVar
 
 import torch
 
-from asr.errors import ConfigError
+from asr.errors import AsrError, ConfigError
 
 T = TypeVar("T")
 
 
-class Workers:
-    """As many workers as there are cores to use; a single one, the calling thread, for an accelerator.
+class Workers(Generic[T]):
+    """As many workers as there are cores to use, this process one of them; an accelerator is driven by this one alone.
 
-    From then on, PyTorch's CPU kernels in this process use one thread.
+    Workers keep what they inherit when they are forked, here: only tensors in shared memory follow this process later.
+    From then on, PyTorch's CPU kernels in this process use one thread. Where processes cannot be forked safely
+    (elsewhere than on Linux) this process does all shares in turn, with kernels of several threads.
 
     Args:
+        function: called with a worker's number, from 0, and its share.
         device: where the work is done.
-        count: workers on a CPU; None takes one a core that this process may use.
+        count: how many, from `num_workers`.
     """
 
-    def __init__(self, device: torch.device, count: int | None = None) -> None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.count = (count or cores) if device.type == "cpu" else 1
-        self._pool: ThreadPoolExecutor | None = None
-        if device.type == "cpu":
-            torch.set_num_threads(1)
-            self._pool = ThreadPoolExecutor(self.count, "worker", initializer=torch.set_num_threads, initargs=(1,))
+    def __init__(self, function: Callable[[int, Any], T], device: torch.device, count: int) -> None:
+        self.count = count
+        self._function = function
+        self._pipes: list[Connection] = []
+        if device.type != "cpu" or sys.platform != "linux":
+            return
+        torch.set_num_threads(1)
+        context = multiprocessing.get_context("fork")
+        for number in range(1, self.count):
+            ours, theirs = context.Pipe()
+            inherited = [*self._pipes, ours]
+            context.Process(target=_serve, args=(function, number, theirs, inherited), daemon=True).start()
+            theirs.close()
+            self._pipes.append(ours)
 
-    def map(self, function: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
-        """Apply a function to each item, results in the items' order, whoever finishes first."""
-        if self._pool is None:
-            return list(map(function, *arguments))
-        return list(self._pool.map(function, *arguments))
+    def run(self, shares: Sequence[Any]) -> list[T]:
+        """Let each worker do its share, one for each, and return their results in that order.
+
+        Raises:
+            AsrError: if a worker has died.
+        """
+        here = len(shares) - len(self._pipes)
+        try:
+            for pipe, share in zip(self._pipes, shares[here:], strict=True):
+                pipe.send_bytes(_pack(share))
+            answers = [_answer(self._function, number, share) for number, share in enumerate(shares[:here])]
+            answers += [pipe.recv() for pipe in self._pipes]
+        except (EOFError, OSError):
+            raise AsrError(
+                "a worker process died, perhaps for want of memory; lower --threads or --batch-seconds"
+            ) from None
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    def close(self) -> None:
+        """Let the forked workers go."""
+        for pipe in self._pipes:
+            pipe.close()
+
+
+def _pack(share: Any) -> bytes:
+    """Pickle by value: torch's own way of sending tensors would open a file descriptor for each."""
+    return pickle.dumps(share, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _answer(function: Callable[[int, Any], Any], number: int, share: Any) -> Any:
+    """The function's result, or its error: all answers are collected before one of them is raised."""
+    try:
+        return function(number, share)
+    except Exception as error:
+        return error
+
+
+def _serve(function: Callable[[int, Any], Any], number: int, pipe: Connection, inherited: list[Connection]) -> None:
+    """Do shares until the other end of the pipe is closed, which a kill of its process does too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for other in inherited:
+        other.close()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pipe.send(_answer(function, number, pipe.recv()))
+
+
+def num_workers(device: torch.device, wanted: int | None) -> int:
+    """How many workers to have: on a CPU as many as are wanted, or one a core that this process may use; else one."""
+    if device.type != "cpu":
+        return 1
+    return wanted or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def choose_device(name: str) -> torch.device:

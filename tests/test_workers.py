@@ -1,51 +1,102 @@
-"""Workers share a batch without changing what is computed."""
+"""Workers share the work without changing what is computed."""
 
-import threading
+import os
+import signal
 import time
 
 import pytest
 import torch
 
-from asr.workers import Workers
+from asr.errors import AsrError, ConfigError
+from asr.workers import Workers, choose_device, num_workers
 
 CPU = torch.device("cpu")
 
 
-def test_results_keep_the_items_order_whoever_finishes_first():
-    def slow_first(item, pause):
+def test_results_keep_the_shares_order_whoever_finishes_first():
+    def slow_first(worker, pause):
         time.sleep(pause)
-        return item
+        return worker, pause
 
-    assert Workers(CPU, 3).map(slow_first, range(6), [0.05, 0, 0.03, 0, 0.01, 0]) == list(range(6))
+    assert Workers(slow_first, CPU, 3).run([0.05, 0, 0.03]) == [(0, 0.05), (1, 0), (2, 0.03)]
 
 
-def test_as_many_items_as_workers_run_at_once():
-    """Each waits for all the others: fewer threads would break the barrier."""
-    barrier = threading.Barrier(3, timeout=10)
-    assert sorted(Workers(CPU, 3).map(lambda _: barrier.wait(), range(3))) == [0, 1, 2]
+def test_each_worker_is_a_process_and_this_one_is_the_first():
+    workers = Workers(lambda worker, share: os.getpid(), CPU, 3)
+    processes = workers.run([None] * 3)
+    assert processes[0] == os.getpid()
+    assert len(set(processes)) == 3
+    assert workers.run([None] * 3) == processes
+
+
+def test_workers_follow_tensors_in_shared_memory():
+    shared = torch.zeros(2)
+    shared.share_memory_()
+    workers = Workers(lambda worker, share: shared.add_(share).tolist()[worker], CPU, 2)
+    shared[1] = 5.0
+    assert sum(workers.run([1.0, 2.0])) > 5
+    assert shared.tolist() == [3.0, 8.0]
+
+
+def test_tensors_are_handed_over_by_value():
+    workers = Workers(lambda worker, share: share * 2, CPU, 2)
+    shares = [torch.arange(6.0).reshape(2, 3).T, torch.arange(100.0)[::7]]
+    for share, result in zip(shares, workers.run(shares), strict=True):
+        assert torch.equal(result, share * 2)
 
 
 def test_kernels_use_one_thread():
-    workers = Workers(CPU, 2)
-    assert workers.map(lambda _: torch.get_num_threads(), range(4)) == [1] * 4
+    assert Workers(lambda worker, share: torch.get_num_threads(), CPU, 2).run([None, None]) == [1, 1]
     assert torch.get_num_threads() == 1
 
 
-def test_an_accelerator_is_driven_by_the_calling_thread_alone():
-    workers = Workers(torch.device("cuda"), 4)  # names a device, touches none
-    assert workers.count == 1
-    assert workers.map(lambda a, b: (a + b, threading.current_thread()), [1, 2], [10, 20]) == [
-        (11, threading.current_thread()),
-        (22, threading.current_thread()),
-    ]
+def test_an_accelerator_is_driven_by_this_process_alone():
+    cuda = torch.device("cuda")  # names a device, touches none
+    assert num_workers(cuda, 4) == 1
+    assert Workers(lambda worker, share: (os.getpid(), share), cuda, 1).run([7]) == [(os.getpid(), 7)]
 
 
 def test_by_default_a_cpu_has_a_worker_a_core():
-    assert Workers(CPU).count >= 1
-    assert Workers(CPU, 5).count == 5
+    assert num_workers(CPU, None) >= 1
+    assert num_workers(CPU, 5) == 5
 
 
-@pytest.mark.parametrize("device", [CPU, torch.device("cuda")], ids=str)
-def test_a_workers_error_reaches_the_caller(device):
+@pytest.mark.parametrize("faulty", [0, 1])
+def test_a_workers_error_reaches_the_caller_and_leaves_it_at_work(faulty):
+    workers = Workers(lambda worker, share: 1 / share, CPU, 2)
     with pytest.raises(ZeroDivisionError):
-        Workers(device, 2).map(lambda item: 1 / item, [1, 0, 1])
+        workers.run([0 if worker == faulty else 1 for worker in range(2)])
+    assert workers.run([1, 2]) == [1, 0.5]
+
+
+def test_a_worker_that_was_killed_is_a_clear_error():
+    def die(worker, share):
+        if worker == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(AsrError, match="a worker process died"):
+        Workers(die, CPU, 2).run([None, None])
+
+
+def test_forked_workers_end_when_they_are_let_go():
+    workers = Workers(lambda worker, share: os.getpid(), CPU, 3)
+    children = workers.run([None] * 3)[1:]
+    workers.close()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and any(_runs(child) for child in children):
+        time.sleep(0.01)
+    assert not any(_runs(child) for child in children)
+
+
+def _runs(process):
+    """Whether a child still runs; one that has ended may have been reaped already."""
+    try:
+        return os.waitpid(process, os.WNOHANG) == (0, 0)
+    except ChildProcessError:
+        return False
+
+
+def test_a_device_that_is_not_there_is_named():
+    assert choose_device("cpu") == CPU
+    with pytest.raises(ConfigError, match="there is no device abacus here"):
+        choose_device("abacus")
