@@ -24,10 +24,10 @@ class TokenizerConfig:
         ConfigError: if `size` is too small.
     """
 
-    units: Literal["characters", "sentencepiece"] = "characters"
-    """Characters of the training text, or subwords learned from it (Kudo 2018)."""
+    units: Literal["characters", "sentencepiece", "words"] = "characters"
+    """Characters of the training text, subwords learned from it (Kudo 2018), or, for a closed vocabulary, its words."""
     size: int = 100
-    """Number of subwords; characters need no number."""
+    """Number of subwords; characters and words need no number."""
 
     def __post_init__(self) -> None:
         if self.size < 4:
@@ -75,7 +75,7 @@ class CharacterTokenizer:
 
 
 class SentencePieceTokenizer:
-    """Subwords of a unigram language model (Kudo 2018), one token each, from 1."""
+    """Subwords of a unigram language model (Kudo 2018), or whole words, one token each, from 1."""
 
     def __init__(self, model: bytes) -> None:
         self._model = model
@@ -116,8 +116,8 @@ def train_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
             model_writer=model,
-            vocab_size=config.size,
-            model_type="unigram",
+            vocab_size=config.size if config.units == "sentencepiece" else 1 + len(set(" ".join(texts).split())),
+            model_type="unigram" if config.units == "sentencepiece" else "word",
             character_coverage=1.0,
             normalization_rule_name="identity",
             bos_id=-1,

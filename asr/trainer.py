@@ -21,7 +21,7 @@ from asr.augment import AugmentConfig, spec_augment
 from asr.bptt import Bptt, Full, Truncated
 from asr.ctc import ctc_loss
 from asr.data import Batch
-from asr.errors import ConfigError
+from asr.errors import ConfigError, TrainingError
 from asr.features import FeatureConfig
 from asr.recogniser import Recogniser, RecogniserConfig
 from asr.tokenizer import TokenizerConfig
@@ -230,8 +230,13 @@ class Trainer:
         count = num_workers(recogniser.device, config.threads)
         self._gradients = [[torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(count)]
         if count > 1:
-            for tensor in (*self.parameters, *chain.from_iterable(self._gradients)):
-                tensor.share_memory_()  # type: ignore[no-untyped-call]
+            try:
+                for tensor in (*self.parameters, *chain.from_iterable(self._gradients)):
+                    tensor.share_memory_()  # type: ignore[no-untyped-call]
+            except RuntimeError:
+                raise TrainingError(
+                    "this system has too little shared memory for several workers; use --threads 1"
+                ) from None
         self.workers = Workers(self._work, recogniser.device, count)
 
     def step(self, batches: Sequence[Batch], learning_rate: float) -> StepResult:

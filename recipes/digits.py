@@ -1,16 +1,20 @@
-"""The Free Spoken Digit Dataset: six speakers, ten digits, fifty times each, 8 kHz; the official test are indices 0 to 4.
+"""The Free Spoken Digit Dataset: six speakers, ten digits, fifty times each, 8 kHz; the official test is indices 0 to 4.
 
-python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits
+    python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits
+
+Ten words are a closed vocabulary, so a token is a word.
 """
 
 from asr.acoustic import AcousticConfig
 from asr.cli import recipe
+from asr.tokenizer import TokenizerConfig
 from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
-    acoustic=AcousticConfig(layers=2, hidden=128, subsampling=2),
+    tokenizer=TokenizerConfig(units="words"),
+    acoustic=AcousticConfig(layers=2, hidden=128),
     optimiser=OptimiserConfig(learning_rate=3e-3),
-    epochs=30,
+    epochs=25,
     batch_seconds=16.0,
 )
 

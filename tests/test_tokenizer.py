@@ -73,7 +73,7 @@ def test_subwords_are_of_the_wanted_number_and_shorten_what_is_frequent():
     assert len(SUBWORDS.encode("the lazy dog")) < len(CHARACTERS.encode("the lazy dog"))
 
 
-@pytest.mark.parametrize("units", ["characters", "sentencepiece"])
+@pytest.mark.parametrize("units", ["characters", "sentencepiece", "words"])
 def test_tokens_depend_on_the_set_of_texts_alone(tmp_path, units):
     config = TokenizerConfig(units=units, size=len(ALPHABET) + 4)
     for name, texts in (("one", TEXTS), ("other", [*reversed(TEXTS), TEXTS[0]])):
@@ -112,7 +112,7 @@ def test_too_few_subwords_are_refused_before_any_text_is_seen():
 
 
 @pytest.mark.parametrize("texts", [[], ["", ""]])
-@pytest.mark.parametrize("units", ["characters", "sentencepiece"])
+@pytest.mark.parametrize("units", ["characters", "sentencepiece", "words"])
 def test_no_training_text_is_a_mistake(units, texts):
     with pytest.raises(ConfigError, match="no training transcript holds any text"):
         train_tokenizer(TokenizerConfig(units=units), texts)
@@ -160,3 +160,12 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
 
 def test_decoding_parts_words_by_single_spaces():
     assert CharacterTokenizer(" ab").decode([1, 2, 1, 1, 3, 1]) == "a b"
+
+
+def test_words_are_tokens_of_their_own_and_others_have_none():
+    tokenizer = train_tokenizer(TokenizerConfig(units="words"), ["ken lo ken", "lo lo"])
+    assert tokenizer.size == 4  # blank, sentencepiece's unknown, ken, lo
+    ken, lo = tokenizer.encode("ken lo")
+    assert tokenizer.encode("lo ken lo") == [lo, ken, lo]
+    assert tokenizer.encode("kenlo maybe lo") == [lo]
+    assert tokenizer.decode([lo, lo, ken]) == "lo lo ken"
