@@ -14,7 +14,7 @@ CONFIG = TrainConfig(
     acoustic=AcousticConfig(channels=16, layers=2, hidden=192, dropout=0.1),
     augment=AugmentConfig(time_masks_per_second=0.4, time_mask_frames=12, frequency_masks=1),
     optimiser=OptimiserConfig(learning_rate=4e-3),
-    epochs=30,
+    epochs=20,
     batch_seconds=24.0,
     average=0.98,
 )
