@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
+import soxr
 
 from asr.errors import DataError, MissingExtra
 from asr.units import Samples, Seconds, seconds_to_samples
@@ -84,9 +85,7 @@ def resample(waveform: Waveform, rate: int, wanted: int) -> Waveform:
     """Change the sampling rate with soxr's high-quality filter; the same rate returns the same array."""
     if rate == wanted:
         return waveform
-    import librosa
-
-    resampled: Waveform = librosa.resample(waveform, orig_sr=rate, target_sr=wanted, res_type="soxr_hq")
+    resampled: Waveform = soxr.resample(waveform, rate, wanted, quality="HQ")
     return resampled
 
 

@@ -6,11 +6,9 @@ python recipes/yesno.py --source ../shared/corpora/yesno --out runs/yesno
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig
 from asr.cli import recipe
-from asr.tokenizer import TokenizerConfig
 from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
-    tokenizer=TokenizerConfig(units="words"),
     acoustic=AcousticConfig(channels=16, layers=2, hidden=64, dropout=0.1),
     augment=AugmentConfig(time_masks_per_second=0.4, frequency_masks=1),
     optimiser=OptimiserConfig(learning_rate=5e-3),
