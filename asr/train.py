@@ -64,8 +64,11 @@ def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
     torch.manual_seed(config.seed)
     tokenizer = train_tokenizer(config.tokenizer, (text_of(cut) for cut in train_cuts))
     trainer = Trainer(config, Recogniser(config.recogniser, tokenizer).to(device))
-    with locked(out):
-        _run(trainer, train_cuts, dev_cuts, out, console)
+    try:
+        with locked(out):
+            _run(trainer, train_cuts, dev_cuts, out, console)
+    finally:
+        trainer.workers.close()
     return out / "best"
 
 
@@ -98,7 +101,6 @@ def _run(trainer: Trainer, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], o
         raise TrainingError(f"{device} has too little memory for a batch; lower --batch-seconds") from None
     finally:
         logbook.close()
-        trainer.workers.close()
 
 
 def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkpoint: Path, console: Console) -> None:
