@@ -29,7 +29,7 @@ def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
     with atomic(folder / CONFIG_FILE) as path:
         path.write_text(json.dumps(to_dict(recogniser.config), indent=2) + "\n", encoding="utf-8")
     recogniser.tokenizer.save(folder)
-    weights = {name: tensor.contiguous().cpu() for name, tensor in recogniser.acoustic.state_dict().items()}
+    weights = {name: tensor.contiguous().cpu() for name, tensor in recogniser.state().items()}
     with atomic(folder / WEIGHTS_FILE) as path:
         path.write_bytes(safetensors.torch.save(weights))
     with atomic(folder / "README.md") as path:
@@ -54,7 +54,7 @@ def load_model(folder: Path, device: torch.device | None = None) -> Recogniser:
         ) from None
     recogniser = Recogniser(config, load_tokenizer(folder))
     try:
-        recogniser.acoustic.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_FILE))
+        recogniser.load_state(safetensors.torch.load_file(folder / WEIGHTS_FILE))
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[-1].strip()  # torch names the tensors last
         raise ModelError(

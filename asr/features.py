@@ -2,8 +2,13 @@
 
 The mel filters are librosa's (Slaney's scale and area normalisation), as in Whisper. A frame is a whole window: none is
 padded, so the first frame is centred on 12.5 ms and a waveform shorter than a window has no frame.
+
+Energies are relative to the utterance's loudest one, then normalised by each bin's mean and deviation over training data. (Over
+the utterance alone, as cepstral mean and variance normalisation has it, a word of half a second loses what tells it from
+others: isolated digits had 3.7 % errors instead of 0.7 %.)
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -21,8 +26,8 @@ noise would be amplified.
 """
 SILENCE = 1e-16
 """Mel energy of digital silence."""
-LEAST_DEVIATION = 1e-2
-"""Floor of the standard deviation, in nats: a constant bin becomes 0."""
+LEAST_DEVIATION = 0.5
+"""Floor of the standard deviation, in nats, which speech exceeds several times: a bin that is empty in training stays small."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,15 @@ class FeatureConfig:
 
 
 class LogMel(nn.Module):
-    """Log-mel frames of a batch, each utterance normalised per bin to zero mean and unit variance over its valid frames."""
+    """Log-mel frames of a batch, normalised by statistics of training data.
+
+    Until `fit` is called the mean is 0 and the deviation 1.
+    """
+
+    mean: Tensor
+    """(M,), of log-mel energy relative to the utterance's loudest, in nats."""
+    deviation: Tensor
+    """(M,), likewise."""
 
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__()
@@ -77,31 +90,41 @@ class LogMel(nn.Module):
             norm="slaney",
             mel_scale="slaney",
         )
+        self.register_buffer("mean", torch.zeros(config.num_mels))
+        self.register_buffer("deviation", torch.ones(config.num_mels))
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N) float32, (B,) valid samples -> (B, T, M), (B,) valid frames; padded frames are 0.
 
-        A waveform shorter than one window has 0 valid frames. Silence, and a single frame, become zeros.
+        A waveform shorter than one window has 0 valid frames.
         """
+        log_mel, valid = self._relative(waveforms, num_samples)
+        normalised = (log_mel - self.mean) / self.deviation
+        return normalised.masked_fill(~valid.unsqueeze(-1), 0.0), valid.sum(dim=1)
+
+    @torch.no_grad()
+    def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Take mean and deviation from batches of waveforms, (B, N) and (B,) as above, each valid frame once.
+
+        Without a single frame they stay as they are.
+        """
+        count = 0
+        sums = torch.zeros(2, len(self.mean), dtype=torch.float64)
+        for waveforms, num_samples in batches:
+            log_mel, valid = self._relative(waveforms.to(self.mean.device), num_samples.to(self.mean.device))
+            frames = log_mel[valid].cpu().double()  # (frames, M)
+            count += len(frames)
+            sums += torch.stack([frames.sum(dim=0), frames.square().sum(dim=0)])
+        if count:
+            mean, square = sums / count
+            self.mean.copy_(mean)
+            self.deviation.copy_((square - mean.square()).clamp(min=LEAST_DEVIATION**2).sqrt())
+
+    def _relative(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel energy less the utterance's loudest, (B, T, M) in [-80 dB, 0], and which frames are valid, (B, T)."""
         lengths = torch.where(num_samples < self.window, 0, (num_samples - self.window) // self.hop + 1)
         energy = self.mel(F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1])))).transpose(1, 2)
-        valid = (torch.arange(energy.shape[1], device=energy.device) < lengths[:, None]).unsqueeze(-1)  # (B, T, 1)
-        loudest = (energy * valid).amax(dim=(1, 2), keepdim=True)
-        log_mel = energy.clamp(min=SILENCE).maximum(loudest * DYNAMIC_RANGE).log()
-        return normalise(log_mel, valid, lengths), lengths
-
-
-def normalise(log_mel: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
-    """Cepstral-style mean and variance normalisation of each utterance and bin over its valid frames alone.
-
-    Args:
-        log_mel: (B, T, M).
-        valid: (B, T, 1), bool.
-        lengths: (B,), valid frames; 0 is allowed.
-    """
-    count = lengths.clamp(min=1)[:, None, None]
-    mean = (log_mel * valid).sum(dim=1, keepdim=True) / count
-    centred = (log_mel - mean) * valid
-    deviation = (centred.square().sum(dim=1, keepdim=True) / count).sqrt()
-    return centred / deviation.clamp(min=LEAST_DEVIATION)
+        valid = torch.arange(energy.shape[1], device=energy.device) < lengths[:, None]
+        loudest = (energy * valid.unsqueeze(-1)).amax(dim=(1, 2), keepdim=True).clamp(min=SILENCE)
+        return (energy / loudest).clamp(min=DYNAMIC_RANGE).log(), valid

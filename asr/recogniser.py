@@ -1,5 +1,6 @@
 """A recogniser: features, acoustic model and tokenizer, that belong together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -9,6 +10,9 @@ from asr.acoustic import AcousticConfig, AcousticModel, Emissions
 from asr.bptt import Full
 from asr.features import FeatureConfig, LogMel
 from asr.tokenizer import Tokenizer
+
+ACOUSTIC = "acoustic."
+"""Prefix of the acoustic model's tensors on disk."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,26 @@ class Recogniser:
     @property
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.acoustic.parameters())
+
+    def state(self) -> dict[str, Tensor]:
+        """All that training found: the features' statistics and the acoustic model's weights."""
+        statistics = {"features.mean": self.features.mean, "features.deviation": self.features.deviation}
+        return statistics | {f"{ACOUSTIC}{name}": tensor for name, tensor in self.acoustic.state_dict().items()}
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Copy what `state` gave into the tensors that are there.
+
+        Raises:
+            RuntimeError: if a tensor is missing, unknown or of another shape; names it.
+        """
+        for name in ("mean", "deviation"):
+            if f"features.{name}" not in state:
+                raise RuntimeError(f"features.{name} is missing")
+            getattr(self.features, name).copy_(state[f"features.{name}"])
+        self.acoustic.load_state_dict(
+            {name.removeprefix(ACOUSTIC): tensor for name, tensor in state.items() if not name.startswith("features.")}
+        )
 
     @torch.no_grad()
     def emissions(self, waveforms: Tensor, num_samples: Tensor) -> Emissions:

@@ -9,9 +9,11 @@ bit for bit.
 import dataclasses
 import hashlib
 import json
+import random
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 
 import torch
@@ -33,6 +35,8 @@ from asr.trainer import Position, StepResult, TrainConfig, Trainer
 from asr.units import Frames, Seconds, num_frames, seconds_to_samples
 from asr.workers import choose_device
 
+STATISTICS_SECONDS = 3600.0
+"""Audio that the features' statistics are taken from, where there is as much."""
 LOG_EVERY = 10
 """Steps from one line of `metrics.jsonl` to the next."""
 
@@ -82,6 +86,8 @@ def _run(trainer: Trainer, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], o
             trainer.load_state(load_checkpoint(checkpoint))
         except (KeyError, TypeError, ValueError, RuntimeError):
             raise ModelError(f"{checkpoint}: is not of this version of the program; delete it to start over") from None
+    else:
+        _fit_features(trainer, train_cuts)
     position = trainer.position
     if position.finished:
         console.print(f"{out} is finished; its best model is of epoch {position.best_epoch}", markup=False)
@@ -101,6 +107,17 @@ def _run(trainer: Trainer, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], o
         raise TrainingError(f"{device} has too little memory for a batch; lower --batch-seconds") from None
     finally:
         logbook.close()
+
+
+def _fit_features(trainer: Trainer, cuts: Sequence[Cut]) -> None:
+    """Take the features' statistics from the training utterances, or from enough of them drawn at random."""
+    config, recogniser = trainer.config, trainer.recogniser
+    drawn = random.Random(f"statistics {config.seed}").sample(cuts, len(cuts))
+    until = bisect_left(list(accumulate(cut.duration for cut in drawn)), STATISTICS_SECONDS)
+    plan = plan_batches(drawn[: until + 1], config.batch_seconds, seed=None)
+    rate = config.features.sample_rate
+    batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=config.loaders)
+    recogniser.features.fit((batch.waveforms, batch.num_samples) for batch in batches)
 
 
 def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkpoint: Path, console: Console) -> None:

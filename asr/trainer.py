@@ -231,7 +231,8 @@ class Trainer:
         self._gradients = [[torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(count)]
         if count > 1:
             try:
-                for tensor in (*self.parameters, *chain.from_iterable(self._gradients)):
+                features = recogniser.features
+                for tensor in (*self.parameters, features.mean, features.deviation, *chain(*self._gradients)):
                     tensor.share_memory_()  # type: ignore[no-untyped-call]
             except RuntimeError:
                 raise TrainingError(
@@ -315,8 +316,8 @@ class Trainer:
         """All that a run needs to go on."""
         return {
             "position": dataclasses.asdict(self.position),
-            "model": self.recogniser.acoustic.state_dict(),
-            "averaged": self.averaged.acoustic.state_dict(),
+            "model": self.recogniser.state(),
+            "averaged": self.averaged.state(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
         }
@@ -324,8 +325,8 @@ class Trainer:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to where `state` was taken."""
         self.position = Position(**state["position"])
-        self.recogniser.acoustic.load_state_dict(state["model"])
-        self.averaged.acoustic.load_state_dict(state["averaged"])
+        self.recogniser.load_state(state["model"])
+        self.averaged.load_state(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
 

@@ -107,8 +107,8 @@ def test_a_model_folder_holds_four_files_and_no_temporary(tmp_path):
     for seed in (0, 1):  # the second replaces the first
         save_model(tmp_path / "model", recogniser(seed=seed), readme="")
     assert names(tmp_path / "model") == ["README.md", "characters.json", "config.json", "model.safetensors"]
-    weights = load_model(tmp_path / "model").acoustic.state_dict()
-    assert all(torch.equal(weights[name], tensor) for name, tensor in recogniser(seed=1).acoustic.state_dict().items())
+    weights = load_model(tmp_path / "model").state()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in recogniser(seed=1).state().items())
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "characters.json"])
@@ -147,7 +147,7 @@ def test_weights_that_were_cut_off_are_refused(tmp_path):
 )
 def test_parts_of_two_models_are_refused_and_the_tensor_is_named(tmp_path, other, fault):
     save_model(tmp_path, recogniser(), readme="")
-    safetensors.torch.save_file(other.acoustic.state_dict(), tmp_path / "model.safetensors")
+    safetensors.torch.save_file(other.state(), tmp_path / "model.safetensors")
     with pytest.raises(ModelError) as caught:
         load_model(tmp_path)
     assert "model.safetensors: cannot be used" in str(caught.value) and fault in str(caught.value)
@@ -185,8 +185,8 @@ def test_a_full_disk_leaves_the_old_model_usable(tmp_path, monkeypatch, write):
     with monkeypatch.context() as patch, pytest.raises(AsrError, match="No space left on device"):
         patch.setattr(Path, write, full_disk)
         save_model(tmp_path, recogniser(seed=1), readme="new")
-    weights = load_model(tmp_path).acoustic.state_dict()
-    assert all(torch.equal(weights[name], tensor) for name, tensor in recogniser(seed=0).acoustic.state_dict().items())
+    weights = load_model(tmp_path).state()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in recogniser(seed=0).state().items())
     assert names(tmp_path) == ["README.md", "characters.json", "config.json", "model.safetensors"]
 
 

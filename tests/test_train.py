@@ -152,6 +152,7 @@ def test_a_run_leaves_metrics_curves_and_a_described_model(finished: Path):
     assert (finished / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert list((finished / "tensorboard").glob("events*"))
     assert "dev WER" in (finished / "best" / "README.md").read_text()
+    assert weights(finished)["best.features.mean"].max() < -1, "no statistics were taken, or lost"
 
 
 def test_a_first_attempt_that_failed_does_not_bind_the_run_folder(corpus: Path, tmp_path: Path):
@@ -203,6 +204,7 @@ def test_shards_and_accumulation_do_not_change_a_step():
     results = {}
     for name, threads, batches in (("one", 1, [whole]), ("three", 3, [whole]), ("accumulated", 2, whole.split(3))):
         subject = trainer(dataclasses.replace(PLAIN, threads=threads))
+        subject.recogniser.features.fit([(whole.waveforms, whole.num_samples)])  # after its workers were forked
         result = subject.step(batches, learning_rate=1e-3)
         results[name] = (result.loss, result.gradient_norm, parameters(subject))
     for loss, norm, moved in results.values():
