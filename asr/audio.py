@@ -12,7 +12,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from asr.errors import DataError, MissingExtra
+from asr.errors import AsrError, DataError, MissingExtra
 from asr.units import Samples, Seconds, seconds_to_samples
 
 Waveform = npt.NDArray[np.float32]
@@ -90,8 +90,15 @@ def resample(waveform: Waveform, rate: int, wanted: int) -> Waveform:
 
 
 def save_flac(path: Path, waveform: Waveform, sample_rate: int) -> None:
-    """Write a waveform as 16-bit FLAC."""
-    soundfile.write(str(path), waveform, sample_rate, format="FLAC", subtype="PCM_16")
+    """Write a waveform as 16-bit FLAC.
+
+    Raises:
+        AsrError: if it cannot be written (a full disk, no permission).
+    """
+    try:
+        soundfile.write(str(path), waveform, sample_rate, format="FLAC", subtype="PCM_16")
+    except soundfile.LibsndfileError as error:
+        raise AsrError(f"{path}: cannot be written ({error.error_string.strip()})") from None
 
 
 def _require_file(path: Path) -> None:

@@ -255,6 +255,7 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
     from asr.config import to_dict
     from asr.data import load_cuts
     from asr.evaluate import evaluate
+    from asr.files import atomic
     from asr.prepare import prepare, report
     from asr.score import summary_line
     from asr.train import train
@@ -282,13 +283,15 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
             subsampling=config.acoustic.subsampling,
         )
         progress.print(report(prepared))
-        prepared_for.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
+        with atomic(prepared_for) as path:
+            path.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
     test_cuts = load_cuts(data / "test.jsonl.gz")
     best = train(config, data, out, progress)
     recogniser = load_model(best, choose_device(config.device))
     evaluation = evaluate(recogniser, test_cuts, loaders=config.loaders)
     write(out / "test.hypotheses.txt", evaluation.hypotheses)
-    (out / "test.json").write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
+    with atomic(out / "test.json") as path:
+        path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
     _print_score("test", evaluation.score, as_json=False, num_worst=NUM_WORST, console=progress)
     print(summary_line("test", evaluation.score))
 

@@ -59,6 +59,8 @@ class OptimiserConfig:
     """Decoupled weight decay, of matrices; biases and norms have none."""
     clip: float = 1.0
     """Largest gradient norm (Pascanu et al. 2013)."""
+    clip_value: float | None = None
+    """Largest absolute value of a single derivative, after clipping by norm; none leaves them."""
     accumulate: int = 1
     """Batches for one step."""
 
@@ -66,6 +68,8 @@ class OptimiserConfig:
         for name in ("learning_rate", "clip"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"optimiser.{name} must be positive, got {getattr(self, name)}")
+        if self.clip_value is not None and self.clip_value <= 0:
+            raise ConfigError(f"optimiser.clip_value must be positive, or none, got {self.clip_value}")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"optimiser.warmup must lie in [0, 1), got {self.warmup}")
         if self.weight_decay < 0:
@@ -255,6 +259,8 @@ class Trainer:
             parameter.grad = gradient
         self.scaler.unscale_(self.optimiser)
         norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.optimiser.clip))
+        if self.config.optimiser.clip_value is not None:
+            nn.utils.clip_grad_value_(self.parameters, self.config.optimiser.clip_value)
         loss = sum(result.loss for result in results) / num_tokens
         # Under float16 an infinite gradient is the scaler's search for its scale: it skips that step by itself.
         skipped = not (math.isfinite(loss) and (math.isfinite(norm) or self.scaler.is_enabled()))

@@ -222,6 +222,14 @@ def test_gradients_are_clipped_to_the_norm_and_the_unclipped_norm_is_told():
     assert math.isclose(float(norm), 0.01, rel_tol=1e-3)
 
 
+def test_single_derivatives_are_clipped_too():
+    subject = trainer(dataclasses.replace(PLAIN, optimiser=OptimiserConfig(clip=1e9, clip_value=0.003)))
+    result = subject.step([batch(["abc", "b"])], learning_rate=1e-3)
+    largest = max(float(p.grad.abs().max()) for p in subject.parameters if p.grad is not None)
+    assert largest == pytest.approx(0.003)
+    assert result.gradient_norm > 0.02
+
+
 def test_an_utterance_too_short_for_its_text_has_no_part_in_the_step():
     """The others move the weights exactly as they do without it, but for the mean's larger number of tokens."""
     unclipped = dataclasses.replace(PLAIN, optimiser=OptimiserConfig(clip=1e9))
@@ -314,6 +322,7 @@ def test_averaging_by_zero_keeps_the_weights_as_they_are():
         (lambda: TrainConfig(threads=0), "threads"),
         (lambda: TrainConfig(loaders=-1), "loaders"),
         (lambda: OptimiserConfig(clip=0), r"optimiser\.clip"),
+        (lambda: OptimiserConfig(clip_value=0), r"optimiser\.clip_value"),
         (lambda: OptimiserConfig(warmup=1), r"optimiser\.warmup"),
         (lambda: OptimiserConfig(accumulate=0), r"optimiser\.accumulate"),
         (lambda: BpttConfig(segment=0), r"bptt\.segment"),

@@ -12,6 +12,7 @@ import soundfile
 from asr import audio
 from asr.audio import AudioInfo
 from asr.errors import DataError
+from asr.files import atomic
 from asr.units import Samples
 
 Check: TypeAlias = Literal["decode", "header"]
@@ -93,9 +94,7 @@ def _announced(path: Path, sound: soundfile.SoundFile) -> Samples:
 def _rewrite(path: Path, folder: Path, sample_rate: int) -> Path:
     """Turn the sound of a media file into FLAC, under a name that no other path shares."""
     waveform = audio.load(path, sample_rate=sample_rate)
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}.flac"
-    temporary = target.with_suffix(".part")
-    audio.save_flac(temporary, waveform, sample_rate)
-    temporary.replace(target)
+    with atomic(target) as temporary:
+        audio.save_flac(temporary, waveform, sample_rate)
     return target
