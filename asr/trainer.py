@@ -37,6 +37,8 @@ class BpttConfig:
     """Over the whole utterance, or at most over a segment."""
     segment: Seconds = 2.0
     """Length of a segment."""
+    recompute: bool = False
+    """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
 
     def __post_init__(self) -> None:
         if self.segment <= 0:
@@ -44,7 +46,7 @@ class BpttConfig:
 
     def in_frames(self, frame: Seconds) -> Bptt:
         """The mode for output frames of `frame` seconds; a segment is at least one frame."""
-        return Full() if self.mode == "full" else Truncated(max(1, round(self.segment / frame)))
+        return Full() if self.mode == "full" else Truncated(max(1, round(self.segment / frame)), self.recompute)
 
 
 @dataclass(frozen=True)

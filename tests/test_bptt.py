@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import asr.bptt
 from asr.acoustic import AcousticConfig, AcousticModel
 from asr.bptt import Full, Truncated, unroll
 from asr.ctc import ctc_loss
@@ -36,9 +37,9 @@ def stack(request):
     return request.param
 
 
-def build(cell, stack):
+def build(cell, stack, dropout=0.0):
     torch.manual_seed(0)
-    config = AcousticConfig(subsampling=2, channels=2, cell=cell, layers=2, hidden=4, dropout=0.0, **STACKS[stack])
+    config = AcousticConfig(subsampling=2, channels=2, cell=cell, layers=2, hidden=4, dropout=dropout, **STACKS[stack])
     return AcousticModel(config, num_features=4, num_tokens=4).double()
 
 
@@ -76,10 +77,11 @@ def farthest(some, others):
     return max(float((a - b).abs().max()) for a, b in zip(some, others, strict=True))
 
 
+@pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("segment", [1, 3, T - 1])
-def test_gradients_of_ctc_equal_a_hand_unrolled_reference_with_the_same_cuts(cell, stack, log_mel, segment):
+def test_gradients_of_ctc_equal_a_hand_unrolled_reference_with_the_same_cuts(cell, stack, log_mel, segment, recompute):
     model = build(cell, stack)
-    found = gradients_under_test(model, log_mel, Truncated(segment))
+    found = gradients_under_test(model, log_mel, Truncated(segment, recompute))
     expected = gradients_by_hand(model, log_mel, lambda frames: reference.cuts_every(segment, frames))
     assert farthest(found, expected) < 1e-9
 
@@ -87,7 +89,7 @@ def test_gradients_of_ctc_equal_a_hand_unrolled_reference_with_the_same_cuts(cel
 def test_gradients_where_no_segment_ends_equal_a_reference_without_cuts(cell, stack, log_mel):
     model = build(cell, stack)
     expected = gradients_by_hand(model, log_mel, lambda _: ())
-    for bptt in (Full(), Truncated(T), Truncated(T + 5)):
+    for bptt in (Full(), Truncated(T), Truncated(T + 5), Truncated(T, True), Truncated(T + 5, True)):
         assert farthest(gradients_under_test(model, log_mel, bptt), expected) < 1e-9
 
 
@@ -178,3 +180,67 @@ def test_one_direction_equals_its_reference_for_any_length_and_segment(frames, s
 def test_a_segment_without_frames_is_refused(segment):
     with pytest.raises(ConfigError, match=rf"segment has at least one frame, got {segment}$"):
         Truncated(segment)
+
+
+def trained_gradients(model, log_mel, bptt, seed=3):
+    """In training, with dropout between layers whose masks come from a seed."""
+    emissions = model.train()(log_mel, LENGTHS, bptt, generator=torch.Generator().manual_seed(seed))
+    loss = ctc_loss(emissions.log_probs, emissions.lengths, TARGETS, TARGET_LENGTHS).values.sum()
+    return emissions.log_probs.detach(), torch.autograd.grad(loss, list(model.parameters()))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+@pytest.mark.parametrize("rows", [1, 3, 4, 64])
+def test_recomputation_changes_no_value_and_no_gradient(cell, stack, log_mel, dtype, tolerance, rows, monkeypatch):
+    """However many segments are recomputed at once, and with the dropout masks of the forward pass."""
+    monkeypatch.setattr(asr.bptt, "ROWS", rows)
+    model, log_mel = build(cell, stack, dropout=0.4).to(dtype), log_mel.to(dtype)
+    kept, expected = trained_gradients(model, log_mel, Truncated(2))
+    values, found = trained_gradients(model, log_mel, Truncated(2, recompute=True))
+    torch.testing.assert_close(values, kept, rtol=0, atol=tolerance / 100)
+    assert farthest(found, expected) < tolerance
+    assert farthest(trained_gradients(model, log_mel, Truncated(2), seed=4)[1], expected) > 1e-3
+
+
+def test_recomputation_leaves_frozen_weights_alone(log_mel):
+    model = build("lstm", "sum")
+    model.layers[0].recurrent.rnns[1].weight_hh_l0.requires_grad_(False)
+    emissions = model(log_mel, LENGTHS, Truncated(2, recompute=True))
+    ctc_loss(emissions.log_probs, emissions.lengths, TARGETS, TARGET_LENGTHS).values.sum().backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == (name == "layers.0.recurrent.rnns.1.weight_hh_l0")
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+def test_recomputation_under_autocast_computes_in_the_same_precision(cell):
+    """Not for LSTM: oneDNN has no bfloat16 kernel for it on every CPU."""
+    torch.manual_seed(0)
+    rnn = getattr(torch.nn, {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}[cell])(8, 8, batch_first=True)
+    inputs = torch.randn(2, 12, 8, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        kept, again = (unroll(rnn, inputs, Truncated(4, recompute)) for recompute in (False, True))
+    assert kept.dtype == again.dtype
+    torch.testing.assert_close(again, kept, rtol=0, atol=0)
+    wanted = [inputs, *rnn.parameters()]
+    for ours, theirs in zip(
+        torch.autograd.grad(again.float().sum(), wanted), torch.autograd.grad(kept.float().sum(), wanted), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.05)
+
+
+def kept_bytes(model, frames, bptt):
+    """What autograd keeps of a forward pass: each storage once, weights not counted."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    storages = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    log_mel = torch.randn(2, frames, 4, dtype=torch.float64)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        emissions = model(log_mel, torch.tensor([frames, frames]), bptt)
+    assert emissions.log_probs.requires_grad
+    return sum(storages.values())
