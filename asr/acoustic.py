@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from asr.bptt import Bptt
 from asr.errors import ConfigError
-from asr.recurrent import Cell, Merge, RecurrentLayer
+from asr.recurrent import Cell, Merge, RecurrentLayer, drop, dropout_mask
 from asr.units import Frames, subsampled
 
 
@@ -124,7 +124,8 @@ class AcousticModel(nn.Module):
             hidden = layer(hidden, lengths, bptt, generator)
             if number in self.config.intermediate:
                 intermediate.append(self._read_out(hidden))
-        hidden = dropout(hidden, self.config.dropout, training=self.training, generator=generator)
+        if self.training and (share := self.config.dropout):
+            hidden = drop(hidden, dropout_mask(hidden, share, generator), share)
         return Emissions(self._read_out(hidden), lengths, tuple(intermediate))
 
     def _read_out(self, hidden: Tensor) -> Tensor:
@@ -133,14 +134,18 @@ class AcousticModel(nn.Module):
 
 
 class Block(nn.Module):
-    """Layer norm, dropout, one recurrent layer, then the optional projection and residual connection."""
+    """One recurrent layer, then the optional projection and residual connection."""
 
     def __init__(self, config: AcousticConfig, input_size: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(input_size) if config.layer_norm else nn.Identity()
-        self.dropout = config.dropout
         self.recurrent = RecurrentLayer(
-            config.cell, input_size, config.hidden, bidirectional=config.bidirectional, merge=config.merge
+            config.cell,
+            input_size,
+            config.hidden,
+            bidirectional=config.bidirectional,
+            merge=config.merge,
+            layer_norm=config.layer_norm,
+            dropout=config.dropout,
         )
         self.output_size = config.projection or self.recurrent.output_size
         self.project = nn.Linear(self.recurrent.output_size, config.projection) if config.projection else nn.Identity()
@@ -148,8 +153,7 @@ class Block(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor, bptt: Bptt, generator: torch.Generator | None) -> Tensor:
         """(B, T, input_size), (B,) -> (B, T, output_size)."""
-        hidden = dropout(self.norm(inputs), self.dropout, training=self.training, generator=generator)
-        outputs: Tensor = self.project(self.recurrent(hidden, lengths, bptt))
+        outputs: Tensor = self.project(self.recurrent(inputs, lengths, bptt, generator))
         return inputs + outputs if self.residual else outputs
 
 
@@ -182,14 +186,6 @@ class Subsampling(nn.Module):
             hidden = F.relu(convolution(hidden), inplace=True)
             lengths = (lengths + stride - 1) // stride
         return self.linear(hidden.transpose(1, 2).flatten(2)), lengths
-
-
-def dropout(inputs: Tensor, share: float, *, training: bool, generator: torch.Generator | None) -> Tensor:
-    """Dropout (Srivastava et al. 2014) whose masks come from a given generator, so that a step can be repeated exactly."""
-    if not training or share == 0:
-        return inputs
-    keep = torch.empty_like(inputs).bernoulli_(1 - share, generator=generator)
-    return inputs * keep / (1 - share)
 
 
 def _padding(frames: Frames, lengths: Tensor) -> Tensor:

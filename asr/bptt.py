@@ -14,7 +14,7 @@ Only the recurrence is cut, never the loss: CTC sees the log-probs of the whole 
 direction is cut at its own hand-overs, while a frame's gradient with respect to its input passes down to the layer below untouched.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -63,6 +63,12 @@ class Truncated:
 Bptt: TypeAlias = Full | Truncated
 
 
+Step: TypeAlias = Callable[[Tensor, "Tensor | None", State], "tuple[Tensor, State]"]
+"""One direction of a layer over a stretch of its inputs: frames (B, T, F) in reading order, what dropout keeps of them,
+the state handed on -> outputs (B, T, H), the state reached.
+"""
+
+
 def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Bptt) -> Tensor:
     """Run one direction of one layer over its inputs, from a zero state.
 
@@ -74,59 +80,99 @@ def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Bptt) -> Tensor:
     Returns:
         (B, T, H): equal in both modes, to rounding.
     """
-    if isinstance(bptt, Full) or (inputs.shape[1] <= bptt.segment and not bptt.recompute):
+    if isinstance(bptt, Full) or inputs.shape[1] <= bptt.segment:
         outputs: Tensor = rnn(inputs)[0]
         return outputs
-    if bptt.recompute and torch.is_grad_enabled():
-        recomputed: Tensor = _Recomputed.apply(rnn, bptt.segment, inputs, *rnn.parameters())
-        return recomputed
-    return torch.cat([output for output, _ in _segments(rnn, inputs, bptt.segment)], dim=1)
-
-
-def _segments(rnn: nn.RNNBase, inputs: Tensor, segment: Frames) -> Iterator[tuple[Tensor, State]]:
-    """Run segment after segment; gives each one's output and the state, without gradient, that it was handed."""
     state: State = None
-    for frames in torch.split(inputs, segment, dim=1):
-        output, reached = rnn(frames, state)
-        yield output, state
-        state = _each(Tensor.detach, reached)
+    segments = []
+    for segment in torch.split(inputs, bptt.segment, dim=1):
+        output, state = rnn(segment, state)
+        state = _each(Tensor.detach, state)
+        segments.append(output)
+    return torch.cat(segments, dim=1)
+
+
+def unroll_recomputed(
+    step: Step, inputs: Tensor, reading: Tensor | None, kept: Tensor | None, weights: Sequence[Tensor], segment: Frames
+) -> Tensor:
+    """Run one direction of one layer as `Truncated(segment)` does, keeping its inputs and boundary states but no gates.
+
+    Args:
+        step: the direction, and whatever it does to a frame before it is read.
+        inputs: (B, T, F).
+        reading: (B, T), the frame that is read at each step, an involution; None reads from the first to the last.
+        kept: (B, T, F), bool, what dropout keeps of the inputs; handed to `step`.
+        weights: all that `step` is differentiated by.
+        segment: length of a segment, in frames.
+
+    Returns:
+        (B, T, H) in reading order.
+    """
+    outputs: Tensor = _Recomputed.apply(step, reading, kept, segment, inputs, *weights)
+    return outputs
 
 
 class _Recomputed(torch.autograd.Function):
-    """Truncated BPTT of one direction whose backward pass computes the gates a second time."""
-
     @staticmethod
-    def forward(ctx: Any, rnn: nn.RNNBase, segment: Frames, inputs: Tensor, *weights: Tensor) -> Tensor:
-        outputs, states = zip(*_segments(rnn, inputs, segment), strict=True)
+    def forward(
+        ctx: Any,
+        step: Step,
+        reading: Tensor | None,
+        kept: Tensor | None,
+        segment: Frames,
+        inputs: Tensor,
+        *weights: Tensor,
+    ) -> Tensor:
+        state: State = None
+        states, outputs = [], []
+        for start in range(0, inputs.shape[1], segment):
+            stretch = slice(start, start + segment)
+            states.append(state)
+            output, state = step(_read(inputs, reading, stretch), _read(kept, reading, stretch), state)
+            outputs.append(output)
         device = inputs.device.type
-        ctx.rnn, ctx.segment, ctx.states = rnn, segment, states
+        ctx.step, ctx.segment, ctx.states = step, segment, states
         ctx.autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
-        ctx.save_for_backward(inputs)
+        ctx.save_for_backward(inputs, reading, kept, *weights)
         return torch.cat(outputs, dim=1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        inputs: Tensor
-        (inputs,) = ctx.saved_tensors
-        rnn, segment = ctx.rnn, ctx.segment
-        weights = [weight for weight in rnn.parameters() if weight.requires_grad]
-        sums = [torch.zeros_like(weight) for weight in weights]
+        inputs, reading, kept, *weights = ctx.saved_tensors
+        segment, (enabled, dtype) = ctx.segment, ctx.autocast
+        trained = [weight for weight in weights if weight.requires_grad]
+        sums = [torch.zeros_like(weight) for weight in trained]
         to_inputs = torch.empty_like(inputs)
-        enabled, dtype = ctx.autocast
         at_once = max(1, ROWS // len(inputs))
         for first in range(0, len(ctx.states), at_once):
             states = ctx.states[first : first + at_once]
-            start, stop = first * segment, min((first + len(states)) * segment, inputs.shape[1])
-            folded = _fold(inputs[:, start:stop], segment).requires_grad_()
+            stretch = slice(first * segment, min((first + len(states)) * segment, inputs.shape[1]))
+            rows = _fold(_read(inputs, reading, stretch), segment).requires_grad_()
+            masks = None if kept is None else _fold(_read(kept, reading, stretch), segment)
             with torch.enable_grad(), torch.autocast(inputs.device.type, dtype, enabled=enabled):
-                outputs = rnn(folded, _stack(states))[0]
-            given = _fold(gradients[0][:, start:stop], segment)
-            found = torch.autograd.grad(outputs, [folded, *weights], given)
-            to_inputs[:, start:stop] = _unfold(found[0], len(states))[:, : stop - start]
+                outputs, _ = ctx.step(rows, masks, _stack(states))
+            found = torch.autograd.grad(outputs, [rows, *trained], _fold(gradients[0][:, stretch], segment))
+            read = _unfold(found[0], len(states))[:, : stretch.stop - stretch.start]
+            if reading is None:
+                to_inputs[:, stretch] = read
+            else:
+                to_inputs.scatter_(1, _index(reading, stretch, inputs), read)
             torch._foreach_add_(sums, found[1:])
         ours = iter(sums)
-        return None, None, to_inputs, *(next(ours) if weight.requires_grad else None for weight in rnn.parameters())
+        return (None, None, None, None, to_inputs, *(next(ours) if w.requires_grad else None for w in weights))
+
+
+def _read(frames: Tensor | None, reading: Tensor | None, stretch: slice) -> Any:
+    """The frames that are read in a stretch of steps."""
+    if frames is None or reading is None:
+        return None if frames is None else frames[:, stretch]
+    return frames.gather(1, _index(reading, stretch, frames))
+
+
+def _index(reading: Tensor, stretch: slice, frames: Tensor) -> Tensor:
+    """(B, n, F): which frame each feature comes from."""
+    return reading[:, stretch, None].expand(-1, -1, frames.shape[2])
 
 
 def _fold(frames: Tensor, segment: Frames) -> Tensor:

@@ -6,12 +6,14 @@ fast kernels apply, which packed sequences lose (a whole CPU training step was m
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from asr.bptt import Bptt, unroll
+from asr.bptt import Bptt, State, Truncated, unroll, unroll_recomputed
+from asr.units import Frames
 
 Cell: TypeAlias = Literal["rnn", "gru", "lstm"]
 Merge: TypeAlias = Literal["concat", "sum"]
@@ -41,28 +43,58 @@ def reverse_within(inputs: Tensor, lengths: Tensor) -> Tensor:
         inputs: (B, T, F).
         lengths: (B,), valid frames, on the inputs' device.
     """
-    time = torch.arange(inputs.shape[1], device=inputs.device)
-    index = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
-    reversed_inputs: Tensor = _ReverseWithin.apply(inputs, index)
+    reversed_inputs: Tensor = _ReverseWithin.apply(inputs, reading_backwards(lengths, inputs.shape[1]))
     return reversed_inputs
 
 
+def reading_backwards(lengths: Tensor, frames: Frames) -> Tensor:
+    """(B, frames), the frame that stands at each place when sequences are reversed within their lengths."""
+    time = torch.arange(frames, device=lengths.device)
+    return torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
+
+
+def dropout_mask(inputs: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Draw which features dropout keeps (Srivastava et al. 2014), from a given generator so that a step can be repeated."""
+    return torch.rand(inputs.shape, device=inputs.device, generator=generator) >= share
+
+
+def drop(inputs: Tensor, kept: Tensor | None, share: float) -> Tensor:
+    """Zero what a mask does not keep, and scale up the rest; without a mask nothing changes."""
+    return inputs if kept is None else inputs * kept / (1 - share)
+
+
 class RecurrentLayer(nn.Module):
-    """One recurrent layer, in one direction or both.
+    """Layer norm (Ba et al. 2016), dropout and a recurrence, in one direction or both.
 
     The LSTM's forget gates start at a bias of one (Gers et al. 2000; Jozefowicz et al. 2015), so that gradients flow
     from the first step.
 
     Args:
-        cell: which recurrence. input_size: features of a frame. hidden_size: units of one direction. bidirectional:
-        also read from the end. merge: "concat" gives 2 x hidden_size features, "sum" adds the directions (as Deep
-        Speech 2 does) and gives hidden_size, which
-            saves a quarter of the next layer's work.
+        cell: which recurrence.
+        input_size: features of a frame.
+        hidden_size: units of one direction.
+        bidirectional: also read from the end.
+        merge: "concat" gives 2 x hidden_size features, "sum" adds the directions (as Deep Speech 2 does) and gives
+            hidden_size, which saves a quarter of the next layer's work.
+        layer_norm: normalise each frame first.
+        dropout: share of the features that is then dropped in training.
     """
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int, *, bidirectional: bool, merge: Merge) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bidirectional: bool,
+        merge: Merge,
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         directions = 2 if bidirectional else 1
+        self.norm = nn.LayerNorm(input_size) if layer_norm else nn.Identity()
+        self.dropout = dropout
         self.rnns = nn.ModuleList(_CELLS[cell](input_size, hidden_size, batch_first=True) for _ in range(directions))
         self.merge = merge
         self.output_size = hidden_size * (directions if merge == "concat" else 1)
@@ -72,11 +104,35 @@ class RecurrentLayer(nn.Module):
                     rnn.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0  # type: ignore[operator]
                     rnn.bias_hh_l0[hidden_size : 2 * hidden_size] = 0.0  # type: ignore[operator]
 
-    def forward(self, inputs: Tensor, lengths: Tensor, bptt: Bptt) -> Tensor:
+    def forward(self, inputs: Tensor, lengths: Tensor, bptt: Bptt, generator: torch.Generator | None = None) -> Tensor:
         """(B, T, input_size), (B,) -> (B, T, output_size); what stands at padded frames has no meaning."""
-        forwards = unroll(self.rnns[0], inputs, bptt)  # type: ignore[arg-type]
+        kept = dropout_mask(inputs, self.dropout, generator) if self.training and self.dropout else None
+        if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
+            orders = (None, reading_backwards(lengths, inputs.shape[1]))
+            outputs = [
+                unroll_recomputed(
+                    partial(self._step, rnn),
+                    inputs,
+                    order,
+                    kept,
+                    [*self.norm.parameters(), *rnn.parameters()],
+                    bptt.segment,
+                )
+                for rnn, order in zip(self.rnns, orders, strict=False)
+            ]
+        else:
+            frames = self._prepare(inputs, kept)
+            outputs = [unroll(self.rnns[0], frames, bptt)]  # type: ignore[arg-type]
+            if len(self.rnns) == 2:
+                outputs.append(unroll(self.rnns[1], reverse_within(frames, lengths), bptt))  # type: ignore[arg-type]
         if len(self.rnns) == 1:
-            return forwards
-        backwards = unroll(self.rnns[1], reverse_within(inputs, lengths), bptt)  # type: ignore[arg-type]
-        backwards = reverse_within(backwards, lengths)
+            return outputs[0]
+        forwards, backwards = outputs[0], reverse_within(outputs[1], lengths)
         return forwards + backwards if self.merge == "sum" else torch.cat([forwards, backwards], dim=-1)
+
+    def _prepare(self, frames: Tensor, kept: Tensor | None) -> Tensor:
+        return drop(self.norm(frames), kept, self.dropout)
+
+    def _step(self, rnn: nn.Module, frames: Tensor, kept: Tensor | None, state: State) -> tuple[Tensor, State]:
+        result: tuple[Tensor, State] = rnn(self._prepare(frames, kept), state)
+        return result

@@ -102,7 +102,7 @@ def log_probs(model, log_mel, cuts=()):
     """(T, F) -> (ceil(T / factor), V), without dropout; every layer and direction is cut at `cuts`."""
     hidden = subsample(model.subsample, log_mel)
     for block in model.layers:
-        output = recurrent(block.recurrent, norm(block.norm, hidden), cuts)
+        output = recurrent(block.recurrent, norm(block.recurrent.norm, hidden), cuts)
         if model.config.projection:
             output = linear(block.project, output)
         hidden = hidden + output if model.config.residual and output.shape == hidden.shape else output
