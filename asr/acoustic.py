@@ -11,11 +11,17 @@ from typing import Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from asr.bptt import Bptt
+from asr.bptt import Bptt, Truncated
 from asr.errors import ConfigError
 from asr.recurrent import Cell, Merge, RecurrentLayer, drop, dropout_mask
 from asr.units import Frames, subsampled
+
+PIECE: Frames = 1024
+"""Output frames of the convolutions that are recomputed at a time."""
+CONTEXT: Frames = 2
+"""Output frames to either side beyond which the convolutions of a piece see nothing."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,10 @@ class AcousticModel(nn.Module):
             bptt: where gradients stop.
             generator: source of the dropout masks in training; None uses PyTorch's default one.
         """
-        hidden, lengths = self.subsample(log_mel, lengths)
+        if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
+            hidden, lengths = self.subsample.recomputed(log_mel, lengths)
+        else:
+            hidden, lengths = self.subsample(log_mel, lengths)
         intermediate = []
         for number, layer in enumerate(self.layers, start=1):
             hidden = layer(hidden, lengths, bptt, generator)
@@ -186,6 +195,23 @@ class Subsampling(nn.Module):
             hidden = F.relu(convolution(hidden), inplace=True)
             lengths = (lengths + stride - 1) // stride
         return self.linear(hidden.transpose(1, 2).flatten(2)), lengths
+
+    def recomputed(self, log_mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, piece by piece, keeping only the input for the gradient; each piece is computed again for its own."""
+        factor = self.strides[0] * self.strides[1]
+        frames = subsampled(log_mel.shape[1], factor)
+        pieces = [
+            checkpoint(self._piece, log_mel, lengths, start, min(start + PIECE, frames), factor, use_reentrant=False)
+            for start in range(0, frames, PIECE)
+        ]
+        return torch.cat(pieces, dim=1), (lengths + factor - 1) // factor
+
+    def _piece(self, log_mel: Tensor, lengths: Tensor, start: Frames, stop: Frames, factor: int) -> Tensor:
+        """Output frames from `start` up to `stop`, from the input frames that they depend on."""
+        first = max(0, start - CONTEXT)
+        inputs = log_mel[:, first * factor : (stop + CONTEXT) * factor]
+        hidden, _ = self.forward(inputs, (lengths - first * factor).clamp(0, inputs.shape[1]))
+        return hidden[:, start - first : stop - first]
 
 
 def _padding(frames: Frames, lengths: Tensor) -> Tensor:

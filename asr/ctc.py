@@ -7,19 +7,28 @@ What happens in the corner cases:
     a single frame             paths for no or one token; two or more are infeasible
     a frame without finite     the loss or the gradient is not finite; the trainer skips that step
     log-probs
+
+PyTorch's loss keeps the whole lattice, T x (2 U + 1) states, twice: 8 GB at 20 minutes of characters. Above a stated size the
+lattice is checkpointed in time instead: of T columns only every sqrt(T)-th is stored, and a stretch between two of them is
+computed again when the backward variable runs through it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from asr.units import Frames
 
 BLANK = 0
+LARGEST_LATTICE = 1 << 26
+"""States, B x T x (2 U + 1), of which PyTorch keeps all; a larger lattice is checkpointed."""
 
 
 @dataclass(frozen=True)
@@ -52,5 +61,101 @@ def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths
     feasible = target_lengths + repeats.sum(dim=1) <= lengths
     # An infeasible utterance is scored without tokens, so that its discarded gradient is finite: 0 x inf would be NaN.
     scored_lengths = torch.where(feasible, target_lengths, 0)
-    values = F.ctc_loss(log_probs.transpose(0, 1), targets, lengths, scored_lengths, blank=BLANK, reduction="none")
+    if log_probs.shape[0] * log_probs.shape[1] * (2 * targets.shape[1] + 1) > LARGEST_LATTICE:
+        values: Tensor = _CheckpointedCtc.apply(log_probs, lengths, targets, scored_lengths)
+    else:
+        values = F.ctc_loss(log_probs.transpose(0, 1), targets, lengths, scored_lengths, blank=BLANK, reduction="none")
     return CtcLoss(torch.where(feasible, values, 0.0), feasible)
+
+
+class _CheckpointedCtc(torch.autograd.Function):
+    """Negative log-likelihoods, (B,), from a lattice of S = 2 U + 1 states a frame: blank, token, blank, ..., blank.
+
+    Sums are float64: at 90,000 frames a log-likelihood in float32 is rounded to a hundredth.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+        states = _Lattice(log_probs.detach(), lengths, targets, target_lengths)
+        every = math.isqrt(max(0, log_probs.shape[1] - 1)) + 1
+        column = states.first()
+        columns = [column]
+        for frame in range(1, log_probs.shape[1]):
+            column = states.forwards(column, frame)
+            if frame % every == 0:
+                columns.append(column)
+        log_likelihood = (column + states.ends).logsumexp(dim=1)
+        ctx.every, ctx.states, ctx.columns = every, states, columns
+        ctx.save_for_backward(log_likelihood)
+        return -log_likelihood.to(log_probs.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        states, every = ctx.states, ctx.every
+        (log_likelihood,) = ctx.saved_tensors
+        log_probs = states.log_probs
+        found = log_probs.exp()  # as torch has it: with the gradient of log_softmax it comes to the same
+        beta = states.ends
+        for start in range((log_probs.shape[1] - 1) // every * every, -1, -every):
+            stretch = range(start, min(start + every, log_probs.shape[1]))
+            columns = [ctx.columns[start // every]]
+            for frame in stretch[1:]:
+                columns.append(states.forwards(columns[-1], frame))
+            for frame in reversed(stretch):
+                if frame + 1 < log_probs.shape[1]:
+                    beta = states.backwards(beta, frame + 1)
+                occupancy = (columns.pop() + beta - log_likelihood[:, None]).exp()  # the share of paths through a state
+                used = torch.zeros_like(log_probs[:, frame], dtype=occupancy.dtype)
+                found[:, frame] -= used.scatter_add_(1, states.tokens, occupancy)
+        valid = torch.arange(log_probs.shape[1], device=found.device) < states.lengths[:, None]
+        return found.masked_fill(~valid.unsqueeze(-1), 0.0) * gradients[0][:, None, None], None, None, None
+
+
+class _Lattice:
+    """The states of a batch and the moves between them (Graves et al. 2006, section 4.1), in logarithms."""
+
+    def __init__(self, log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> None:
+        batch, size = targets.shape
+        self.log_probs, self.lengths = log_probs, lengths
+        self._shortest = int(lengths.min())
+        self.tokens = targets.new_full((batch, 2 * size + 1), BLANK)
+        position = torch.arange(2 * size + 1, device=targets.device)
+        inside = position < 2 * target_lengths[:, None] + 1
+        self.tokens[:, 1::2] = targets
+        self.tokens = self.tokens.where(inside, BLANK)
+        skips = torch.zeros_like(inside)
+        skips[:, 2:] = (self.tokens[:, 2:] != BLANK) & (self.tokens[:, 2:] != self.tokens[:, :-2])
+        self.skip = self._allowed(skips)
+        """(B, S), 0 where a path may come from two states before, else -inf."""
+        self.ends = self._allowed(inside & (position >= 2 * target_lengths[:, None] - 1))
+        """(B, S), 0 where a path may end."""
+        self._starts = self._allowed(inside & (position < 2))
+
+    def _allowed(self, where: Tensor) -> Tensor:
+        return torch.zeros(where.shape, dtype=torch.float64, device=where.device).masked_fill(~where, -math.inf)
+
+    def _emitted(self, frame: int) -> Tensor:
+        return self.log_probs[:, frame].double().gather(1, self.tokens)
+
+    def first(self) -> Tensor:
+        """The forward variable of frame 0, (B, S)."""
+        return torch.where((self.lengths > 0)[:, None], self._starts + self._emitted(0), self._starts)
+
+    def forwards(self, column: Tensor, frame: int) -> Tensor:
+        """The forward variable of `frame` from that of the frame before; beyond an utterance's end it stays."""
+        moved = torch.logaddexp(column, F.pad(column, (1, 0), value=-math.inf)[:, :-1])
+        moved = torch.logaddexp(moved, F.pad(column, (2, 0), value=-math.inf)[:, :-2] + self.skip)
+        return self._within(frame, moved + self._emitted(frame), column)
+
+    def backwards(self, column: Tensor, frame: int) -> Tensor:
+        """The backward variable of the frame before `frame` from that of `frame`; beyond an utterance's end it stays."""
+        after = column + self._emitted(frame)
+        moved = torch.logaddexp(after, F.pad(after, (0, 1), value=-math.inf)[:, 1:])
+        moved = torch.logaddexp(moved, F.pad(after + self.skip, (0, 2), value=-math.inf)[:, 2:])
+        return self._within(frame, moved, column)
+
+    def _within(self, frame: int, moved: Tensor, column: Tensor) -> Tensor:
+        if frame < self._shortest:
+            return moved
+        return torch.where((frame < self.lengths)[:, None], moved, column)

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import asr.acoustic
 from asr.acoustic import AcousticConfig, AcousticModel, Subsampling
 from asr.bptt import Full, Truncated
 from asr.ctc import ctc_loss
@@ -258,3 +259,25 @@ def test_bfloat16_autocast_gives_float32_log_probs_close_to_those_of_float32(cel
 def test_a_setting_outside_its_range_is_named(field, value):
     with pytest.raises(ConfigError, match=rf"^acoustic\.{field} .*got {re.escape(str(value))}$"):
         AcousticConfig(**{field: value})
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+@pytest.mark.parametrize("piece", [1, 2, 3, 5])
+def test_convolutions_in_pieces_equal_those_of_the_whole(factor, piece, monkeypatch):
+    monkeypatch.setattr(asr.acoustic, "PIECE", piece)
+    torch.manual_seed(0)
+    subsampling = Subsampling(6, 3, 4, factor).double()
+    log_mel = torch.randn(4, 41, 6, dtype=torch.float64)
+    lengths = torch.tensor([41, 24, 3, 1])
+    whole, pieces = subsampling(log_mel, lengths), subsampling.recomputed(log_mel, lengths)
+    assert torch.equal(whole[1], pieces[1])
+    weights = torch.randn_like(whole[0]) * (torch.arange(whole[0].shape[1]) < whole[1][:, None]).unsqueeze(-1)
+    torch.testing.assert_close(pieces[0] * (weights != 0), whole[0] * (weights != 0), rtol=0, atol=1e-12)
+    for found, expected in zip(
+        *(
+            torch.autograd.grad((hidden * weights).sum(), list(subsampling.parameters()))
+            for hidden, _ in (pieces, whole)
+        ),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
