@@ -5,6 +5,7 @@ It knows no loss, decoder, optimiser or file. Padding and batch composition neve
     B utterances, T frames, F mel bins, C channels, D features, V tokens (0 is CTC's blank)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from asr.bptt import Bptt, Truncated
+from asr.bptt import Bptt, Chunked, Full, State, Truncated
 from asr.errors import ConfigError
 from asr.recurrent import Cell, Merge, RecurrentLayer, drop, dropout_mask
 from asr.units import Frames, subsampled
@@ -92,6 +93,20 @@ class Emissions:
     """As `log_probs`, one for each intermediate layer, from the bottom."""
 
 
+@dataclass(frozen=True)
+class Stream:
+    """An utterance of which some frames have come in: what `AcousticModel.step` hands to its next call."""
+
+    log_mel: Tensor
+    """(B, n, F), input frames that are still needed."""
+    dropped: Frames
+    """Output frames whose input is no longer kept."""
+    position: Frames
+    """Output frames that were scored."""
+    states: tuple[State, ...]
+    """Of each layer's forward direction."""
+
+
 class AcousticModel(nn.Module):
     """Subsampling, a stack of recurrent layers, one linear output that the intermediate layers share.
 
@@ -128,14 +143,91 @@ class AcousticModel(nn.Module):
             hidden, lengths = self.subsample.recomputed(log_mel, lengths)
         else:
             hidden, lengths = self.subsample(log_mel, lengths)
-        intermediate = []
-        for number, layer in enumerate(self.layers, start=1):
-            hidden = layer(hidden, lengths, bptt, generator)
-            if number in self.config.intermediate:
-                intermediate.append(self._read_out(hidden))
+        if isinstance(bptt, Chunked):
+            *lower, top = self._in_chunks(hidden, lengths, bptt, generator)
+        else:
+            *lower, top = self._whole(hidden, lengths, bptt, generator)
         if self.training and (share := self.config.dropout):
-            hidden = drop(hidden, dropout_mask(hidden, share, generator), share)
-        return Emissions(self._read_out(hidden), lengths, tuple(intermediate))
+            top = drop(top, dropout_mask(top, share, generator), share)
+        return Emissions(self._read_out(top), lengths, tuple(map(self._read_out, lower)))
+
+    @torch.no_grad()
+    def step(
+        self, log_mel: Tensor, stream: Stream | None, bptt: Chunked, *, last: bool = False
+    ) -> tuple[Tensor, Stream]:
+        """Score frames as they come in; together the log-probs are those of `forward` on all frames at once.
+
+        Args:
+            log_mel: (B, n, F), the frames since the last call, any number of them.
+            stream: what the last call returned; None begins an utterance.
+            bptt: chunk and lookahead.
+            last: whether the utterance ends here: nothing more is waited for.
+
+        Returns:
+            (B, m, V), log-probs of the chunks that are complete by now, and what the next call needs.
+        """
+        factor = self.subsample.factor
+        stream = stream or Stream(log_mel[:, :0], 0, 0, (None,) * self.config.layers)
+        buffered = torch.cat([stream.log_mel, log_mel], dim=1)
+        dropped, position, states = stream.dropped, stream.position, stream.states
+        received = dropped * factor + buffered.shape[1]
+        total = subsampled(received, factor)
+        log_probs = [buffered.new_zeros(len(buffered), 0, self.output.out_features)]
+        while position < total:
+            stop = position + bptt.chunk + bptt.lookahead
+            if not last and received < stop * factor + self.subsample.overhang:
+                break
+            start, stop = position - dropped, min(stop, total) - dropped
+            lengths = torch.full((len(buffered),), buffered.shape[1], device=buffered.device)
+            hidden = self.subsample.piece(buffered, lengths, start, stop)
+            lengths = torch.full_like(lengths, hidden.shape[1])
+            found, states = self._window(hidden, lengths, bptt.chunk, states, None)
+            log_probs.append(self._read_out(found[-1][:, : bptt.chunk]))
+            position += bptt.chunk
+        spent = max(dropped, min(position, total) - CONTEXT)
+        return torch.cat(log_probs, dim=1), Stream(buffered[:, (spent - dropped) * factor :], spent, position, states)
+
+    def _whole(
+        self, hidden: Tensor, lengths: Tensor, bptt: Full | Truncated, generator: torch.Generator | None
+    ) -> list[Tensor]:
+        """What the intermediate layers and the last one give, (B, T, D)."""
+        outputs = []
+        for layer in self.layers:
+            hidden = layer(hidden, lengths, bptt, generator)
+            outputs.append(hidden)
+        return self._to_read(outputs)
+
+    def _in_chunks(
+        self, hidden: Tensor, lengths: Tensor, bptt: Chunked, generator: torch.Generator | None
+    ) -> list[Tensor]:
+        """As `_whole`, chunk after chunk."""
+        states: tuple[State, ...] = (None,) * self.config.layers
+        chunks = []
+        for start in range(0, hidden.shape[1], bptt.chunk):
+            window = hidden[:, start : start + bptt.chunk + bptt.lookahead]
+            left = (lengths - start).clamp(0, window.shape[1])
+            found, states = self._window(window, left, bptt.chunk, states, generator)
+            chunks.append([outputs[:, : bptt.chunk] for outputs in found])
+        return [torch.cat(outputs, dim=1) for outputs in zip(*chunks, strict=True)]
+
+    def _window(
+        self,
+        hidden: Tensor,
+        lengths: Tensor,
+        chunk: Frames,
+        states: tuple[State, ...],
+        generator: torch.Generator | None,
+    ) -> tuple[list[Tensor], tuple[State, ...]]:
+        """One chunk with its lookahead, through all layers."""
+        outputs, reached = [], []
+        for layer, state in zip(self.layers, states, strict=True):
+            hidden, after = layer.window(hidden, lengths, chunk, state, generator)  # type: ignore[operator]
+            outputs.append(hidden)
+            reached.append(after)
+        return self._to_read(outputs), tuple(reached)
+
+    def _to_read(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        return [outputs[number - 1] for number in (*self.config.intermediate, self.config.layers)]
 
     def _read_out(self, hidden: Tensor) -> Tensor:
         logits = self.output(self.norm(hidden))
@@ -160,10 +252,22 @@ class Block(nn.Module):
         self.project = nn.Linear(self.recurrent.output_size, config.projection) if config.projection else nn.Identity()
         self.residual = config.residual and self.output_size == input_size
 
-    def forward(self, inputs: Tensor, lengths: Tensor, bptt: Bptt, generator: torch.Generator | None) -> Tensor:
+    def forward(
+        self, inputs: Tensor, lengths: Tensor, bptt: Full | Truncated, generator: torch.Generator | None
+    ) -> Tensor:
         """(B, T, input_size), (B,) -> (B, T, output_size)."""
-        outputs: Tensor = self.project(self.recurrent(inputs, lengths, bptt, generator))
-        return inputs + outputs if self.residual else outputs
+        return self._finish(inputs, self.recurrent(inputs, lengths, bptt, generator))
+
+    def window(
+        self, inputs: Tensor, lengths: Tensor, chunk: Frames, state: State, generator: torch.Generator | None
+    ) -> tuple[Tensor, State]:
+        """As `RecurrentLayer.window`."""
+        outputs, state = self.recurrent.window(inputs, lengths, chunk, state, generator)
+        return self._finish(inputs, outputs), state
+
+    def _finish(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        projected: Tensor = self.project(outputs)
+        return inputs + projected if self.residual else projected
 
 
 class Subsampling(nn.Module):
@@ -180,7 +284,10 @@ class Subsampling(nn.Module):
 
     def __init__(self, num_features: int, channels: int, output_size: int, factor: int) -> None:
         super().__init__()
+        self.factor = factor
         self.strides = (2, factor // 2)
+        self.overhang = 2 * (4 // factor - 1)
+        """Input frames that an output frame depends on beyond the `factor` that are its own."""
         sizes = (1, channels, channels)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(sizes[i], sizes[i + 1], kernel_size=3, stride=(self.strides[i], 2), padding=1) for i in range(2)
@@ -198,19 +305,18 @@ class Subsampling(nn.Module):
 
     def recomputed(self, log_mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, piece by piece, keeping only the input for the gradient; each piece is computed again for its own."""
-        factor = self.strides[0] * self.strides[1]
-        frames = subsampled(log_mel.shape[1], factor)
+        frames = subsampled(log_mel.shape[1], self.factor)
         pieces = [
-            checkpoint(self._piece, log_mel, lengths, start, min(start + PIECE, frames), factor, use_reentrant=False)
+            checkpoint(self.piece, log_mel, lengths, start, min(start + PIECE, frames), use_reentrant=False)
             for start in range(0, frames, PIECE)
         ]
-        return torch.cat(pieces, dim=1), (lengths + factor - 1) // factor
+        return torch.cat(pieces, dim=1), (lengths + self.factor - 1) // self.factor
 
-    def _piece(self, log_mel: Tensor, lengths: Tensor, start: Frames, stop: Frames, factor: int) -> Tensor:
-        """Output frames from `start` up to `stop`, from the input frames that they depend on."""
+    def piece(self, log_mel: Tensor, lengths: Tensor, start: Frames, stop: Frames) -> Tensor:
+        """Output frames from `start` up to `stop`, (B, stop - start, D), from the input frames that they depend on."""
         first = max(0, start - CONTEXT)
-        inputs = log_mel[:, first * factor : (stop + CONTEXT) * factor]
-        hidden, _ = self.forward(inputs, (lengths - first * factor).clamp(0, inputs.shape[1]))
+        inputs = log_mel[:, first * self.factor : (stop + CONTEXT) * self.factor]
+        hidden, _ = self.forward(inputs, (lengths - first * self.factor).clamp(0, inputs.shape[1]))
         return hidden[:, start - first : stop - first]
 
 

@@ -1,10 +1,11 @@
 """Backpropagation through time: where state is carried, and where gradients stop.
 
-An utterance of T frames is unrolled in one of these modes. Both give the same forward values; they differ in how far a
-gradient reaches.
+An utterance of T frames is unrolled in one of these modes. The first two give the same forward values, and differ in how far
+a gradient reaches; the third also limits how far the backward direction sees.
 
-    Full                 the whole utterance (Werbos 1990, "Backpropagation through time: what it does and how to do it")
-    Truncated(segment)   at most `segment` frames: state is handed on, its gradient is not (Williams & Peng 1990)
+    Full                        the whole utterance (Werbos 1990, "Backpropagation through time: what it does and how to do it")
+    Truncated(segment)          at most `segment` frames: state is handed on, its gradient is not (Williams & Peng 1990)
+    Chunked(chunk, lookahead)   latency-controlled BLSTM (Zhang et al. 2016, arXiv 1510.08983): what is trained runs live
 
 Truncated BPTT can also recompute: its forward pass keeps each layer's inputs and the states handed from segment to segment, but no
 gates. Given those states, the segments of a layer no longer depend on one another, so the backward pass recomputes several of
@@ -60,7 +61,30 @@ class Truncated:
             raise ConfigError(f"a BPTT segment has at least one frame, got {self.segment}")
 
 
-Bptt: TypeAlias = Full | Truncated
+@dataclass(frozen=True)
+class Chunked:
+    """Frames are read in chunks of `chunk`, all layers together, each with `lookahead` frames beyond it.
+
+    The forward direction's state is handed from chunk to chunk, its gradient is not. The backward direction begins anew, at
+    the last of a chunk's lookahead frames. What a layer says of the lookahead frames is for the layers above alone: it is
+    computed again, with more to see, when they are a chunk's own. So a frame waits for at most chunk + lookahead frames,
+    however many the layers.
+
+    Raises:
+        ConfigError: if `chunk` is below one frame or `lookahead` below none.
+    """
+
+    chunk: Frames
+    lookahead: Frames
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1 or self.lookahead < 0:
+            raise ConfigError(
+                f"a chunk has at least one frame and a lookahead none, got {self.chunk} and {self.lookahead}"
+            )
+
+
+Bptt: TypeAlias = Full | Truncated | Chunked
 
 
 Step: TypeAlias = Callable[[Tensor, "Tensor | None", State], "tuple[Tensor, State]"]
@@ -69,7 +93,7 @@ the state handed on -> outputs (B, T, H), the state reached.
 """
 
 
-def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Bptt) -> Tensor:
+def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Full | Truncated) -> Tensor:
     """Run one direction of one layer over its inputs, from a zero state.
 
     Args:
@@ -87,7 +111,7 @@ def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Bptt) -> Tensor:
     segments = []
     for segment in torch.split(inputs, bptt.segment, dim=1):
         output, state = rnn(segment, state)
-        state = _each(Tensor.detach, state)
+        state = each(Tensor.detach, state)
         segments.append(output)
     return torch.cat(segments, dim=1)
 
@@ -190,7 +214,7 @@ def _unfold(rows: Tensor, segments: int) -> Tensor:
 
 def _stack(states: Sequence[State]) -> State:
     """States of segments -> the state of their rows; none is the zeros from which the first segment of all begins."""
-    zeros = next((_each(torch.zeros_like, state) for state in states if state is not None), None)
+    zeros = next((each(torch.zeros_like, state) for state in states if state is not None), None)
     known = [zeros if state is None else state for state in states]
     if zeros is None:
         return None
@@ -200,7 +224,7 @@ def _stack(states: Sequence[State]) -> State:
     return torch.cat(hidden, dim=1), torch.cat(cell, dim=1)
 
 
-def _each(function: Callable[[Tensor], Tensor], state: State) -> State:
+def each(function: Callable[[Tensor], Tensor], state: State) -> State:
     """Apply a function to the tensors of a state."""
     if state is None:
         return None

@@ -5,14 +5,14 @@ sequence reversed within its own length. Padding then comes last in both directi
 fast kernels apply, which packed sequences lose (a whole CPU training step was measured up to 9 times slower).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from asr.bptt import Bptt, State, Truncated, unroll, unroll_recomputed
+from asr.bptt import Full, State, Truncated, each, unroll, unroll_recomputed
 from asr.units import Frames
 
 Cell: TypeAlias = Literal["rnn", "gru", "lstm"]
@@ -104,9 +104,11 @@ class RecurrentLayer(nn.Module):
                     rnn.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0  # type: ignore[operator]
                     rnn.bias_hh_l0[hidden_size : 2 * hidden_size] = 0.0  # type: ignore[operator]
 
-    def forward(self, inputs: Tensor, lengths: Tensor, bptt: Bptt, generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self, inputs: Tensor, lengths: Tensor, bptt: Full | Truncated, generator: torch.Generator | None = None
+    ) -> Tensor:
         """(B, T, input_size), (B,) -> (B, T, output_size); what stands at padded frames has no meaning."""
-        kept = dropout_mask(inputs, self.dropout, generator) if self.training and self.dropout else None
+        kept = self._draw(inputs, generator)
         if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
             orders = (None, reading_backwards(lengths, inputs.shape[1]))
             outputs = [
@@ -125,7 +127,36 @@ class RecurrentLayer(nn.Module):
             outputs = [unroll(self.rnns[0], frames, bptt)]  # type: ignore[arg-type]
             if len(self.rnns) == 2:
                 outputs.append(unroll(self.rnns[1], reverse_within(frames, lengths), bptt))  # type: ignore[arg-type]
-        if len(self.rnns) == 1:
+        return self._merge(outputs, lengths)
+
+    def window(
+        self, inputs: Tensor, lengths: Tensor, chunk: Frames, state: State, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        """Read a chunk and the lookahead frames behind it, as `bptt.Chunked` has it.
+
+        Args:
+            inputs: (B, chunk + lookahead, input_size); shorter at the end of an utterance.
+            lengths: (B,), valid frames among them.
+            chunk: frames of the chunk.
+            state: the forward direction's, from the chunk before.
+            generator: source of the dropout masks in training.
+
+        Returns:
+            (B, chunk + lookahead, output_size), and the forward direction's state after the chunk, without gradient.
+        """
+        frames = self._prepare(inputs, self._draw(inputs, generator))
+        forwards, state = self.rnns[0](frames[:, :chunk], state)
+        if frames.shape[1] > chunk:
+            forwards = torch.cat([forwards, self.rnns[0](frames[:, chunk:], state)[0]], dim=1)
+        outputs = [forwards, *(rnn(reverse_within(frames, lengths))[0] for rnn in self.rnns[1:])]
+        return self._merge(outputs, lengths), each(Tensor.detach, state)
+
+    def _draw(self, inputs: Tensor, generator: torch.Generator | None) -> Tensor | None:
+        return dropout_mask(inputs, self.dropout, generator) if self.training and self.dropout else None
+
+    def _merge(self, outputs: Sequence[Tensor], lengths: Tensor) -> Tensor:
+        """Outputs of each direction, in its reading order -> outputs of the layer."""
+        if len(outputs) == 1:
             return outputs[0]
         forwards, backwards = outputs[0], reverse_within(outputs[1], lengths)
         return forwards + backwards if self.merge == "sum" else torch.cat([forwards, backwards], dim=-1)

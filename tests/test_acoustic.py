@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import pairwise
 
 import pytest
 import reference
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import asr.acoustic
 from asr.acoustic import AcousticConfig, AcousticModel, Subsampling
-from asr.bptt import Full, Truncated
+from asr.bptt import Chunked, Full, Truncated
 from asr.ctc import ctc_loss
 from asr.errors import ConfigError
 from asr.recurrent import drop, dropout_mask
@@ -35,7 +36,7 @@ CONFIGS = st.builds(
     dropout=st.just(0.0),
     intermediate=st.sampled_from([(), (1,)]),
 )
-BPTT = st.sampled_from([Full(), Truncated(1), Truncated(3)])
+BPTT = st.sampled_from([Full(), Truncated(1), Truncated(3), Chunked(1, 0), Chunked(2, 3), Chunked(4, 1)])
 GARBAGE = st.sampled_from([0.0, -1e30, math.nan, math.inf])
 
 unhurried = settings(deadline=None, max_examples=40)  # a busy machine is no failure
@@ -281,3 +282,67 @@ def test_convolutions_in_pieces_equal_those_of_the_whole(factor, piece, monkeypa
         strict=True,
     ):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
+CHUNKED = st.builds(Chunked, chunk=st.integers(1, 5), lookahead=st.integers(0, 4))
+
+
+@unhurried
+@given(config=CONFIGS, length=st.integers(1, 40), bptt=CHUNKED, cuts=st.lists(st.integers(0, 40), max_size=6))
+def test_a_stream_and_the_whole_utterance_give_the_same_log_probs(config, length, bptt, cuts):
+    """However the frames come in, and whatever the utterance's length."""
+    model = build(config).eval()
+    (frames,) = utterances([length])
+    expected = model(frames[None], torch.tensor([length]), bptt).log_probs[0]
+    stream, found = None, []
+    borders = [0, *sorted(min(cut, length) for cut in cuts), length]
+    for number, (start, stop) in enumerate(pairwise(borders), start=2):
+        log_probs, stream = model.step(frames[None, start:stop], stream, bptt, last=number == len(borders))
+        found.append(log_probs[0])
+    torch.testing.assert_close(torch.cat(found), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("subsampling", [2, 4])
+def test_a_stream_waits_for_a_chunk_and_its_lookahead_and_keeps_little(subsampling):
+    """Frame by frame: log-probs come in chunks, as soon as the convolutions have all of chunk and lookahead."""
+    model, bptt = build(small(subsampling=subsampling)), Chunked(chunk=3, lookahead=2)
+    (frames,) = utterances([100])
+    stream, scored = None, 0
+    for count in range(1, 101):
+        log_probs, stream = model.step(frames[None, count - 1 : count], stream, bptt)
+        ready = max(0, (count - model.subsample.overhang) // subsampling - 2) // 3 * 3
+        scored += log_probs.shape[1]
+        assert scored == ready
+        assert stream.log_mel.shape[1] <= (3 + 2 + 2) * subsampling + model.subsample.overhang
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_lookahead_over_the_whole_utterance_in_one_chunk_is_full(cell):
+    model = build(small(cell=cell, residual=True))
+    batch = padded(utterances([20, 9, 1]), 24, 0.0)
+    full = model(*batch, Full()).log_probs
+    for bptt in (Chunked(10, 0), Chunked(12, 4)):
+        found = model(*batch, bptt).log_probs
+        for row, expected, length in zip(found, full, (10, 5, 1), strict=True):
+            torch.testing.assert_close(row[:length], expected[:length], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_chunk_sees_all_before_it_and_its_lookahead_and_nothing_more(cell):
+    """Values depend on every earlier frame and on no frame beyond the lookahead; gradients stop at the chunk's start."""
+    model = build(small(cell=cell, layers=2))
+    hidden = torch.randn(1, 9, 4, dtype=torch.float64)
+    lengths = torch.tensor([9])
+
+    def top(inputs):
+        return model._in_chunks(inputs, lengths, Chunked(3, 1), None)[-1]
+
+    jacobian = torch.autograd.functional.jacobian(top, hidden)[0].abs().sum(dim=(1, 2, 4))
+    for t in range(9):
+        start = t // 3 * 3
+        for s in range(9):
+            moved = hidden.clone()
+            moved[0, s, 0] += 1.0
+            seen = not torch.equal(top(moved)[0, t], top(hidden)[0, t])
+            assert seen == (s < min(9, start + 4))
+            assert bool(jacobian[t, s] != 0) == (start <= s < start + 4)
