@@ -1,5 +1,6 @@
 """A recogniser: features, acoustic model and tokenizer, that belong together."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -7,9 +8,10 @@ import torch
 from torch import Tensor
 
 from asr.acoustic import AcousticConfig, AcousticModel, Emissions
-from asr.bptt import Full
+from asr.bptt import Chunked, Full
 from asr.features import FeatureConfig, LogMel
 from asr.tokenizer import Tokenizer
+from asr.units import Seconds
 
 ACOUSTIC = "acoustic."
 """Prefix of the acoustic model's tensors on disk."""
@@ -21,6 +23,15 @@ class RecogniserConfig:
 
     features: FeatureConfig = field(default_factory=FeatureConfig)
     acoustic: AcousticConfig = field(default_factory=AcousticConfig)
+    chunk: Seconds | None = None
+    """Length of the chunks in which an utterance is read; none reads it whole."""
+    lookahead: Seconds = 0.0
+    """What is seen beyond a chunk."""
+
+    @property
+    def frame(self) -> Seconds:
+        """Time from one output frame to the next."""
+        return self.features.hop * self.acoustic.subsampling
 
 
 class Recogniser:
@@ -42,6 +53,21 @@ class Recogniser:
         self.features.to(device)
         self.acoustic.to(device)
         return self
+
+    @property
+    def reading(self) -> Full | Chunked:
+        """How an utterance is read: whole, or in chunks."""
+        chunk, lookahead, frame = self.config.chunk, self.config.lookahead, self.config.frame
+        return Full() if chunk is None else Chunked(max(1, round(chunk / frame)), round(lookahead / frame))
+
+    @property
+    def latency(self) -> Seconds:
+        """How long a sound waits at most for its log-probs, arithmetic not counted; infinite where utterances are read whole."""
+        if isinstance(self.reading, Full):
+            return math.inf
+        factor = self.config.acoustic.subsampling
+        frames = (self.reading.chunk + self.reading.lookahead) * factor + self.acoustic.subsample.overhang
+        return (frames - 1) * self.config.features.hop + self.config.features.window
 
     @property
     def device(self) -> torch.device:
@@ -81,5 +107,5 @@ class Recogniser:
         """
         self.acoustic.eval()
         log_mel, lengths = self.features(waveforms.to(self.device), num_samples.to(self.device))
-        emissions: Emissions = self.acoustic(log_mel, lengths, Full())
+        emissions: Emissions = self.acoustic(log_mel, lengths, self.reading)
         return emissions

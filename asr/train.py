@@ -95,6 +95,7 @@ def _run(trainer: Trainer, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], o
     console.print(
         f"{trainer.recogniser.num_parameters / 1e6:.1f} M parameters, {tokenizer.size} tokens, "
         f"{len(train_cuts)} utterances of {sum(cut.duration for cut in train_cuts) / 60:.1f} minutes on {device}"
+        + (f"; latency {1000 * trainer.recogniser.latency:.0f} ms" if config.bptt.mode == "chunked" else "")
         + (f"; going on from epoch {position.epoch}, batch {position.batch}" if position.step else "")
     )
     logbook = Logbook(out, step=position.step, epoch=position.epoch)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig, spec_augment
-from asr.bptt import Bptt, Full, Truncated
+from asr.bptt import Bptt, Truncated
 from asr.ctc import ctc_loss
 from asr.data import Batch
 from asr.errors import ConfigError, TrainingError
@@ -33,20 +33,23 @@ from asr.workers import Workers, num_workers
 class BpttConfig:
     """How far gradients reach in training."""
 
-    mode: Literal["full", "truncated"] = "truncated"
-    """Over the whole utterance, or at most over a segment."""
+    mode: Literal["full", "truncated", "chunked"] = "truncated"
+    """Over the whole utterance; at most over a segment; or over chunks, for a model that then also hears live speech so."""
     segment: Seconds = 2.0
     """Length of a segment."""
     recompute: bool = False
     """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
+    chunk: Seconds = 0.64
+    """Length of a chunk."""
+    lookahead: Seconds = 0.32
+    """What the backward direction sees beyond a chunk."""
 
     def __post_init__(self) -> None:
-        if self.segment <= 0:
-            raise ConfigError(f"bptt.segment must be positive, got {self.segment}")
-
-    def in_frames(self, frame: Seconds) -> Bptt:
-        """The mode for output frames of `frame` seconds; a segment is at least one frame."""
-        return Full() if self.mode == "full" else Truncated(max(1, round(self.segment / frame)), self.recompute)
+        for name in ("segment", "chunk"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"bptt.{name} must be positive, got {getattr(self, name)}")
+        if self.lookahead < 0:
+            raise ConfigError(f"bptt.lookahead must not be negative, got {self.lookahead}")
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ class TrainConfig:
 
     @property
     def recogniser(self) -> RecogniserConfig:
-        return RecogniserConfig(self.features, self.acoustic)
+        chunk = self.bptt.chunk if self.bptt.mode == "chunked" else None
+        return RecogniserConfig(self.features, self.acoustic, chunk, self.bptt.lookahead)
 
 
 @dataclass
@@ -219,7 +223,10 @@ class Trainer:
         self.averaged = copy.copy(recogniser)
         self.averaged.acoustic = copy.deepcopy(recogniser.acoustic)
         self.position = Position()
-        self.bptt = config.bptt.in_frames(config.features.hop * config.acoustic.subsampling)
+        self.bptt: Bptt = recogniser.reading
+        if config.bptt.mode == "truncated":
+            segment = max(1, round(config.bptt.segment / recogniser.config.frame))
+            self.bptt = Truncated(segment, config.bptt.recompute)
         self.parameters = list(recogniser.acoustic.parameters())
         matrices = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]

@@ -19,6 +19,8 @@ from tones import RATE, waveform, write_corpus, write_cut, write_manifest
 
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig
+from asr.bptt import Chunked, Full
+from asr.checkpoint import load_model
 from asr.config import to_dict
 from asr.data import Batch, collate
 from asr.errors import AsrError, ConfigError, DataError, TrainingError
@@ -214,6 +216,29 @@ def test_shards_and_accumulation_do_not_change_a_step():
             torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
+def test_a_model_trained_in_chunks_is_evaluated_in_chunks(corpus: Path, tmp_path: Path):
+    chunked = dataclasses.replace(SMALL, bptt=BpttConfig(mode="chunked", chunk=0.2, lookahead=0.08), epochs=1)
+    best = load_model(train(chunked, corpus, tmp_path / "run", quiet()))
+    assert best.reading == Chunked(5, 2)
+    assert best.latency == pytest.approx(27 * 0.01 + 0.025)
+    heard = batch(["abc"])
+    log_mel, lengths = best.features(heard.waveforms, heard.num_samples)
+    emissions = best.emissions(heard.waveforms, heard.num_samples)
+    with torch.no_grad():
+        chunked, full = (best.acoustic(log_mel, lengths, bptt).log_probs for bptt in (Chunked(5, 2), Full()))
+    torch.testing.assert_close(emissions.log_probs, chunked, rtol=0, atol=1e-5)
+    assert (emissions.log_probs - full).abs().max() > 1e-3
+
+
+def test_recomputation_changes_nothing_in_a_step():
+    steps = []
+    for recompute in (False, True):
+        subject = trainer(dataclasses.replace(SMALL, bptt=BpttConfig(segment=0.2, recompute=recompute)))
+        result = subject.step([batch(["abc abc", "b"])], learning_rate=1e-3)
+        steps.append((result.loss, result.gradient_norm))
+    assert steps[1] == pytest.approx(steps[0], rel=1e-4)
+
+
 def test_gradients_are_clipped_to_the_norm_and_the_unclipped_norm_is_told():
     subject = trainer(dataclasses.replace(PLAIN, optimiser=OptimiserConfig(clip=0.01)))
     result = subject.step([batch(["abc", "b"])], learning_rate=1e-3)
@@ -326,6 +351,8 @@ def test_averaging_by_zero_keeps_the_weights_as_they_are():
         (lambda: OptimiserConfig(warmup=1), r"optimiser\.warmup"),
         (lambda: OptimiserConfig(accumulate=0), r"optimiser\.accumulate"),
         (lambda: BpttConfig(segment=0), r"bptt\.segment"),
+        (lambda: BpttConfig(chunk=0), r"bptt\.chunk"),
+        (lambda: BpttConfig(lookahead=-1), r"bptt\.lookahead"),
     ],
 )
 def test_a_setting_out_of_range_is_named(change, field: str):
