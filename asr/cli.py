@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Protocol, get_args
 
 import tyro
 from rich.console import Console
@@ -124,6 +124,50 @@ class Transcribe:
             raise AsrError(f"{failed} of {len(paths)} files could not be transcribed")
 
 
+@dataclass(frozen=True)
+class Gradients:
+    """Measure how far gradients reach through time, layer by layer, on real utterances, and recommend a BPTT segment.
+
+    Without --model, fresh networks of tanh RNN, GRU and LSTM are measured side by side.
+    """
+
+    manifest: Positional[Path]
+    """A lhotse cut manifest, such as dev.jsonl.gz; its longest utterances are taken."""
+    model: tuple[Path, ...] = ()
+    """Model folders, measured side by side."""
+    out: Path = Path("gradients")
+    """Folder for gradients.json and gradients.png."""
+    distance: float = 4.0
+    """How far back and ahead to look, in seconds."""
+    layers: int = 3
+    """Layers of the fresh networks."""
+    hidden: int = 256
+    """Units of one direction of the fresh networks."""
+    seed: int = 0
+    """Of the fresh networks' weights."""
+
+    def run(self) -> None:
+        from asr.acoustic import AcousticConfig
+        from asr.checkpoint import load_model
+        from asr.data import load_cuts
+        from asr.gradients import fresh, inspect, save
+        from asr.recurrent import Cell
+        from asr.report import reaches
+
+        if self.distance <= 0:
+            raise ConfigError(f"--distance must be positive, got {self.distance}")
+        cuts = load_cuts(self.manifest)
+        if self.model:
+            recognisers = [(str(folder), load_model(folder)) for folder in self.model]
+        else:
+            shapes = [AcousticConfig(cell=cell, layers=self.layers, hidden=self.hidden) for cell in get_args(Cell)]
+            recognisers = [(f"fresh {shape.cell}", fresh(shape, cuts, seed=self.seed)) for shape in shapes]
+        inspections = [inspect(name, recogniser, cuts, distance=self.distance) for name, recogniser in recognisers]
+        save(inspections, self.out)
+        Console().print(reaches(inspections))
+        print(self.out / "gradients.png")
+
+
 def _prepare_command() -> type[Command]:
     from asr.corpora import Options
 
@@ -193,6 +237,7 @@ COMMANDS: dict[str, Callable[[], type[Command]]] = {
     "evaluate": lambda: Evaluate,
     "transcribe": lambda: Transcribe,
     "score": lambda: Score,
+    "gradients": lambda: Gradients,
 }
 USAGE = """usage: asr COMMAND ...
 
@@ -201,6 +246,7 @@ USAGE = """usage: asr COMMAND ...
   evaluate MANIFEST --model DIR a model's word error rate, with its interval
   transcribe FILES --model DIR  recordings -> text
   score REF HYP                 the word error rate between two transcript files
+  gradients MANIFEST            how far gradients reach through time
 
 asr COMMAND --help lists a command's options.
 """

@@ -16,6 +16,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from asr.diagnostics import TOLERANCE
+from asr.gradients import Inspection
 from asr.score import Counts, Edit, Rate, Score, UtteranceScore, worst
 
 _MARKS = {"equal": "", "substitution": "S", "deletion": "D", "insertion": "I"}
@@ -48,6 +50,30 @@ def figures(name: str, score: Score) -> RenderableType:
     if score.extra:
         parts.append(_id_list(score.extra, "without a reference, not counted"))
     return Group(*parts)
+
+
+def reaches(inspections: Sequence[Inspection]) -> RenderableType:
+    """Show, for each layer and direction of each model, how far its gradients reach."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("model", overflow="fold")
+    for heading in ("layer", "direction", "change a frame", "within 0.5 s", "2 s drop", "segment"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for inspection in inspections:
+        for reach in inspection.reaches:
+            within = reach.share_within[: round(0.5 / inspection.frame) + 1][-1]
+            dropped, segment = reach.dropped(round(2.0 / inspection.frame)), reach.recommended()
+            table.add_row(
+                Text(_printable(inspection.name)),
+                str(reach.layer),
+                reach.direction,
+                f"x {reach.growth:.3f}",
+                f"{100 * float(within):.1f} %",
+                f"{100 * dropped:.1f} %",
+                "longer" if segment is None else f"{segment * inspection.frame:.2f} s",
+            )
+    share = f"{100 * TOLERANCE:.0f} %"
+    note = f"2 s drop: what truncation to segments of 2 s takes away; segment: the shortest that takes at most {share}"
+    return Group(table, Text(note))
 
 
 def worst_utterances(score: Score, count: int) -> RenderableType:

@@ -21,12 +21,14 @@ from lhotse.cut import Cut
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from asr.bptt import Full, Truncated
 from asr.checkpoint import load_checkpoint, save_checkpoint, save_model
 from asr.config import differences, from_dict, to_dict
 from asr.data import Batch, load_batches, load_cuts, perturb_speeds, plan_batches, text_of
 from asr.errors import ConfigError, DataError, ModelError, TrainingError
 from asr.evaluate import Evaluation, evaluate
 from asr.files import atomic, locked
+from asr.gradients import inspect
 from asr.logbook import Logbook
 from asr.recogniser import Recogniser
 from asr.score import summary_line
@@ -150,6 +152,7 @@ def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkp
                     progress=progress * config.epochs,
                     loss=result.loss,
                     gradient_norm=result.gradient_norm,
+                    **{f"gradient_norm_{part}": norm for part, norm in result.part_norms.items()},
                     clip=config.optimiser.clip,
                     learning_rate=rate,
                 )
@@ -195,6 +198,7 @@ def _finish_epoch(
         best=better,
         audio_per_second=speed,
         clipped_share=position.clipped / max(1, position.steps),
+        dropped_share=_dropped_share(trainer, dev_cuts),
         skipped=position.skipped,
         infeasible=position.infeasible,
         seconds=position.seconds,
@@ -212,6 +216,19 @@ def _finish_epoch(
     stopped_early = config.patience is not None and position.stale >= config.patience
     position.finished = epoch == config.epochs or stopped_early
     position.begin_epoch()
+
+
+def _dropped_share(trainer: Trainer, dev_cuts: Sequence[Cut]) -> float:
+    """The largest share of the gradient of any layer and direction that lies beyond a BPTT segment or chunk."""
+    bptt, frame = trainer.bptt, trainer.recogniser.config.frame
+    if isinstance(bptt, Full):
+        return 0.0
+    segment = bptt.segment if isinstance(bptt, Truncated) else bptt.chunk
+    try:
+        found = inspect("", trainer.averaged, dev_cuts, distance=2 * segment * frame, probes=16)
+    except DataError:  # no utterance of two frames
+        return 0.0
+    return max(reach.dropped(segment) for reach in found.reaches)
 
 
 def _count(position: Position, group: Sequence[Batch], result: StepResult, seconds: float, config: TrainConfig) -> None:

@@ -198,6 +198,8 @@ class StepResult:
     tokens: int
     gradient_norm: float
     """Before clipping."""
+    part_norms: dict[str, float]
+    """Likewise, of the convolutions, each layer, and the output."""
     skipped: bool
     """Loss or gradient was not finite, and the weights were left as they were."""
     infeasible: tuple[str, ...]
@@ -227,7 +229,8 @@ class Trainer:
         if config.bptt.mode == "truncated":
             segment = max(1, round(config.bptt.segment / recogniser.config.frame))
             self.bptt = Truncated(segment, config.bptt.recompute)
-        self.parameters = list(recogniser.acoustic.parameters())
+        names, self.parameters = map(list, zip(*recogniser.acoustic.named_parameters(), strict=True))
+        self._parts = [_part(name) for name in names]
         matrices = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
@@ -246,7 +249,7 @@ class Trainer:
             try:
                 features = recogniser.features
                 for tensor in (*self.parameters, features.mean, features.deviation, *chain(*self._gradients)):
-                    tensor.share_memory_()  # type: ignore[no-untyped-call]
+                    tensor.share_memory_()
             except RuntimeError:
                 raise TrainingError(
                     "this system has too little shared memory for several workers; use --threads 1"
@@ -267,12 +270,14 @@ class Trainer:
         for parameter, gradient in zip(self.parameters, total, strict=True):
             parameter.grad = gradient
         self.scaler.unscale_(self.optimiser)
-        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.optimiser.clip))
+        norms = torch.stack(torch._foreach_norm(total))
+        norm = norms.norm()
+        nn.utils.clip_grads_with_norm_(self.parameters, self.config.optimiser.clip, norm)
         if self.config.optimiser.clip_value is not None:
             nn.utils.clip_grad_value_(self.parameters, self.config.optimiser.clip_value)
         loss = sum(result.loss for result in results) / num_tokens
         # Under float16 an infinite gradient is the scaler's search for its scale: it skips that step by itself.
-        skipped = not (math.isfinite(loss) and (math.isfinite(norm) or self.scaler.is_enabled()))
+        skipped = not (math.isfinite(loss) and (math.isfinite(float(norm)) or self.scaler.is_enabled()))
         if not skipped:
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate
@@ -280,7 +285,14 @@ class Trainer:
             self._average()
         self.scaler.update()
         infeasible = tuple(name for result in results for name in result.infeasible)
-        return StepResult(loss, num_tokens, norm, skipped, infeasible)
+        return StepResult(loss, num_tokens, float(norm), self._norms_of_parts(norms), skipped, infeasible)
+
+    def _norms_of_parts(self, norms: Tensor) -> dict[str, float]:
+        """Norms of single parameters -> of the parts of the model that they belong to."""
+        squares: dict[str, float] = {}
+        for part, square in zip(self._parts, norms.square().tolist(), strict=True):
+            squares[part] = squares.get(part, 0.0) + square
+        return {part: math.sqrt(square) for part, square in squares.items()}
 
     def _work(self, worker: int, shards: Sequence[tuple[Batch, int]]) -> WorkResult:
         """Sum the gradients of a worker's shards into its own buffers."""
@@ -344,6 +356,14 @@ class Trainer:
         self.averaged.load_state(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
+
+
+def _part(name: str) -> str:
+    """What part of the model a parameter belongs to: convolutions, layer_1, layer_2, ..., output."""
+    first, second, *_ = name.split(".")
+    if first == "layers":
+        return f"layer_{int(second) + 1}"
+    return "convolutions" if first == "subsample" else "output"
 
 
 def _seed(*parts: int) -> int:

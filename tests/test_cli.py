@@ -127,6 +127,20 @@ def test_a_recipe_does_not_mix_two_corpora_in_one_run(monkeypatch, capfd, record
     assert "holds a run on other data" in capfd.readouterr().err
 
 
+def test_gradients_of_fresh_networks_and_of_a_model(asr, model: Path, tmp_path: Path):
+    dev = model.parent.parent / "dev.jsonl.gz"
+    fresh = asr("gradients", dev, "--out", tmp_path / "fresh", "--layers", 2, "--hidden", 8, "--distance", 0.4)
+    assert fresh.code == 0, fresh.err
+    described = json.loads((tmp_path / "fresh" / "gradients.json").read_text())
+    assert [network["cell"] for network in described] == ["rnn", "gru", "lstm"]
+    assert [len(network["layers"]) for network in described] == [4, 4, 4]
+    assert (tmp_path / "fresh" / "gradients.png").stat().st_size > 10_000
+    trained = asr("gradients", dev, "--out", tmp_path / "trained", "--model", model)
+    assert trained.code == 0, trained.err
+    (described,) = json.loads((tmp_path / "trained" / "gradients.json").read_text())
+    assert described["name"] == str(model)
+
+
 def test_each_command_lists_its_options(asr):
     assert "usage: asr COMMAND" in asr().out
     for name in cli.COMMANDS:
@@ -164,6 +178,9 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         ("score", text, tmp_path / "none.txt"): ("none.txt", 1),
         ("score", text, other): ("", 1),
         ("score", text): ("asr score", 2),
+        ("gradients", tmp_path / "none"): ("no such manifest", 1),
+        ("gradients", manifest, "--model", tmp_path): ("cuts.jsonl:1: not JSON", 1),
+        ("gradients", model.parent.parent / "dev.jsonl.gz", "--distance", "0"): ("--distance must be positive", 2),
     }
     for arguments, (message, code) in mistakes.items():
         result = asr(*arguments)

@@ -15,8 +15,8 @@ LAYERS = {
     "edges": {"audio", "text", "score", "transcripts"},
     "signals": {"features", "augment", "tokenizer", "corpora"},
     "model": {"bptt", "recurrent", "acoustic", "ctc"},
-    "use": {"recogniser", "data", "decode", "checkpoint", "logbook", "workers", "trainer"},
-    "programs": {"prepare", "train", "evaluate", "transcribe"},
+    "use": {"recogniser", "data", "decode", "checkpoint", "logbook", "workers", "trainer", "diagnostics"},
+    "programs": {"prepare", "train", "evaluate", "transcribe", "gradients"},
     "surface": {"report", "cli"},
 }
 """From the bottom up; `corpora` stands for all of its folder."""

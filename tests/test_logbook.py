@@ -11,13 +11,30 @@ from asr.logbook import Logbook, read_metrics
 
 
 def write_step(logbook, step):
-    logbook.write("step", step, progress=step / 100, loss=3 / step, gradient_norm=5.0, clip=1.0, learning_rate=1e-3)
+    logbook.write(
+        "step",
+        step,
+        progress=step / 100,
+        loss=3 / step,
+        gradient_norm=5.0,
+        gradient_norm_output=3.0,
+        clip=1.0,
+        learning_rate=1e-3,
+    )
 
 
 def write_epoch(logbook, step, epoch, wer=0.5):
     values = {"wer": wer, "wer_low": 0.9 * wer, "wer_high": 1.1 * wer, "cer": wer / 3, "best": True}
     logbook.write(
-        "epoch", step, epoch=epoch, train_loss=2 / epoch, dev_loss=2.5 / epoch, clipped_share=0.25, skipped=0, **values
+        "epoch",
+        step,
+        epoch=epoch,
+        train_loss=2 / epoch,
+        dev_loss=2.5 / epoch,
+        clipped_share=0.25,
+        dropped_share=0.1,
+        skipped=0,
+        **values,
     )
 
 

@@ -151,6 +151,7 @@ def test_a_finished_run_is_not_trained_again(finished: Path, corpus: Path):
 def test_a_run_leaves_metrics_curves_and_a_described_model(finished: Path):
     epochs = [record for record in read_metrics(finished / "metrics.jsonl") if record["kind"] == "epoch"]
     assert [record["epoch"] for record in epochs] == [1, 2, 3]
+    assert all(0 < record["dropped_share"] < 0.5 for record in epochs)
     assert (finished / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert list((finished / "tensorboard").glob("events*"))
     assert "dev WER" in (finished / "best" / "README.md").read_text()
@@ -245,6 +246,11 @@ def test_gradients_are_clipped_to_the_norm_and_the_unclipped_norm_is_told():
     norm = torch.linalg.vector_norm(torch.stack([p.grad.norm() for p in subject.parameters if p.grad is not None]))
     assert result.gradient_norm > 0.02
     assert math.isclose(float(norm), 0.01, rel_tol=1e-3)
+    assert list(result.part_norms) == ["convolutions", "layer_1", "layer_2", "output"]
+    assert math.hypot(*result.part_norms.values()) == pytest.approx(result.gradient_norm)
+    scale = 0.01 / result.gradient_norm
+    layer = torch.cat([p.grad.flatten() for p in subject.recogniser.acoustic.layers[1].parameters()])
+    assert float(layer.norm()) == pytest.approx(scale * result.part_norms["layer_2"], rel=1e-3)
 
 
 def test_single_derivatives_are_clipped_too():
