@@ -12,7 +12,7 @@ CONFIG = TrainConfig(
     acoustic=AcousticConfig(channels=16, layers=2, hidden=64, dropout=0.1),
     augment=AugmentConfig(time_masks_per_second=0.4, frequency_masks=1),
     optimiser=OptimiserConfig(learning_rate=5e-3),
-    epochs=20,
+    epochs=40,
     batch_seconds=14.0,
     average=0.9,
 )
