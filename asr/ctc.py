@@ -27,6 +27,8 @@ from torch.autograd.function import once_differentiable
 from asr.units import Frames
 
 BLANK = 0
+NEGLIGIBLE = -200.0
+"""Logarithm below which a share of the paths is as good as none; the exponential of much smaller ones is slow."""
 LARGEST_LATTICE = 1 << 26
 """States, B x T x (2 U + 1), of which PyTorch keeps all; a larger lattice is checkpointed."""
 
@@ -105,9 +107,10 @@ class _CheckpointedCtc(torch.autograd.Function):
             for frame in reversed(stretch):
                 if frame + 1 < log_probs.shape[1]:
                     beta = states.backwards(beta, frame + 1)
-                occupancy = (columns.pop() + beta - log_likelihood[:, None]).exp()  # the share of paths through a state
-                used = torch.zeros_like(log_probs[:, frame], dtype=occupancy.dtype)
-                found[:, frame] -= used.scatter_add_(1, states.tokens, occupancy)
+                live = states.reachable(frame)
+                share = columns.pop()[:, live] + beta[:, live] - log_likelihood[:, None]  # of paths, through each state
+                used = torch.zeros_like(log_probs[:, frame], dtype=share.dtype)
+                found[:, frame] -= used.scatter_add_(1, states.tokens[:, live], share.clamp(min=NEGLIGIBLE).exp())
         valid = torch.arange(log_probs.shape[1], device=found.device) < states.lengths[:, None]
         return found.masked_fill(~valid.unsqueeze(-1), 0.0) * gradients[0][:, None, None], None, None, None
 
@@ -119,6 +122,7 @@ class _Lattice:
         batch, size = targets.shape
         self.log_probs, self.lengths = log_probs, lengths
         self._shortest = int(lengths.min())
+        self._sizes = 2 * target_lengths + 1
         self.tokens = targets.new_full((batch, 2 * size + 1), BLANK)
         position = torch.arange(2 * size + 1, device=targets.device)
         inside = position < 2 * target_lengths[:, None] + 1
@@ -135,27 +139,38 @@ class _Lattice:
     def _allowed(self, where: Tensor) -> Tensor:
         return torch.zeros(where.shape, dtype=torch.float64, device=where.device).masked_fill(~where, -math.inf)
 
-    def _emitted(self, frame: int) -> Tensor:
-        return self.log_probs[:, frame].double().gather(1, self.tokens)
+    def _emitted(self, frame: Frames, states: slice) -> Tensor:
+        return self.log_probs[:, frame].double().gather(1, self.tokens[:, states])
+
+    def reachable(self, frame: Frames) -> slice:
+        """The states that a path can have reached by `frame` and from which it can still reach its end, of any utterance."""
+        lowest = (self._sizes - 2 * (self.lengths - frame)).clamp(min=0).min()
+        return slice(int(lowest), int(self._sizes.clamp(max=2 * frame + 2).max()))
 
     def first(self) -> Tensor:
         """The forward variable of frame 0, (B, S)."""
-        return torch.where((self.lengths > 0)[:, None], self._starts + self._emitted(0), self._starts)
+        emitted = self._emitted(0, slice(None))
+        return torch.where((self.lengths > 0)[:, None], self._starts + emitted, self._starts)
 
-    def forwards(self, column: Tensor, frame: int) -> Tensor:
+    def forwards(self, column: Tensor, frame: Frames) -> Tensor:
         """The forward variable of `frame` from that of the frame before; beyond an utterance's end it stays."""
-        moved = torch.logaddexp(column, F.pad(column, (1, 0), value=-math.inf)[:, :-1])
-        moved = torch.logaddexp(moved, F.pad(column, (2, 0), value=-math.inf)[:, :-2] + self.skip)
-        return self._within(frame, moved + self._emitted(frame), column)
+        states = self.reachable(frame)
+        below = max(0, states.start - 2)
+        window = F.pad(column[:, below : states.stop], (2 - (states.start - below), 0), value=-math.inf)
+        moved = torch.logaddexp(window[:, 2:], window[:, 1:-1])
+        moved = torch.logaddexp(moved, window[:, :-2] + self.skip[:, states])
+        return self._placed(moved + self._emitted(frame, states), states, frame, column)
 
-    def backwards(self, column: Tensor, frame: int) -> Tensor:
+    def backwards(self, column: Tensor, frame: Frames) -> Tensor:
         """The backward variable of the frame before `frame` from that of `frame`; beyond an utterance's end it stays."""
-        after = column + self._emitted(frame)
-        moved = torch.logaddexp(after, F.pad(after, (0, 1), value=-math.inf)[:, 1:])
-        moved = torch.logaddexp(moved, F.pad(after + self.skip, (0, 2), value=-math.inf)[:, 2:])
-        return self._within(frame, moved, column)
+        states = self.reachable(frame - 1)
+        wide = slice(states.start, min(states.stop + 2, column.shape[1]))
+        after, missing = column[:, wide] + self._emitted(frame, wide), states.stop + 2 - wide.stop
+        after, skipping = (F.pad(part, (0, missing), value=-math.inf) for part in (after, after + self.skip[:, wide]))
+        moved = torch.logaddexp(torch.logaddexp(after[:, :-2], after[:, 1:-1]), skipping[:, 2:])
+        return self._placed(moved, states, frame, column)
 
-    def _within(self, frame: int, moved: Tensor, column: Tensor) -> Tensor:
-        if frame < self._shortest:
-            return moved
-        return torch.where((frame < self.lengths)[:, None], moved, column)
+    def _placed(self, moved: Tensor, states: slice, frame: Frames, column: Tensor) -> Tensor:
+        result = torch.full_like(column, -math.inf)
+        result[:, states] = moved
+        return result if frame < self._shortest else torch.where((frame < self.lengths)[:, None], result, column)

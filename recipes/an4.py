@@ -4,10 +4,17 @@ python recipes/an4.py --source ../shared/corpora/an4 --out runs/an4
 """
 
 from asr.acoustic import AcousticConfig
+from asr.augment import AugmentConfig
 from asr.cli import recipe
-from asr.trainer import TrainConfig
+from asr.trainer import OptimiserConfig, TrainConfig
 
-CONFIG = TrainConfig(acoustic=AcousticConfig(layers=3, hidden=256, intermediate=(2,)), epochs=44, batch_seconds=48.0)
+CONFIG = TrainConfig(
+    acoustic=AcousticConfig(layers=3, hidden=256, merge="concat", dropout=0.35, intermediate=(2,)),
+    augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15)),
+    optimiser=OptimiserConfig(weight_decay=0.05),
+    epochs=72,
+    batch_seconds=48.0,
+)
 
 if __name__ == "__main__":
     recipe("an4", CONFIG)
