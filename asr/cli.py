@@ -143,6 +143,8 @@ class Gradients:
     """Layers of the fresh networks."""
     hidden: int = 256
     """Units of one direction of the fresh networks."""
+    gain: float = 1.0
+    """Scales the fresh networks' recurrent matrices, whose spectral radius is about 0.58 at first."""
     seed: int = 0
     """Of the fresh networks' weights."""
 
@@ -161,7 +163,9 @@ class Gradients:
             recognisers = [(str(folder), load_model(folder)) for folder in self.model]
         else:
             shapes = [AcousticConfig(cell=cell, layers=self.layers, hidden=self.hidden) for cell in get_args(Cell)]
-            recognisers = [(f"fresh {shape.cell}", fresh(shape, cuts, seed=self.seed)) for shape in shapes]
+            recognisers = [
+                (f"fresh {shape.cell}", fresh(shape, cuts, gain=self.gain, seed=self.seed)) for shape in shapes
+            ]
         inspections = [inspect(name, recogniser, cuts, distance=self.distance) for name, recogniser in recognisers]
         save(inspections, self.out)
         Console().print(reaches(inspections))

@@ -37,11 +37,23 @@ class Inspection:
         return None if frames is None else frames * self.frame
 
 
-def fresh(acoustic: AcousticConfig, cuts: Sequence[Cut], *, seed: int) -> Recogniser:
-    """A recogniser with random weights, and features fitted to the utterances on which it will be inspected."""
+def fresh(acoustic: AcousticConfig, cuts: Sequence[Cut], *, gain: float = 1.0, seed: int = 0) -> Recogniser:
+    """A recogniser with random weights, and features fitted to the utterances on which it will be inspected.
+
+    Args:
+        acoustic: its shape.
+        cuts: the utterances.
+        gain: factor of the recurrent matrices. PyTorch draws them uniformly from -1/sqrt(H) to 1/sqrt(H), which gives a
+            spectral radius of about 1/sqrt(3).
+        seed: of the weights.
+    """
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(TokenizerConfig(), (text_of(cut) for cut in cuts))
     recogniser = Recogniser(RecogniserConfig(acoustic=acoustic), tokenizer)
+    with torch.no_grad():
+        for name, parameter in recogniser.acoustic.named_parameters():
+            if "weight_hh" in name:
+                parameter.mul_(gain)
     rate = recogniser.config.features.sample_rate
     plan = plan_batches(longest(cuts), 60.0, seed=None)
     batches = load_batches(plan, tokenizer, sample_rate=rate, loaders=0)

@@ -82,7 +82,14 @@ def _run(trainer: Trainer, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], o
     """Begin a run, or go on with it, to its end."""
     config, tokenizer, device = trainer.config, trainer.recogniser.tokenizer, trainer.recogniser.device
     checkpoint = out / "checkpoints" / "last.pt"
-    _claim(out, config, _digest(train_cuts, dev_cuts), begun=checkpoint.is_file())
+    workers = trainer.workers.count
+    before = _claim(out, config, _digest(train_cuts, dev_cuts), workers, begun=checkpoint.is_file())
+    if before != workers:
+        console.print(
+            f"{out} was begun by {before} CPU workers and goes on with {workers}: its weights will differ in their last bits "
+            f"from those of an undisturbed run; --threads {before} avoids it",
+            markup=False,
+        )
     if checkpoint.is_file():
         try:
             trainer.load_state(load_checkpoint(checkpoint))
@@ -289,10 +296,13 @@ def _digest(*splits: Sequence[Cut]) -> str:
     return digest.hexdigest()
 
 
-def _claim(out: Path, config: TrainConfig, digest: str, *, begun: bool) -> None:
+def _claim(out: Path, config: TrainConfig, digest: str, workers: int, *, begun: bool) -> int:
     """Write the run's settings; if it has begun, see first that they are those that it began with.
 
     Where a run was trained (device, loaders, checkpoint interval) may change; what decides its weights may not.
+
+    Returns:
+        The number of workers with which it began.
     """
     path = out / "config.json"
     if begun and path.is_file():
@@ -309,9 +319,11 @@ def _claim(out: Path, config: TrainConfig, digest: str, *, begun: bool) -> None:
             changed.append("the manifests hold other utterances")
         if changed:
             raise ConfigError(f"{out} holds a run with other settings ({'; '.join(changed)}); choose another --out")
+        workers = int(stored.get("workers", workers))
     with atomic(path) as temporary:
-        values = {"config": to_dict(config), "utterances_sha256": digest}
+        values = {"config": to_dict(config), "utterances_sha256": digest, "workers": workers}
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    return workers
 
 
 def _card(trainer: Trainer, train_cuts: Sequence[Cut], evaluation: Evaluation) -> str:

@@ -135,6 +135,13 @@ def test_gradients_of_fresh_networks_and_of_a_model(asr, model: Path, tmp_path: 
     assert [network["cell"] for network in described] == ["rnn", "gru", "lstm"]
     assert [len(network["layers"]) for network in described] == [4, 4, 4]
     assert (tmp_path / "fresh" / "gradients.png").stat().st_size > 10_000
+    gained = asr("gradients", dev, "--out", tmp_path / "gained", "--layers", 2, "--hidden", 8, "--gain", 2)
+    assert gained.code == 0, gained.err
+    growths = [
+        json.loads((tmp_path / name / "gradients.json").read_text())[0]["layers"][0]["growth_per_frame"]
+        for name in ("fresh", "gained")
+    ]
+    assert growths[1] > 1.2 * growths[0]
     trained = asr("gradients", dev, "--out", tmp_path / "trained", "--model", model)
     assert trained.code == 0, trained.err
     (described,) = json.loads((tmp_path / "trained" / "gradients.json").read_text())

@@ -1,9 +1,11 @@
 """The trainer: a run is a function of its settings and data, whatever kills it; and its corner cases."""
 
 import dataclasses
+import io
 import json
 import math
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,6 +183,22 @@ def test_other_settings_or_data_are_refused_and_named(finished: Path, corpus: Pa
         train(other, corpus, finished, quiet())
     with pytest.raises(ConfigError, match="hold other utterances"):
         train(SMALL, write_corpus(tmp_path, train=5, dev=2), finished, quiet())
+
+
+def test_a_run_that_goes_on_with_other_workers_says_so(finished: Path, corpus: Path, tmp_path: Path):
+    """Its sums are rounded in another order."""
+    out = tmp_path / "moved"
+    shutil.copytree(finished, out)
+    settings = json.loads((out / "config.json").read_text())
+    assert settings["workers"] == 2
+    (out / "config.json").write_text(json.dumps({**settings, "workers": 7}))
+    for _ in range(2):  # and the run's own number stays on record
+        heard = io.StringIO()
+        train(SMALL, corpus, out, Console(file=heard, width=300))
+        assert "was begun by 7 CPU workers and goes on with 2" in heard.getvalue()
+    heard = io.StringIO()
+    train(SMALL, corpus, finished, Console(file=heard, width=300))
+    assert "workers" not in heard.getvalue()
 
 
 def test_it_learns(tmp_path: Path):

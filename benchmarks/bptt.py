@@ -1,0 +1,191 @@
+"""Peak memory and time of a training step against the length of an utterance: full, truncated, recomputed and chunked BPTT.
+
+    python -m benchmarks.bptt --source ../shared/corpora/an4
+
+Utterances of a corpus are joined to one of 10 seconds, ..., 20 minutes; a step is the forward pass of a 3 x 320 model, CTC
+and the backward pass, in a process of its own, on one thread. Its memory is what the process grows by: weights and features
+are not counted. A second table has four utterances of 30 seconds; a last line one step on 60 minutes, recomputed.
+"""
+
+import json
+import resource
+import statistics
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from asr.acoustic import AcousticConfig, AcousticModel
+from asr.bptt import Bptt, Chunked, Full, Truncated
+from asr.ctc import ctc_loss
+from asr.data import load_batches, load_cuts, plan_batches, text_of
+from asr.features import FeatureConfig, LogMel
+from asr.files import atomic
+from asr.prepare import prepare
+from asr.recurrent import Cell
+from asr.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
+from asr.units import Seconds
+
+MODES: dict[str, Bptt] = {  # segments of 2 s; chunks of 0.64 s with 0.32 s of lookahead
+    "full": Full(),
+    "truncated": Truncated(50),
+    "recomputed": Truncated(50, recompute=True),
+    "chunked": Chunked(16, 8),
+}
+CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
+WARM_UP = 500  # input frames
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Options of the benchmark."""
+
+    source: Path | None = None
+    """The corpus's folder; without it, it is downloaded."""
+    corpus: str = "an4"
+    """Whose utterances are joined."""
+    lengths: tuple[Seconds, ...] = (10, 30, 60, 300, 1200)
+    """Of the joined utterances."""
+    longest: Seconds = 3600
+    """Of the one that is only recomputed, with LSTM; 0 leaves it out."""
+    out: Path = Path("runs/bptt")
+    """Folder for bptt.json and bptt.png."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One step."""
+
+    cell: Cell
+    mode: str
+    batch: int
+    length: Seconds
+    seconds: float
+    megabytes: float
+
+
+def measure(cell: Cell, mode: str, batch: int, length: Seconds, example: Path, num_tokens: int) -> Measured:
+    """Take steps in this process, which is new: one on a few seconds to warm up, then the one that counts, or three if short."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = AcousticConfig(cell=cell, layers=3, hidden=320, merge="concat")
+    model = AcousticModel(config, num_features=FeatureConfig().num_mels, num_tokens=num_tokens)
+    stored = torch.load(example, weights_only=True)
+    log_mel, tokens = (stored[name].repeat(batch, 1, 1)[:batch] for name in ("log_mel", "tokens"))
+    tokens = tokens[:, 0]
+    step(model, log_mel[:, :WARM_UP], tokens[:, :1], MODES[mode])
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    times = [step(model, log_mel, tokens, MODES[mode]) for _ in range(3 if length * batch <= 120 else 1)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Measured(cell, mode, batch, length, statistics.median(times), (peak - before) / 2**20)
+
+
+def step(model: AcousticModel, log_mel: Tensor, tokens: Tensor, bptt: Bptt) -> Seconds:
+    """Forward, CTC, backward."""
+    started = time.perf_counter()
+    model.zero_grad(set_to_none=True)
+    lengths = torch.full((len(log_mel),), log_mel.shape[1])
+    emissions = model(log_mel, lengths, bptt, generator=torch.Generator().manual_seed(0))
+    num_tokens = torch.full((len(tokens),), tokens.shape[1])
+    ctc_loss(emissions.log_probs, emissions.lengths, tokens, num_tokens).values.sum().backward()
+    return time.perf_counter() - started
+
+
+def examples(arguments: Arguments, lengths: list[Seconds], folder: Path) -> tuple[dict[Seconds, Path], Tokenizer]:
+    """Join utterances to each of some lengths; files that hold log-mel frames, (1, T, M), and tokens, (1, 1, U)."""
+    prepare(arguments.corpus, folder, source=arguments.source, check="header")
+    cuts = load_cuts(folder / "train.jsonl.gz")
+    tokenizer = train_tokenizer(TokenizerConfig(), map(text_of, cuts))
+    features, rate = LogMel(FeatureConfig()), FeatureConfig().sample_rate
+    frames, tokens, seconds = [], [], []
+    plan = plan_batches(cuts, 1.0, seed=0)  # one utterance a batch
+    while sum(seconds) < max(lengths):  # a small corpus is read again
+        for batch in load_batches(plan, tokenizer, sample_rate=rate, loaders=1):
+            log_mel, _ = features(batch.waveforms, batch.num_samples)
+            frames.append(log_mel)
+            tokens.append(batch.tokens[0])
+            seconds.append(float(batch.num_samples) / rate)
+            if sum(seconds) >= max(lengths):
+                break
+    paths = {}
+    for length in lengths:
+        count = next(n for n in range(1, len(seconds) + 1) if sum(seconds[:n]) >= length)
+        paths[length] = folder / f"{length:g}.pt"
+        joined = torch.cat(frames[:count], dim=1)[:, : round(length * 100)].clone()
+        kept = max(1, round(sum(len(part) for part in tokens[:count]) * length / sum(seconds[:count])))
+        torch.save({"log_mel": joined, "tokens": torch.cat(tokens[:count])[None, None, :kept].clone()}, paths[length])
+    return paths, tokenizer
+
+
+def table(title: str, measured: list[Measured]) -> Table:
+    """Memory and time of each mode, and their ratios to full BPTT."""
+    shown = Table(title=title, title_justify="left")
+    for heading in ("cell", "length s", "mode", "memory MB", "of full", "step s", "of full"):
+        shown.add_column(heading, justify="left" if heading in ("cell", "mode") else "right")
+    for m in measured:
+        (full,) = (o for o in measured if (o.cell, o.length, o.mode) == (m.cell, m.length, "full"))
+        ratios = f"{m.megabytes / full.megabytes:.2f}", f"{m.seconds / full.seconds:.2f}"
+        shown.add_row(m.cell, f"{m.length:g}", m.mode, f"{m.megabytes:,.0f}", ratios[0], f"{m.seconds:.2f}", ratios[1])
+    return shown
+
+
+def draw(measured: list[Measured], path: Path) -> None:
+    """Memory and time against length, one panel a cell."""
+    import matplotlib.figure
+
+    figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
+    panels = figure.subplots(2, len(CELLS), sharex=True, sharey="row")
+    for column, cell in enumerate(CELLS):
+        for mode in MODES:
+            points = [m for m in measured if (m.cell, m.mode) == (cell, mode)]
+            lengths = [m.length / 60 for m in points]
+            panels[0, column].plot(lengths, [m.megabytes for m in points], "o-", label=mode)
+            panels[1, column].plot(lengths, [m.seconds / m.length for m in points], "o-", label=mode)
+        panels[0, column].set(title=cell, xscale="log", yscale="log")
+        panels[1, column].set(xlabel="minutes of audio in one utterance", ylim=(0, None))
+        for row in (0, 1):
+            panels[row, column].grid(alpha=0.3)
+    panels[0, 0].set_ylabel("memory of a step, MB")
+    panels[1, 0].set_ylabel("seconds for a second of audio, one core")
+    panels[0, 0].legend()
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def main(arguments: Arguments) -> None:
+    """Measure one step after another, each in a process of its own."""
+    console = Console()
+    joined: list[Measured] = []
+    four: list[Measured] = []
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = sorted({*arguments.lengths, 30.0, *([arguments.longest] if arguments.longest else [])})
+        paths, tokenizer = examples(arguments, wanted, Path(folder))
+
+        def measured(cell: Cell, mode: str, batch: int, length: Seconds) -> Measured:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                found = pool.submit(measure, cell, mode, batch, length, paths[length], tokenizer.size).result()
+            console.print(f"{cell} {mode} {batch} x {length:g} s: {found.megabytes:,.0f} MB, {found.seconds:.2f} s")
+            return found
+
+        for cell in CELLS:
+            for length in arguments.lengths:
+                joined += [measured(cell, mode, 1, length) for mode in MODES]
+            four += [measured(cell, mode, 4, 30.0) for mode in MODES]
+        console.print(table("one utterance", joined), table("four utterances of 30 s", four))
+        longest = [measured("lstm", "recomputed", 1, arguments.longest)] if arguments.longest else []
+    with atomic(arguments.out / "bptt.json") as path:
+        path.write_text(json.dumps([vars(m) for m in (*joined, *four, *longest)], indent=1) + "\n", encoding="utf-8")
+    draw(joined, arguments.out / "bptt.png")
+    console.print(arguments.out / "bptt.png")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments, description=__doc__))
