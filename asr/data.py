@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import zlib
 from collections import Counter
@@ -186,6 +187,11 @@ class BatchDataset(Dataset["Batch | DataError"]):
         return collate([cut.id for cut in cuts], [text_of(cut) for cut in cuts], waveforms, self.tokenizer)
 
 
+def _give_way(_loader: int) -> None:
+    """Take the lowest priority."""
+    os.nice(19)
+
+
 def load_batches(
     batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, *, sample_rate: int, loaders: int
 ) -> Iterator[Batch]:
@@ -195,13 +201,20 @@ def load_batches(
         batches: from `plan_batches`.
         tokenizer: for the targets.
         sample_rate: of the waveforms, in Hz.
-        loaders: background processes; 0 loads in this one. Each uses one thread.
+        loaders: background processes; 0 loads in this one. Each uses one thread, when nothing else wants the core:
+            every step ends with its slowest worker, so a loader that took its turn would hold up all of them.
 
     Raises:
         DataError: if audio cannot be read; names the utterance.
     """
     dataset = BatchDataset(batches, tokenizer, sample_rate)
-    loader = DataLoader(dataset, batch_size=None, num_workers=loaders, prefetch_factor=4 if loaders else None)
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        num_workers=loaders,
+        prefetch_factor=4 if loaders else None,
+        worker_init_fn=_give_way if loaders else None,
+    )
     batches_loaded = iter(loader)
     while True:
         try:

@@ -12,7 +12,7 @@ CONFIG = TrainConfig(
     acoustic=AcousticConfig(layers=3, hidden=256, merge="concat", dropout=0.35, intermediate=(2,)),
     augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15)),
     optimiser=OptimiserConfig(weight_decay=0.05),
-    epochs=72,
+    epochs=60,
     batch_seconds=48.0,
 )
 
