@@ -17,6 +17,7 @@ direction is cut at its own hand-overs, while a frame's gradient with respect to
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import torch
@@ -46,19 +47,27 @@ class Truncated:
     """Gradients reach to the start of a segment of `segment` frames, in the order in which the direction reads.
 
     The first segment begins where the direction begins to read: at the first frame forwards, at the last valid frame
-    backwards. So an utterance's cuts do not depend on its padding or its batch. The last segment is the shorter one.
+    backwards. So an utterance's cuts do not depend on its padding or its batch. The last segment may be shorter.
 
     Raises:
-        ConfigError: if `segment` is below one frame.
+        ConfigError: if `segment` is below one frame, or `offset` not below `segment`.
     """
 
     segment: Frames
     recompute: bool = False
     """Keep no gates in the forward pass: less memory, and one more forward pass of the recurrence."""
+    offset: Frames = 0
+    """Frames by which the first segment is shorter: drawn anew for each step, cuts do not always fall on the same frames."""
 
     def __post_init__(self) -> None:
         if self.segment < 1:
             raise ConfigError(f"a BPTT segment has at least one frame, got {self.segment}")
+        if not 0 <= self.offset < self.segment:
+            raise ConfigError(f"a BPTT offset lies in 0 to {self.segment - 1} frames, got {self.offset}")
+
+    def starts(self, frames: Frames) -> list[Frames]:
+        """Where segments begin, of utterances of so many frames."""
+        return [0, *range(self.segment - self.offset, frames, self.segment)]
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,6 @@ class Chunked:
 
 Bptt: TypeAlias = Full | Truncated | Chunked
 
-
 Step: TypeAlias = Callable[[Tensor, "Tensor | None", State], "tuple[Tensor, State]"]
 """One direction of a layer over a stretch of its inputs: frames (B, T, F) in reading order, what dropout keeps of them,
 the state handed on -> outputs (B, T, H), the state reached.
@@ -104,12 +112,13 @@ def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Full | Truncated) -> Tensor:
     Returns:
         (B, T, H): equal in both modes, to rounding.
     """
-    if isinstance(bptt, Full) or inputs.shape[1] <= bptt.segment:
+    starts = [0] if isinstance(bptt, Full) else bptt.starts(inputs.shape[1])
+    if len(starts) == 1:
         outputs: Tensor = rnn(inputs)[0]
         return outputs
     state: State = None
     segments = []
-    for segment in torch.split(inputs, bptt.segment, dim=1):
+    for segment in torch.tensor_split(inputs, starts[1:], dim=1):
         output, state = rnn(segment, state)
         state = each(Tensor.detach, state)
         segments.append(output)
@@ -117,9 +126,9 @@ def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Full | Truncated) -> Tensor:
 
 
 def unroll_recomputed(
-    step: Step, inputs: Tensor, reading: Tensor | None, kept: Tensor | None, weights: Sequence[Tensor], segment: Frames
+    step: Step, inputs: Tensor, reading: Tensor | None, kept: Tensor | None, weights: Sequence[Tensor], bptt: Truncated
 ) -> Tensor:
-    """Run one direction of one layer as `Truncated(segment)` does, keeping its inputs and boundary states but no gates.
+    """Run one direction of one layer, keeping its inputs and boundary states but no gates.
 
     Args:
         step: the direction, and whatever it does to a frame before it is read.
@@ -127,12 +136,12 @@ def unroll_recomputed(
         reading: (B, T), the frame that is read at each step, an involution; None reads from the first to the last.
         kept: (B, T, F), bool, what dropout keeps of the inputs; handed to `step`.
         weights: all that `step` is differentiated by.
-        segment: length of a segment, in frames.
+        bptt: where gradients stop.
 
     Returns:
         (B, T, H) in reading order.
     """
-    outputs: Tensor = _Recomputed.apply(step, reading, kept, segment, inputs, *weights)
+    outputs: Tensor = _Recomputed.apply(step, reading, kept, bptt, inputs, *weights)
     return outputs
 
 
@@ -143,19 +152,19 @@ class _Recomputed(torch.autograd.Function):
         step: Step,
         reading: Tensor | None,
         kept: Tensor | None,
-        segment: Frames,
+        bptt: Truncated,
         inputs: Tensor,
         *weights: Tensor,
     ) -> Tensor:
         state: State = None
         states, outputs = [], []
-        for start in range(0, inputs.shape[1], segment):
-            stretch = slice(start, start + segment)
+        for start, stop in pairwise([*bptt.starts(inputs.shape[1]), inputs.shape[1]]):
+            stretch = slice(start, stop)
             states.append(state)
             output, state = step(_read(inputs, reading, stretch), _read(kept, reading, stretch), state)
             outputs.append(output)
         device = inputs.device.type
-        ctx.step, ctx.segment, ctx.states = step, segment, states
+        ctx.step, ctx.bptt, ctx.states = step, bptt, states
         ctx.autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
         ctx.save_for_backward(inputs, reading, kept, *weights)
         return torch.cat(outputs, dim=1)
@@ -164,14 +173,19 @@ class _Recomputed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs, reading, kept, *weights = ctx.saved_tensors
-        segment, (enabled, dtype) = ctx.segment, ctx.autocast
+        segment, (enabled, dtype) = ctx.bptt.segment, ctx.autocast
         trained = [weight for weight in weights if weight.requires_grad]
         sums = [torch.zeros_like(weight) for weight in trained]
         to_inputs = torch.empty_like(inputs)
-        at_once = max(1, ROWS // len(inputs))
-        for first in range(0, len(ctx.states), at_once):
-            states = ctx.states[first : first + at_once]
-            stretch = slice(first * segment, min((first + len(states)) * segment, inputs.shape[1]))
+        borders = [*ctx.bptt.starts(inputs.shape[1]), inputs.shape[1]]
+        count, at_once = len(ctx.states), max(1, ROWS // len(inputs))
+        groups = [
+            0,
+            *range(1 if ctx.bptt.offset else at_once, count, at_once),
+            count,
+        ]  # a shorter first segment is alone
+        for first, last in pairwise(groups):
+            states, stretch = ctx.states[first:last], slice(borders[first], borders[last])
             rows = _fold(_read(inputs, reading, stretch), segment).requires_grad_()
             masks = None if kept is None else _fold(_read(kept, reading, stretch), segment)
             with torch.enable_grad(), torch.autocast(inputs.device.type, dtype, enabled=enabled):

@@ -118,7 +118,7 @@ class RecurrentLayer(nn.Module):
                     order,
                     kept,
                     [*self.norm.parameters(), *rnn.parameters()],
-                    bptt.segment,
+                    bptt,
                 )
                 for rnn, order in zip(self.rnns, orders, strict=False)
             ]

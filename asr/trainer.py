@@ -37,6 +37,8 @@ class BpttConfig:
     """Over the whole utterance; at most over a segment; or over chunks, for a model that then also hears live speech so."""
     segment: Seconds = 2.0
     """Length of a segment."""
+    random_cuts: bool = False
+    """Draw for each step how long the first segment is, so that cuts do not always fall on the same frames."""
     recompute: bool = False
     """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
     chunk: Seconds = 0.64
@@ -317,8 +319,11 @@ class Trainer:
         log_mel, lengths = self.recogniser.features(shard.waveforms, shard.num_samples)
         frame_rate = 1 / config.features.hop
         log_mel = spec_augment(log_mel, lengths, config.augment, frames_per_second=frame_rate, generator=masks)
+        bptt = self.bptt
+        if isinstance(bptt, Truncated) and config.bptt.random_cuts:
+            bptt = dataclasses.replace(bptt, offset=int(torch.randint(bptt.segment, (), generator=masks)))
         with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
-            emissions = self.recogniser.acoustic(log_mel, lengths, self.bptt, generator=dropout)
+            emissions = self.recogniser.acoustic(log_mel, lengths, bptt, generator=dropout)
         final = ctc_loss(emissions.log_probs, emissions.lengths, shard.tokens, shard.num_tokens)
         loss = final.values.sum()
         objective = loss

@@ -10,9 +10,9 @@ whose start the carried state is detached.
 import torch
 
 
-def cuts_every(segment, frames):
-    """Cuts of segments of `segment` frames, the first of which begins at the first frame read."""
-    return set(range(segment, frames, segment))
+def cuts_every(segment, frames, offset=0):
+    """Cuts of segments of `segment` frames, the first of which begins at the first frame read and is `offset` shorter."""
+    return set(range(segment - offset, frames, segment))
 
 
 def rnn_step(frame, state, w_ih, w_hh, b_ih, b_hh):

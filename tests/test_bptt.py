@@ -78,11 +78,13 @@ def farthest(some, others):
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-@pytest.mark.parametrize("segment", [1, 3, T - 1])
-def test_gradients_of_ctc_equal_a_hand_unrolled_reference_with_the_same_cuts(cell, stack, log_mel, segment, recompute):
+@pytest.mark.parametrize(("segment", "offset"), [(1, 0), (3, 0), (3, 1), (3, 2), (T - 1, 0), (T + 2, T - 1)])
+def test_gradients_of_ctc_equal_a_hand_unrolled_reference_with_the_same_cuts(
+    cell, stack, log_mel, segment, offset, recompute
+):
     model = build(cell, stack)
-    found = gradients_under_test(model, log_mel, Truncated(segment, recompute))
-    expected = gradients_by_hand(model, log_mel, lambda frames: reference.cuts_every(segment, frames))
+    found = gradients_under_test(model, log_mel, Truncated(segment, recompute, offset))
+    expected = gradients_by_hand(model, log_mel, lambda frames: reference.cuts_every(segment, frames, offset))
     assert farthest(found, expected) < 1e-9
 
 
@@ -182,6 +184,12 @@ def test_a_segment_without_frames_is_refused(segment):
         Truncated(segment)
 
 
+@pytest.mark.parametrize("offset", [-1, 3, 4])
+def test_an_offset_of_a_whole_segment_is_refused(offset):
+    with pytest.raises(ConfigError, match=rf"offset lies in 0 to 2 frames, got {offset}$"):
+        Truncated(3, offset=offset)
+
+
 def trained_gradients(model, log_mel, bptt, seed=3):
     """In training, with dropout between layers whose masks come from a seed."""
     emissions = model.train()(log_mel, LENGTHS, bptt, generator=torch.Generator().manual_seed(seed))
@@ -190,16 +198,18 @@ def trained_gradients(model, log_mel, bptt, seed=3):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
-@pytest.mark.parametrize("rows", [1, 3, 4, 64])
-def test_recomputation_changes_no_value_and_no_gradient(cell, stack, log_mel, dtype, tolerance, rows, monkeypatch):
+@pytest.mark.parametrize(("rows", "offset"), [(1, 0), (3, 1), (6, 1), (6, 0), (64, 0), (64, 1)])
+def test_recomputation_changes_no_value_and_no_gradient(
+    cell, stack, log_mel, dtype, tolerance, rows, offset, monkeypatch
+):
     """However many segments are recomputed at once, and with the dropout masks of the forward pass."""
     monkeypatch.setattr(asr.bptt, "ROWS", rows)
     model, log_mel = build(cell, stack, dropout=0.4).to(dtype), log_mel.to(dtype)
-    kept, expected = trained_gradients(model, log_mel, Truncated(2))
-    values, found = trained_gradients(model, log_mel, Truncated(2, recompute=True))
+    kept, expected = trained_gradients(model, log_mel, Truncated(2, False, offset))
+    values, found = trained_gradients(model, log_mel, Truncated(2, True, offset))
     torch.testing.assert_close(values, kept, rtol=0, atol=tolerance / 100)
     assert farthest(found, expected) < tolerance
-    assert farthest(trained_gradients(model, log_mel, Truncated(2), seed=4)[1], expected) > 1e-3
+    assert farthest(trained_gradients(model, log_mel, Truncated(2, False, offset), seed=4)[1], expected) > 1e-3
 
 
 def test_recomputation_leaves_frozen_weights_alone(log_mel):
@@ -244,3 +254,22 @@ def kept_bytes(model, frames, bptt):
         emissions = model(log_mel, torch.tensor([frames, frames]), bptt)
     assert emissions.log_probs.requires_grad
     return sum(storages.values())
+
+
+def test_recomputation_keeps_a_layers_inputs_and_no_gates(cell):
+    """For each frame more: an input of each layer and a mask of one byte a feature; truncation alone keeps gates too."""
+    torch.manual_seed(0)
+    config = AcousticConfig(subsampling=2, channels=2, cell=cell, layers=3, hidden=32, dropout=0.3, merge="sum")
+    model = AcousticModel(config, num_features=4, num_tokens=4).double()
+    grown = {
+        bptt: kept_bytes(model, 640, bptt) - kept_bytes(model, 320, bptt)
+        for bptt in (Truncated(10), Truncated(10, recompute=True))
+    }
+    frames = 2 * 160  # more output frames, of two utterances
+    layer = 32 * (8 + 1)  # of float64 and bool
+    reading = 8  # the order in which the backward direction reads
+    top = 32 * (8 + 8 + 1) + 4 * 8 + 2 * 8  # the output's mask, norm and linear layer, log-probs, and what a norm keeps
+    boundary = 3 * 2 * 2 * 32 * 8 / 10 * (2 if cell == "lstm" else 1)
+    inputs = 2 * 4 * 8
+    assert grown[Truncated(10, True)] <= 1.1 * frames * (3 * (layer + 2 * reading) + top + boundary + inputs)
+    assert grown[Truncated(10)] > 2 * grown[Truncated(10, True)]

@@ -249,6 +249,20 @@ def test_a_model_trained_in_chunks_is_evaluated_in_chunks(corpus: Path, tmp_path
     assert (emissions.log_probs - full).abs().max() > 1e-3
 
 
+def test_random_cuts_differ_from_step_to_step_and_are_repeated_exactly():
+    """Without dropout and masks, only the cuts tell two steps at the same weights apart."""
+    norms = {}
+    for random_cuts in (False, True):
+        subject = trainer(dataclasses.replace(PLAIN, bptt=BpttConfig(segment=0.2, random_cuts=random_cuts)))
+        for step in (0, 1, 2, 0):
+            subject.position.step = step
+            result = subject.step([batch(["abc abc", "b"])], learning_rate=0.0)
+            norms.setdefault(random_cuts, []).append(result.gradient_norm)
+    assert len(set(norms[False])) == 1
+    assert len(set(norms[True])) == 3
+    assert norms[True][0] == norms[True][3]
+
+
 def test_recomputation_changes_nothing_in_a_step():
     steps = []
     for recompute in (False, True):
