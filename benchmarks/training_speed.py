@@ -3,9 +3,8 @@
     python -m benchmarks.training_speed --source ../shared/corpora/an4
 
 The recipe's rate counts everything but dev evaluation: reading, speed perturbation, features, masks, BPTT, CTC,
-clipping, AdamW, averaging. The bare loop only runs forward and backward passes of 3 x 256 concatenated BLSTM layers
-(4.2 M parameters; the recipe adds the directions, and has 3.3 M) on random numbers with PyTorch's own threads. The two
-alternate, so that a noisy neighbour meets both.
+clipping, AdamW, averaging. The bare loop only runs forward and backward passes of 3 x 256 concatenated BLSTM layers, as
+the recipe has them, on random numbers with PyTorch's own threads. The two alternate, so that a noisy neighbour meets both.
 """
 
 import os
