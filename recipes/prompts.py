@@ -2,7 +2,7 @@
 
     python recipes/prompts.py --language it --out runs/prompts-it
 
-Sized for the demo: about four minutes of training on two cores. More `--epochs` lower the error.
+Sized for the demo: two to five minutes of training on two cores. More `--epochs` lower the error.
 """
 
 from asr.acoustic import AcousticConfig
