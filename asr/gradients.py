@@ -90,7 +90,7 @@ def inspect(
     enough = lengths > recogniser.config.acoustic.subsampling
     if not enough.any():
         raise DataError(f"no utterance is longer than an output frame ({1000 * frame:.0f} ms); take longer ones")
-    frames = max(1, round(distance / frame))
+    frames = recogniser.config.frames(distance)
     reaches = measure_reach(recogniser.acoustic, log_mel[enough], lengths[enough], distance=frames, probes=probes)
     return Inspection(name, recogniser.config.acoustic.cell, frame, reaches)
 

@@ -11,7 +11,7 @@ from asr.acoustic import AcousticConfig, AcousticModel, Emissions
 from asr.bptt import Chunked, Full
 from asr.features import FeatureConfig, LogMel
 from asr.tokenizer import Tokenizer
-from asr.units import Seconds
+from asr.units import Frames, Seconds
 
 ACOUSTIC = "acoustic."
 """Prefix of the acoustic model's tensors on disk."""
@@ -32,6 +32,10 @@ class RecogniserConfig:
     def frame(self) -> Seconds:
         """Time from one output frame to the next."""
         return self.features.hop * self.acoustic.subsampling
+
+    def frames(self, seconds: Seconds, *, least: Frames = 1) -> Frames:
+        """Round a time to the nearest output frame, and up to at least so many."""
+        return max(least, round(seconds / self.frame))
 
 
 class Recogniser:
@@ -57,8 +61,10 @@ class Recogniser:
     @property
     def reading(self) -> Full | Chunked:
         """How an utterance is read: whole, or in chunks."""
-        chunk, lookahead, frame = self.config.chunk, self.config.lookahead, self.config.frame
-        return Full() if chunk is None else Chunked(max(1, round(chunk / frame)), round(lookahead / frame))
+        config = self.config
+        if config.chunk is None:
+            return Full()
+        return Chunked(config.frames(config.chunk), config.frames(config.lookahead, least=0))
 
     @property
     def latency(self) -> Seconds:

@@ -229,8 +229,7 @@ class Trainer:
         self.position = Position()
         self.bptt: Bptt = recogniser.reading
         if config.bptt.mode == "truncated":
-            segment = max(1, round(config.bptt.segment / recogniser.config.frame))
-            self.bptt = Truncated(segment, config.bptt.recompute)
+            self.bptt = Truncated(recogniser.config.frames(config.bptt.segment), config.bptt.recompute)
         names, self.parameters = map(list, zip(*recogniser.acoustic.named_parameters(), strict=True))
         self._parts = [_part(name) for name in names]
         matrices = [p for p in self.parameters if p.ndim > 1]
