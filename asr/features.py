@@ -81,14 +81,9 @@ class LogMel(nn.Module):
         super().__init__()
         self.window = config.window_samples
         self.hop = config.hop_samples
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            config.sample_rate,
-            n_fft=self.window,
-            hop_length=self.hop,
-            n_mels=config.num_mels,
-            center=False,
-            norm="slaney",
-            mel_scale="slaney",
+        self.spectrum = torchaudio.transforms.Spectrogram(self.window, hop_length=self.hop, power=None, center=False)
+        self.mel = torchaudio.transforms.MelScale(
+            config.num_mels, config.sample_rate, n_stft=self.window // 2 + 1, norm="slaney", mel_scale="slaney"
         )
         self.register_buffer("mean", torch.zeros(config.num_mels))
         self.register_buffer("deviation", torch.ones(config.num_mels))
@@ -124,7 +119,8 @@ class LogMel(nn.Module):
     def _relative(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel energy less the utterance's loudest, (B, T, M) in [-80 dB, 0], and which frames are valid, (B, T)."""
         lengths = torch.where(num_samples < self.window, 0, (num_samples - self.window) // self.hop + 1)
-        energy = self.mel(F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1])))).transpose(1, 2)
+        spectrum = self.spectrum(F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1]))))
+        energy = self.mel((spectrum * spectrum.conj()).real).transpose(1, 2)
         valid = torch.arange(energy.shape[1], device=energy.device) < lengths[:, None]
         loudest = (energy * valid.unsqueeze(-1)).amax(dim=(1, 2), keepdim=True).clamp(min=SILENCE)
         return (energy / loudest).clamp(min=DYNAMIC_RANGE).log(), valid

@@ -267,13 +267,13 @@ class Trainer:
         total, *others = self._gradients
         for gradients in others:
             torch._foreach_add_(total, gradients)
-        torch._foreach_div_(total, float(num_tokens))
         for parameter, gradient in zip(self.parameters, total, strict=True):
             parameter.grad = gradient
         self.scaler.unscale_(self.optimiser)
-        norms = torch.stack(torch._foreach_norm(total))
+        norms = torch.stack(torch._foreach_norm(total)) / num_tokens
         norm = norms.norm()
-        nn.utils.clip_grads_with_norm_(self.parameters, self.config.optimiser.clip, norm)
+        # Mean over the tokens and clipping by norm are one factor.
+        torch._foreach_mul_(total, min(1.0, self.config.optimiser.clip / (float(norm) + 1e-6)) / num_tokens)
         if self.config.optimiser.clip_value is not None:
             nn.utils.clip_grad_value_(self.parameters, self.config.optimiser.clip_value)
         loss = sum(result.loss for result in results) / num_tokens
