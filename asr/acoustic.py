@@ -91,6 +91,8 @@ class Emissions:
     """(B,), valid frames."""
     intermediate: tuple[Tensor, ...]
     """As `log_probs`, one for each intermediate layer, from the bottom."""
+    states: Tensor | None = None
+    """As `AcousticModel.initial_states`, of the utterances' ends, if it was given where to begin."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,13 @@ class AcousticModel(nn.Module):
         self.output = nn.Linear(size, num_tokens)
 
     def forward(
-        self, log_mel: Tensor, lengths: Tensor, bptt: Bptt, *, generator: torch.Generator | None = None
+        self,
+        log_mel: Tensor,
+        lengths: Tensor,
+        bptt: Bptt,
+        *,
+        generator: torch.Generator | None = None,
+        states: Tensor | None = None,
     ) -> Emissions:
         """Score a batch.
 
@@ -138,6 +146,7 @@ class AcousticModel(nn.Module):
             lengths: (B,), valid frames, each at least 1.
             bptt: where gradients stop.
             generator: source of the dropout masks in training; None uses PyTorch's default one.
+            states: where the forward direction begins, as in `initial_states`; None for zeros. Not with `Chunked`.
         """
         if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
             hidden, lengths = self.subsample.recomputed(log_mel, lengths)
@@ -146,10 +155,15 @@ class AcousticModel(nn.Module):
         if isinstance(bptt, Chunked):
             *lower, top = self._in_chunks(hidden, lengths, bptt, generator)
         else:
-            *lower, top = self._whole(hidden, lengths, bptt, generator)
+            (*lower, top), states = self._whole(hidden, lengths, bptt, generator, states)
         if self.training and (share := self.config.dropout):
             top = drop(top, dropout_mask(top, share, generator), share)
-        return Emissions(self._read_out(top), lengths, tuple(map(self._read_out, lower)))
+        return Emissions(self._read_out(top), lengths, tuple(map(self._read_out, lower)), states)
+
+    def initial_states(self, batch: int) -> Tensor:
+        """(layers, 1 or 2, B, H): h, and an LSTM's c, from which each layer's forward direction begins a recording: zeros."""
+        parts = 2 if self.config.cell == "lstm" else 1
+        return self.output.weight.new_zeros(len(self.layers), parts, batch, self.config.hidden)
 
     @torch.no_grad()
     def step(
@@ -188,14 +202,21 @@ class AcousticModel(nn.Module):
         return torch.cat(log_probs, dim=1), Stream(buffered[:, (spent - dropped) * factor :], spent, position, states)
 
     def _whole(
-        self, hidden: Tensor, lengths: Tensor, bptt: Full | Truncated, generator: torch.Generator | None
-    ) -> list[Tensor]:
-        """What the intermediate layers and the last one give, (B, T, D)."""
-        outputs = []
-        for layer in self.layers:
-            hidden = layer(hidden, lengths, bptt, generator)
+        self,
+        hidden: Tensor,
+        lengths: Tensor,
+        bptt: Full | Truncated,
+        generator: torch.Generator | None,
+        states: Tensor | None,
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """What the intermediate layers and the last one give, (B, T, D), and the states that are reached."""
+        outputs, reached = [], []
+        for number, layer in enumerate(self.layers):
+            state = None if states is None else _state(states[number])
+            hidden, state = layer(hidden, lengths, bptt, generator, state)
             outputs.append(hidden)
-        return self._to_read(outputs)
+            reached.append(state)
+        return self._to_read(outputs), None if states is None else torch.stack([_parts(state) for state in reached])
 
     def _in_chunks(
         self, hidden: Tensor, lengths: Tensor, bptt: Chunked, generator: torch.Generator | None
@@ -253,10 +274,16 @@ class Block(nn.Module):
         self.residual = config.residual and self.output_size == input_size
 
     def forward(
-        self, inputs: Tensor, lengths: Tensor, bptt: Full | Truncated, generator: torch.Generator | None
-    ) -> Tensor:
-        """(B, T, input_size), (B,) -> (B, T, output_size)."""
-        return self._finish(inputs, self.recurrent(inputs, lengths, bptt, generator))
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        bptt: Full | Truncated,
+        generator: torch.Generator | None,
+        state: State,
+    ) -> tuple[Tensor, State]:
+        """As `RecurrentLayer.forward`."""
+        outputs, state = self.recurrent(inputs, lengths, bptt, generator, state)
+        return self._finish(inputs, outputs), state
 
     def window(
         self, inputs: Tensor, lengths: Tensor, chunk: Frames, state: State, generator: torch.Generator | None
@@ -318,6 +345,16 @@ class Subsampling(nn.Module):
         inputs = log_mel[:, first * self.factor : (stop + CONTEXT) * self.factor]
         hidden, _ = self.forward(inputs, (lengths - first * self.factor).clamp(0, inputs.shape[1]))
         return hidden[:, start - first : stop - first]
+
+
+def _state(parts: Tensor) -> State:
+    """(1 or 2, B, H) -> h, or h and c."""
+    return parts if len(parts) == 1 else (parts[:1], parts[1:])
+
+
+def _parts(state: State) -> Tensor:
+    """The other way."""
+    return torch.cat(state) if isinstance(state, tuple) else torch.as_tensor(state)
 
 
 def _padding(frames: Frames, lengths: Tensor) -> Tensor:

@@ -101,22 +101,22 @@ the state handed on -> outputs (B, T, H), the state reached.
 """
 
 
-def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Full | Truncated) -> Tensor:
-    """Run one direction of one layer over its inputs, from a zero state.
+def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Full | Truncated, state: State = None) -> Tensor:
+    """Run one direction of one layer over its inputs.
 
     Args:
         rnn: a unidirectional single-layer `nn.RNN`, `nn.GRU` or `nn.LSTM` with `batch_first`.
         inputs: (B, T, F) in reading order, padding last.
         bptt: where gradients stop.
+        state: where it begins.
 
     Returns:
         (B, T, H): equal in both modes, to rounding.
     """
     starts = [0] if isinstance(bptt, Full) else bptt.starts(inputs.shape[1])
     if len(starts) == 1:
-        outputs: Tensor = rnn(inputs)[0]
+        outputs: Tensor = rnn(inputs, state)[0]
         return outputs
-    state: State = None
     segments = []
     for segment in torch.tensor_split(inputs, starts[1:], dim=1):
         output, state = rnn(segment, state)
@@ -126,7 +126,13 @@ def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Full | Truncated) -> Tensor:
 
 
 def unroll_recomputed(
-    step: Step, inputs: Tensor, reading: Tensor | None, kept: Tensor | None, weights: Sequence[Tensor], bptt: Truncated
+    step: Step,
+    inputs: Tensor,
+    reading: Tensor | None,
+    kept: Tensor | None,
+    weights: Sequence[Tensor],
+    bptt: Truncated,
+    state: State = None,
 ) -> Tensor:
     """Run one direction of one layer, keeping its inputs and boundary states but no gates.
 
@@ -137,11 +143,12 @@ def unroll_recomputed(
         kept: (B, T, F), bool, what dropout keeps of the inputs; handed to `step`.
         weights: all that `step` is differentiated by.
         bptt: where gradients stop.
+        state: where it begins.
 
     Returns:
         (B, T, H) in reading order.
     """
-    outputs: Tensor = _Recomputed.apply(step, reading, kept, bptt, inputs, *weights)
+    outputs: Tensor = _Recomputed.apply(step, reading, kept, bptt, state, inputs, *weights)
     return outputs
 
 
@@ -153,10 +160,10 @@ class _Recomputed(torch.autograd.Function):
         reading: Tensor | None,
         kept: Tensor | None,
         bptt: Truncated,
+        state: State,
         inputs: Tensor,
         *weights: Tensor,
     ) -> Tensor:
-        state: State = None
         states, outputs = [], []
         for start, stop in pairwise([*bptt.starts(inputs.shape[1]), inputs.shape[1]]):
             stretch = slice(start, stop)
@@ -198,7 +205,18 @@ class _Recomputed(torch.autograd.Function):
                 to_inputs.view(-1, inputs.shape[2])[_rows(reading[:, stretch], inputs)] = to_stretch.flatten(0, 1)
             torch._foreach_add_(sums, found[1:])
         ours = iter(sums)
-        return (None, None, None, None, to_inputs, *(next(ours) if w.requires_grad else None for w in weights))
+        return (None, None, None, None, None, to_inputs, *(next(ours) if w.requires_grad else None for w in weights))
+
+
+def state_after(rnn: nn.RNNBase, inputs: Tensor, lengths: Tensor, state: State) -> State:
+    """The state that a direction has reached at the end of each sequence, (B, T, F) and (B,), wherever that lies; without gradient.
+
+    Packed, which only a backward pass makes slow.
+    """
+    packed = nn.utils.rnn.pack_padded_sequence(inputs.detach(), lengths.cpu(), batch_first=True, enforce_sorted=False)
+    with torch.no_grad():
+        reached: State = rnn(packed, state)[1]
+    return reached
 
 
 def _read(frames: Tensor | None, reading: Tensor | None, stretch: slice) -> Any:

@@ -10,7 +10,8 @@ What happens in the corner cases:
 
 PyTorch's loss keeps the whole lattice, T x (2 U + 1) states, twice: 8 GB at 20 minutes of characters. Above a stated size the
 lattice is checkpointed in time instead: of T columns only every sqrt(T)-th is stored, and a stretch between two of them is
-computed again when the backward variable runs through it.
+computed again when the backward variable runs through it. Its work still grows with the square of the length; a band around
+the diagonal, off unless it is asked for, leaves out paths that run far ahead of an even pace or far behind it.
 """
 
 import math
@@ -48,7 +49,9 @@ def minimum_frames(tokens: Sequence[int]) -> Frames:
     return len(tokens) + sum(a == b for a, b in pairwise(tokens))
 
 
-def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> CtcLoss:
+def ctc_loss(
+    log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor, *, band: Frames | None = None
+) -> CtcLoss:
     """Score transcripts against log-probs, each utterance on the whole of its frames.
 
     Args:
@@ -56,6 +59,8 @@ def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths
         lengths: (B,), valid frames.
         targets: (B, U), tokens, padded with anything.
         target_lengths: (B,), valid tokens.
+        band: in a lattice that is checkpointed, the frames by which a path may be early or late against one that spends the
+            same time on each token; None allows every path. (Of a batch, the widest is allowed to all.)
     """
     positions = torch.arange(targets.shape[1], device=targets.device)
     valid = positions < target_lengths[:, None]
@@ -64,7 +69,7 @@ def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths
     # An infeasible utterance is scored without tokens, so that its discarded gradient is finite: 0 x inf would be NaN.
     scored_lengths = torch.where(feasible, target_lengths, 0)
     if log_probs.shape[0] * log_probs.shape[1] * (2 * targets.shape[1] + 1) > LARGEST_LATTICE:
-        values: Tensor = _CheckpointedCtc.apply(log_probs, lengths, targets, scored_lengths)
+        values: Tensor = _CheckpointedCtc.apply(log_probs, lengths, targets, scored_lengths, band)
     else:
         values = F.ctc_loss(log_probs.transpose(0, 1), targets, lengths, scored_lengths, blank=BLANK, reduction="none")
     return CtcLoss(torch.where(feasible, values, 0.0), feasible)
@@ -77,8 +82,10 @@ class _CheckpointedCtc(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
-        states = _Lattice(log_probs.detach(), lengths, targets, target_lengths)
+    def forward(
+        ctx: Any, log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor, band: Frames | None
+    ) -> Tensor:
+        states = _Lattice(log_probs.detach(), lengths, targets, target_lengths, band)
         every = math.isqrt(max(0, log_probs.shape[1] - 1)) + 1
         column = states.first()
         columns = [column]
@@ -93,7 +100,7 @@ class _CheckpointedCtc(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         states, every = ctx.states, ctx.every
         (log_likelihood,) = ctx.saved_tensors
         log_probs = states.log_probs
@@ -112,15 +119,17 @@ class _CheckpointedCtc(torch.autograd.Function):
                 used = torch.zeros_like(log_probs[:, frame], dtype=share.dtype)
                 found[:, frame] -= used.scatter_add_(1, states.tokens[:, live], share.clamp(min=NEGLIGIBLE).exp())
         valid = torch.arange(log_probs.shape[1], device=found.device) < states.lengths[:, None]
-        return found.masked_fill(~valid.unsqueeze(-1), 0.0) * gradients[0][:, None, None], None, None, None
+        return found.masked_fill(~valid.unsqueeze(-1), 0.0) * gradients[0][:, None, None], None, None, None, None
 
 
 class _Lattice:
     """The states of a batch and the moves between them (Graves et al. 2006, section 4.1), in logarithms."""
 
-    def __init__(self, log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> None:
+    def __init__(
+        self, log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor, band: Frames | None
+    ) -> None:
         batch, size = targets.shape
-        self.log_probs, self.lengths = log_probs, lengths
+        self.log_probs, self.lengths, self.band = log_probs, lengths, band
         self._shortest = int(lengths.min())
         self._sizes = 2 * target_lengths + 1
         self.tokens = targets.new_full((batch, 2 * size + 1), BLANK)
@@ -143,9 +152,16 @@ class _Lattice:
         return self.log_probs[:, frame].double().gather(1, self.tokens[:, states])
 
     def reachable(self, frame: Frames) -> slice:
-        """The states that a path can have reached by `frame` and from which it can still reach its end, of any utterance."""
-        lowest = (self._sizes - 2 * (self.lengths - frame)).clamp(min=0).min()
-        return slice(int(lowest), int(self._sizes.clamp(max=2 * frame + 2).max()))
+        """The states within the band that a path can have reached by `frame` and from which it can still reach its end, of any
+        utterance.
+        """
+        lowest = self._sizes - 2 * (self.lengths - frame)
+        highest = self._sizes.clamp(max=2 * frame + 2)
+        if self.band is not None:
+            passed, whole = self.lengths.clamp(max=frame + 1), self.lengths.clamp(min=1)
+            lowest = lowest.maximum((passed - self.band) * self._sizes // whole - 1)
+            highest = highest.minimum((passed + self.band) * self._sizes // whole + 1)
+        return slice(int(lowest.clamp(min=0).min()), int(highest.max()))
 
     def first(self) -> Tensor:
         """The forward variable of frame 0, (B, S)."""

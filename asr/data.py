@@ -1,14 +1,17 @@
 """Manifest -> batches of utterances, loaded in the background."""
 
+import dataclasses
 import gzip
 import json
 import os
 import random
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import torch
 from lhotse.audio import set_current_audio_backend
@@ -31,6 +34,8 @@ class Batch:
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
+    recordings: tuple[str, ...]
+    """What each utterance is a piece of."""
     waveforms: Tensor
     """(B, N), float32."""
     num_samples: Tensor
@@ -42,8 +47,10 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""
-        waveforms, num_samples = self.waveforms.to(device), self.num_samples.to(device)
-        return Batch(self.ids, self.texts, waveforms, num_samples, self.tokens.to(device), self.num_tokens.to(device))
+        tensors: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return dataclasses.replace(self, **tensors)
 
     def split(self, shards: int) -> "list[Batch]":
         """Deal the utterances out, by length in turn, to at most `shards` batches of about equal work, each no longer
@@ -55,6 +62,7 @@ class Batch:
             Batch(
                 ids=tuple(self.ids[i] for i in part),
                 texts=tuple(self.texts[i] for i in part),
+                recordings=tuple(self.recordings[i] for i in part),
                 waveforms=self.waveforms[part, : int(self.num_samples[part].max())],
                 num_samples=self.num_samples[part],
                 tokens=self.tokens[part, : int(self.num_tokens[part].max())],
@@ -110,6 +118,11 @@ def text_of(cut: Cut) -> str:
     return " ".join(s.text for s in sorted(cut.supervisions, key=lambda s: s.start) if s.text)
 
 
+def recording_of(cut: Cut) -> str:
+    """The recording that a cut is a piece of; one made of several is its own."""
+    return str(getattr(cut, "recording_id", cut.id))
+
+
 def perturb_speeds(cuts: Sequence[Cut], speeds: tuple[float, ...], *, seed: int, epoch: int) -> list[Cut]:
     """Give each cut the speed that it draws for this epoch; the audio follows when it is loaded."""
     drawn = ((cut, draw_speed(speeds, seed=seed, epoch=epoch, utterance=cut.id)) for cut in cuts)
@@ -145,13 +158,33 @@ def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> 
     return batches
 
 
-def collate(ids: Sequence[str], texts: Sequence[str], waveforms: Sequence[Tensor], tokenizer: Tokenizer) -> Batch:
-    """Pad waveforms and tokens to a batch."""
+def plan_pieces(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
+    """As `plan_batches`, but every recording's pieces come in the order given, no two in one batch: in one round the first pieces
+    of all recordings, in the next their second ones, and so on.
+    """
+    pieces: dict[str, list[Cut]] = defaultdict(list)
+    for cut in cuts:
+        pieces[recording_of(cut)].append(cut)
+    rounds = [[cut for cut in cuts if cut is not None] for cuts in zip_longest(*pieces.values())]
+    seeds = [None if seed is None else seed * len(rounds) + number for number in range(len(rounds))]
+    return [batch for cuts, seed in zip(rounds, seeds, strict=True) for batch in plan_batches(cuts, longest, seed=seed)]
+
+
+def collate(
+    ids: Sequence[str],
+    texts: Sequence[str],
+    waveforms: Sequence[Tensor],
+    tokenizer: Tokenizer,
+    *,
+    recordings: Sequence[str] | None = None,
+) -> Batch:
+    """Pad waveforms and tokens to a batch; an utterance whose recording is not told is its own."""
     tokens = [torch.tensor(tokenizer.encode(text), dtype=torch.long) for text in texts]
     pad = torch.nn.utils.rnn.pad_sequence
     return Batch(
         ids=tuple(ids),
         texts=tuple(texts),
+        recordings=tuple(ids if recordings is None else recordings),
         waveforms=pad(list(waveforms), batch_first=True),
         num_samples=torch.tensor([len(waveform) for waveform in waveforms]),
         tokens=pad(tokens, batch_first=True),
@@ -184,7 +217,10 @@ class BatchDataset(Dataset["Batch | DataError"]):
             except Exception as error:
                 first = str(error).strip().split("\n")[0]
                 return DataError(f"utterance {cut.id}: its audio cannot be read ({first}); prepare the corpus again")
-        return collate([cut.id for cut in cuts], [text_of(cut) for cut in cuts], waveforms, self.tokenizer)
+        recordings = [recording_of(cut) for cut in cuts]
+        return collate(
+            [cut.id for cut in cuts], list(map(text_of, cuts)), waveforms, self.tokenizer, recordings=recordings
+        )
 
 
 def _give_way(_loader: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from asr.bptt import Full, State, Truncated, each, read, unroll, unroll_recomputed
+from asr.bptt import Full, State, Truncated, each, read, state_after, unroll, unroll_recomputed
 from asr.units import Frames
 
 Cell: TypeAlias = Literal["rnn", "gru", "lstm"]
@@ -110,12 +110,29 @@ class RecurrentLayer(nn.Module):
                     rnn.bias_hh_l0[hidden_size : 2 * hidden_size] = 0.0  # type: ignore[operator]
 
     def forward(
-        self, inputs: Tensor, lengths: Tensor, bptt: Full | Truncated, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """(B, T, input_size), (B,) -> (B, T, output_size); what stands at padded frames has no meaning."""
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        bptt: Full | Truncated,
+        generator: torch.Generator | None = None,
+        state: State = None,
+    ) -> tuple[Tensor, State]:
+        """Read whole sequences.
+
+        Args:
+            inputs: (B, T, input_size).
+            lengths: (B,), valid frames; each at least 1 if a state is given.
+            bptt: where gradients stop.
+            generator: source of the dropout masks in training.
+            state: where the forward direction begins; None for zeros.
+
+        Returns:
+            (B, T, output_size), where what stands at padded frames has no meaning; and, if a state was given, the one
+            that the forward direction reaches at each sequence's end, without gradient.
+        """
         kept = self._draw(inputs, generator)
         if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
-            orders = (None, reading_backwards(lengths, inputs.shape[1]))
+            orders = ((None, state), (reading_backwards(lengths, inputs.shape[1]), None))
             outputs = [
                 unroll_recomputed(
                     partial(self._step, rnn),
@@ -124,15 +141,19 @@ class RecurrentLayer(nn.Module):
                     kept,
                     [*self.norm.parameters(), *rnn.parameters()],
                     bptt,
+                    start,
                 )
-                for rnn, order in zip(self.rnns, orders, strict=False)
+                for rnn, (order, start) in zip(self.rnns, orders, strict=False)
             ]
         else:
             frames = self._prepare(inputs, kept)
-            outputs = [unroll(self.rnns[0], frames, bptt)]  # type: ignore[arg-type]
+            outputs = [unroll(self.rnns[0], frames, bptt, state)]  # type: ignore[arg-type]
             if len(self.rnns) == 2:
                 outputs.append(unroll(self.rnns[1], reverse_within(frames, lengths), bptt))  # type: ignore[arg-type]
-        return self._merge(outputs, lengths)
+        if state is not None:
+            with torch.no_grad():
+                state = state_after(self.rnns[0], self._prepare(inputs, kept), lengths, state)  # type: ignore[arg-type]
+        return self._merge(outputs, lengths), state
 
     def window(
         self, inputs: Tensor, lengths: Tensor, chunk: Frames, state: State, generator: torch.Generator | None = None

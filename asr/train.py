@@ -24,7 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from asr.bptt import Full, Truncated
 from asr.checkpoint import load_checkpoint, save_checkpoint, save_model
 from asr.config import differences, from_dict, to_dict
-from asr.data import Batch, load_batches, load_cuts, perturb_speeds, plan_batches, text_of
+from asr.data import Batch, load_batches, load_cuts, perturb_speeds, plan_batches, plan_pieces, text_of
 from asr.errors import ConfigError, DataError, ModelError, TrainingError
 from asr.evaluate import Evaluation, evaluate
 from asr.files import atomic, locked
@@ -133,8 +133,12 @@ def _fit_features(trainer: Trainer, cuts: Sequence[Cut]) -> None:
 def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkpoint: Path, console: Console) -> None:
     """Take the steps of an epoch that are not yet taken."""
     config, position = trainer.config, trainer.position
-    perturbed = perturb_speeds(cuts, config.augment.speeds, seed=config.seed, epoch=position.epoch)
-    plan = plan_batches(perturbed, config.batch_seconds, seed=config.seed * 1_000_003 + position.epoch)
+    in_order = sorted(
+        cuts, key=lambda cut: cut.start
+    )  # of the pieces of a recording; its speed changes where they start
+    perturbed = perturb_speeds(in_order, config.augment.speeds, seed=config.seed, epoch=position.epoch)
+    planned = plan_pieces if config.bptt.carry else plan_batches
+    plan = planned(perturbed, config.batch_seconds, seed=config.seed * 1_000_003 + position.epoch)
     batches = load_batches(
         plan[position.batch :],
         trainer.recogniser.tokenizer,
@@ -222,7 +226,7 @@ def _finish_epoch(
     )
     stopped_early = config.patience is not None and position.stale >= config.patience
     position.finished = epoch == config.epochs or stopped_early
-    position.begin_epoch()
+    trainer.begin_epoch()
 
 
 def _dropped_share(trainer: Trainer, dev_cuts: Sequence[Cut]) -> float:

@@ -41,6 +41,10 @@ class BpttConfig:
     """Draw for each step how long the first segment is, so that cuts do not always fall on the same frames."""
     recompute: bool = False
     """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
+    carry: bool = False
+    """Begin each piece of a recording with the state in which the forward direction left the piece before: for manifests whose
+    utterances are consecutive pieces of long recordings.
+    """
     chunk: Seconds = 0.64
     """Length of a chunk."""
     lookahead: Seconds = 0.32
@@ -52,6 +56,8 @@ class BpttConfig:
                 raise ConfigError(f"bptt.{name} must be positive, got {getattr(self, name)}")
         if self.lookahead < 0:
             raise ConfigError(f"bptt.lookahead must not be negative, got {self.lookahead}")
+        if self.carry and self.mode == "chunked":
+            raise ConfigError("bptt.carry needs bptt.mode full or truncated")
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,10 @@ class TrainConfig:
     """Audio of a batch, padding included."""
     intermediate_weight: float = 0.3
     """Weight of the intermediate CTC losses, where the model has them."""
+    ctc_band: Seconds | None = None
+    """In recordings too long for PyTorch's CTC, the time by which a token may be early or late against an even pace; none allows
+    any, and takes time that grows with the square of the length.
+    """
     average: float = 0.99
     """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
     patience: int | None = None
@@ -145,6 +155,10 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be at least 1, or none, got {value}")
         if self.batch_seconds <= 0:
             raise ConfigError(f"batch_seconds must be positive, got {self.batch_seconds}")
+        if self.ctc_band is not None and self.ctc_band <= 0:
+            raise ConfigError(f"ctc_band must be positive, or none, got {self.ctc_band}")
+        if self.bptt.carry and self.optimiser.accumulate > 1:
+            raise ConfigError("bptt.carry needs optimiser.accumulate 1: a piece begins where a step ended")
         if not 0 <= self.average < 1:
             raise ConfigError(f"average must lie in [0, 1), got {self.average}")
 
@@ -216,6 +230,8 @@ class WorkResult:
     tokens: int
     """Of the utterances whose frames suffice for them."""
     infeasible: tuple[str, ...]
+    states: dict[str, Tensor]
+    """By recording, where `bptt.carry` asks for them: where the forward direction ended, (layers, 1 or 2, H)."""
 
 
 class Trainer:
@@ -227,6 +243,8 @@ class Trainer:
         self.averaged = copy.copy(recogniser)
         self.averaged.acoustic = copy.deepcopy(recogniser.acoustic)
         self.position = Position()
+        self.states: dict[str, Tensor] = {}
+        """As in `WorkResult`, of each recording's last piece that was used in this epoch."""
         self.bptt: Bptt = recogniser.reading
         if config.bptt.mode == "truncated":
             self.bptt = Truncated(recogniser.config.frames(config.bptt.segment), config.bptt.recompute)
@@ -262,7 +280,9 @@ class Trainer:
         count = self.workers.count
         shards = [shard for batch in batches for shard in batch.split(count)]
         seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
-        results = self.workers.run([list(zip(shards, seeds, strict=True))[first::count] for first in range(count)])
+        states = [{name: self.states[name] for name in shard.recordings if name in self.states} for shard in shards]
+        shares = list(zip(shards, seeds, states, strict=True))
+        results = self.workers.run([shares[first::count] for first in range(count)])
         num_tokens = max(1, sum(result.tokens for result in results))
         total, *others = self._gradients
         for gradients in others:
@@ -284,6 +304,8 @@ class Trainer:
                 group["lr"] = learning_rate
             self.scaler.step(self.optimiser)
             self._average()
+            for result in results:
+                self.states |= result.states
         self.scaler.update()
         infeasible = tuple(name for result in results for name in result.infeasible)
         return StepResult(loss, num_tokens, float(norm), self._norms_of_parts(norms), skipped, infeasible)
@@ -295,21 +317,29 @@ class Trainer:
             squares[part] = squares.get(part, 0.0) + square
         return {part: math.sqrt(square) for part, square in squares.items()}
 
-    def _work(self, worker: int, shards: Sequence[tuple[Batch, int]]) -> WorkResult:
+    def begin_epoch(self) -> None:
+        """Every recording begins again."""
+        self.position.begin_epoch()
+        self.states.clear()
+
+    def _work(self, worker: int, shares: Sequence[tuple[Batch, int, dict[str, Tensor]]]) -> WorkResult:
         """Sum the gradients of a worker's shards into its own buffers."""
         self.recogniser.acoustic.train()
         sums = self._gradients[worker]
         torch._foreach_zero_(sums)
-        result = WorkResult(0.0, 0, ())
-        for shard, seed in shards:
-            gradients, found = self._shard_gradient(shard, seed)
+        result = WorkResult(0.0, 0, (), {})
+        for shard, seed, states in shares:
+            gradients, found = self._shard_gradient(shard, seed, states)
             torch._foreach_add_(sums, gradients)
             result = WorkResult(
-                result.loss + found.loss, result.tokens + found.tokens, result.infeasible + found.infeasible
+                result.loss + found.loss,
+                result.tokens + found.tokens,
+                result.infeasible + found.infeasible,
+                result.states | found.states,
             )
         return result
 
-    def _shard_gradient(self, shard: Batch, seed: int) -> tuple[list[Tensor], WorkResult]:
+    def _shard_gradient(self, shard: Batch, seed: int, states: dict[str, Tensor]) -> tuple[list[Tensor], WorkResult]:
         """From waveforms to the gradient of the summed loss of some of a step's utterances."""
         config, device = self.config, self.recogniser.device
         masks = torch.Generator().manual_seed(seed)
@@ -321,20 +351,28 @@ class Trainer:
         bptt = self.bptt
         if isinstance(bptt, Truncated) and config.bptt.random_cuts:
             bptt = dataclasses.replace(bptt, offset=int(torch.randint(bptt.segment, (), generator=masks)))
+        begin = None
+        if config.bptt.carry:  # a recording's first piece begins at zeros
+            zeros = self.recogniser.acoustic.initial_states(1)[:, :, 0]
+            begin = torch.stack([states.get(name, zeros).to(device) for name in shard.recordings], dim=2)
         with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
-            emissions = self.recogniser.acoustic(log_mel, lengths, bptt, generator=dropout)
-        final = ctc_loss(emissions.log_probs, emissions.lengths, shard.tokens, shard.num_tokens)
-        loss = final.values.sum()
-        objective = loss
-        if emissions.intermediate:
-            lower = [
-                ctc_loss(log_probs, emissions.lengths, shard.tokens, shard.num_tokens).values.sum()
-                for log_probs in emissions.intermediate
-            ]
-            objective = torch.lerp(loss, torch.stack(lower).mean(), config.intermediate_weight)
+            emissions = self.recogniser.acoustic(log_mel, lengths, bptt, generator=dropout, states=begin)
+        band = None if config.ctc_band is None else self.recogniser.config.frames(config.ctc_band)
+        final, *lower = (
+            ctc_loss(log_probs, emissions.lengths, shard.tokens, shard.num_tokens, band=band)
+            for log_probs in (emissions.log_probs, *emissions.intermediate)
+        )
+        loss = objective = final.values.sum()
+        if lower:
+            intermediate = torch.stack([one.values.sum() for one in lower]).mean()
+            objective = torch.lerp(loss, intermediate, config.intermediate_weight)
         gradients = list(torch.autograd.grad(self.scaler.scale(objective), self.parameters))
         infeasible = tuple(name for name, fits in zip(shard.ids, final.feasible.tolist(), strict=True) if not fits)
-        return gradients, WorkResult(loss.item(), int(shard.num_tokens[final.feasible].sum()), infeasible)
+        ended = {}
+        if emissions.states is not None:
+            rows = map(Tensor.clone, emissions.states.cpu().unbind(2))  # a view would be stored with all it looks at
+            ended = dict(zip(shard.recordings, rows, strict=True))
+        return gradients, WorkResult(loss.item(), int(shard.num_tokens[final.feasible].sum()), infeasible, ended)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -351,6 +389,7 @@ class Trainer:
             "averaged": self.averaged.state(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "states": self.states,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -360,6 +399,7 @@ class Trainer:
         self.averaged.load_state(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
+        self.states = state["states"]
 
 
 def _part(name: str) -> str:

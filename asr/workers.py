@@ -77,9 +77,9 @@ class Workers(Generic[T]):
             pipe.close()
 
 
-def _pack(share: Any) -> bytes:
+def _pack(message: Any) -> bytes:
     """Pickle by value: torch's own way of sending tensors would open a file descriptor for each."""
-    return pickle.dumps(share, protocol=pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _answer(function: Callable[[int, Any], Any], number: int, share: Any) -> Any:
@@ -97,7 +97,7 @@ def _serve(function: Callable[[int, Any], Any], number: int, pipe: Connection, i
         other.close()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            pipe.send(_answer(function, number, pipe.recv()))
+            pipe.send_bytes(_pack(_answer(function, number, pipe.recv())))
 
 
 def num_workers(device: torch.device, wanted: int | None) -> int:

@@ -153,7 +153,7 @@ def test_a_gradient_reaches_the_frames_of_its_own_segment_and_no_other(cell, seg
     span = segment or frames
     bptt = Truncated(segment) if segment else Full()
     inputs = torch.randn(1, frames, 2, dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(lambda x: layer(x, torch.tensor([length]), bptt), inputs)
+    jacobian = torch.autograd.functional.jacobian(lambda x: layer(x, torch.tensor([length]), bptt)[0], inputs)
     reached = jacobian[0, :, :, 0].sum(dim=-1) != 0  # (output frame, unit, input frame)
     for t in range(length):
         for s in range(frames):
@@ -212,6 +212,65 @@ def test_recomputation_changes_no_value_and_no_gradient(
     assert farthest(trained_gradients(model, log_mel, Truncated(2, False, offset), seed=4)[1], expected) > 1e-3
 
 
+def test_gradients_of_full_are_those_of_finite_differences(cell, stack, log_mel):
+    """The whole model and CTC, along three random directions of all weights at once."""
+    model, step = build(cell, stack), 1e-5
+    expected = gradients_under_test(model, log_mel, Full())[1:]
+    weights = [parameter.detach().clone() for parameter in model.parameters()]
+
+    def loss_at(shifts):
+        with torch.no_grad():
+            for parameter, weight, shift in zip(model.parameters(), weights, shifts, strict=True):
+                parameter.copy_(weight + shift)
+            emissions = model(log_mel, LENGTHS, Full())
+            return ctc_loss(emissions.log_probs, emissions.lengths, TARGETS, TARGET_LENGTHS).values.sum()
+
+    for seed in range(3):
+        draw = torch.Generator().manual_seed(seed)
+        along = [torch.randn(weight.shape, dtype=weight.dtype, generator=draw) for weight in weights]
+        difference = (loss_at([step * d for d in along]) - loss_at([-step * d for d in along])) / (2 * step)
+        slope = sum(float((gradient * d).sum()) for gradient, d in zip(expected, along, strict=True))
+        assert abs(slope) > 0.1
+        assert float(difference) == pytest.approx(slope, rel=1e-6)
+
+
+def in_parallel(rank, folder, bptt, results):
+    """One of two processes: its own utterances, the gradient of the mean loss over both."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    model = torch.nn.parallel.DistributedDataParallel(build("lstm", "concat", dropout=0.4).train())
+    own = slice(rank, rank + 1)
+    log_mel = torch.randn(2, 14, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    emissions = model(log_mel[own], LENGTHS[:2][own], bptt, generator=torch.Generator().manual_seed(rank))
+    loss = ctc_loss(emissions.log_probs, emissions.lengths, TARGETS[:2][own], TARGET_LENGTHS[:2][own]).values.sum()
+    loss.backward()
+    results.put((rank, loss.item(), [parameter.grad.numpy() for parameter in model.parameters()]))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("bptt", [Truncated(2), Truncated(2, recompute=True)], ids=str)
+def test_data_parallel_processes_agree_on_the_mean_gradient(tmp_path, bptt):
+    context = torch.multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    processes = [context.Process(target=in_parallel, args=(rank, tmp_path, bptt, results)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    found = {rank: rest for rank, *rest in (results.get() for _ in processes)}
+    for process in processes:
+        process.join()
+    model = build("lstm", "concat", dropout=0.4).train()
+    log_mel = torch.randn(2, 14, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for rank in range(2):
+        own = slice(rank, rank + 1)
+        emissions = model(log_mel[own], LENGTHS[:2][own], bptt, generator=torch.Generator().manual_seed(rank))
+        loss = ctc_loss(emissions.log_probs, emissions.lengths, TARGETS[:2][own], TARGET_LENGTHS[:2][own]).values.sum()
+        assert found[rank][0] == pytest.approx(loss.item())
+        (loss / 2).backward()
+    for rank in range(2):
+        ours = [torch.from_numpy(gradient) for gradient in found[rank][1]]
+        assert farthest(ours, [parameter.grad for parameter in model.parameters()]) < 1e-12
+
+
 def test_recomputation_leaves_frozen_weights_alone(log_mel):
     model = build("lstm", "sum")
     model.layers[0].recurrent.rnns[1].weight_hh_l0.requires_grad_(False)
@@ -229,7 +288,7 @@ def test_recomputation_under_autocast_computes_in_the_same_precision(cell):
     inputs = torch.randn(2, 12, 8, requires_grad=True)
     lengths = torch.tensor([12, 9])
     with torch.autocast("cpu", torch.bfloat16):
-        kept, again = (layer(inputs, lengths, Truncated(4, recompute)) for recompute in (False, True))
+        kept, again = (layer(inputs, lengths, Truncated(4, recompute))[0] for recompute in (False, True))
     assert kept.dtype == again.dtype
     torch.testing.assert_close(again, kept, rtol=0, atol=0)
     wanted = [inputs, *layer.parameters()]

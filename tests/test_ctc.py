@@ -184,3 +184,49 @@ def test_the_gradient_of_a_long_utterance_is_hardly_rounded_in_float32(monkeypat
         return torch.autograd.grad(loss.values.sum(), log_probs)[0].double()
 
     assert (gradient(exact) - gradient(exact.float())).abs().max() < 1e-5
+
+
+def states_of(path):
+    """The lattice's states along a path: 0 before the first token, 1 in it, 2 after it, 3 in the next, ..."""
+    states, before = [], 0
+    for number, token in enumerate(path):
+        if token == 0:
+            before += before % 2
+        elif number == 0 or token != path[number - 1]:
+            before += 1 + before % 2
+        states.append(before)
+    return states
+
+
+@pytest.mark.parametrize("band", [1, 2, 3, 9])
+def test_a_band_leaves_out_the_paths_that_run_ahead_or_behind_and_no_other(band, monkeypatch):
+    """Against the sum over all paths of 9 frames that stay within it; the widest allows all."""
+    monkeypatch.setattr(asr.ctc, "LARGEST_LATTICE", 0)
+    labels, frames = [1, 2, 1], 9
+    log_probs = random_log_probs(1, frames, 3)[0].detach()
+    states = 2 * len(labels) + 1
+
+    def inside(path):
+        return all(
+            (t + 1 - band) * states // frames - 1 <= state < min(states, (t + 1 + band) * states // frames + 1)
+            for t, state in enumerate(states_of(path))
+        )
+
+    paths = [path for path in product(range(3), repeat=frames) if collapse(path) == labels]
+    kept = [path for path in paths if inside(path)]
+    assert kept and (len(kept) == len(paths)) == (band == 9)
+    probability = sum(math.exp(sum(log_probs[t, token] for t, token in enumerate(path))) for path in kept)
+    leaf = log_probs[None].clone().requires_grad_()
+    loss = ctc_loss(leaf, torch.tensor([frames]), torch.tensor([labels]), torch.tensor([3]), band=band)
+    assert loss.values.item() == pytest.approx(-math.log(probability), abs=1e-12)
+    (gradient,) = torch.autograd.grad(loss.values.sum(), leaf)
+    used = sum(math.exp(sum(log_probs[t, token] for t, token in enumerate(path))) for path in kept if path[4] == 2)
+    assert gradient[0, 4, 2].item() == pytest.approx(math.exp(log_probs[4, 2]) - used / probability, abs=1e-12)
+
+
+def test_a_band_leaves_lattices_that_are_not_checkpointed_whole(lattice):
+    log_probs = random_log_probs(1, 30, 3).detach()
+    arguments = (torch.tensor([30]), torch.tensor([[1, 2, 2, 1]]), torch.tensor([4]))
+    exact, banded = (ctc_loss(log_probs, *arguments, band=band).values.item() for band in (None, 2))
+    assert (banded == exact) == (lattice == "whole")
+    assert banded >= exact

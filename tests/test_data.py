@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lhotse import MonoCut, SupervisionSegment
+from lhotse import MonoCut, Recording, SupervisionSegment
 from tiny import RATE, noise, recogniser, sine, unhurried
 from tones import write_cut, write_manifest
 
-from asr.data import Batch, collate, load_batches, load_cuts, perturb_speeds, plan_batches, text_of
+from asr.data import Batch, collate, load_batches, load_cuts, perturb_speeds, plan_batches, plan_pieces, text_of
 from asr.decode import greedy
 from asr.errors import DataError
 from asr.tokenizer import CharacterTokenizer
@@ -34,6 +34,30 @@ def corpus(folder, sizes=(9_000, 5_000, 20_000, 700)):
         write_cut(folder, f"u{number}", TEXTS[number % 4], noise(size, seed=number), subtype="FLOAT")
         for number, size in enumerate(sizes)
     ]
+
+
+# ---- pieces of recordings
+
+
+@given(sizes=st.lists(st.integers(1, 4), max_size=6), seed=st.integers(0, 9) | st.none())
+def test_the_pieces_of_each_recording_come_in_order_and_in_batches_of_their_own(sizes, seed):
+    cuts = [
+        MonoCut(f"{recording} {piece}", 3.0 * piece, 2.0 + recording, channel=0, recording=bare_recording(recording))
+        for recording, pieces in enumerate(sizes)
+        for piece in range(pieces)
+    ]
+    plan = plan_pieces(cuts, 9.0, seed=seed)
+    assert sorted(cut.id for batch in plan for cut in batch) == sorted(cut.id for cut in cuts)
+    for batch in plan:
+        assert len({cut.recording_id for cut in batch}) == len(batch)
+        assert len(batch) == 1 or len(batch) * max(cut.duration for cut in batch) <= 9.0
+    for recording in range(len(sizes)):
+        heard = [cut.start for batch in plan for cut in batch if cut.recording_id == str(recording)]
+        assert heard == sorted(heard)
+
+
+def bare_recording(number):
+    return Recording(str(number), sources=[], sampling_rate=RATE, num_samples=60 * RATE, duration=60.0)
 
 
 # ---- manifests

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from asr.bptt import Full
+from asr.bptt import Full, Truncated
 from asr.recurrent import RecurrentLayer, reverse_within
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -15,8 +15,8 @@ LENGTHS = torch.tensor([3, 7, 1, 6])
 VALID = torch.arange(7) < LENGTHS[:, None]
 
 
-def random_frames(batch=4, frames=7, features=3):
-    generator = torch.Generator().manual_seed(1)
+def random_frames(batch=4, frames=7, features=3, seed=1):
+    generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, frames, features, dtype=torch.float64, generator=generator, requires_grad=True)
 
 
@@ -42,7 +42,7 @@ def test_outputs_and_gradients_equal_those_of_packed_sequences(cell, bidirection
     expected, _ = pad_packed_sequence(twin(packed)[0], batch_first=True)
     if bidirectional and merge == "sum":
         expected = expected[..., :5] + expected[..., 5:]
-    outputs = layer(inputs, LENGTHS, Full())
+    outputs, _ = layer(inputs, LENGTHS, Full())
     assert outputs.shape[-1] == layer.output_size
     torch.testing.assert_close(outputs[VALID], expected[VALID], rtol=0, atol=1e-12)
 
@@ -88,3 +88,33 @@ def test_a_new_lstm_forgets_little():
         rnn.bias_hh_l0[10:15] = 0
         _, (_, cell) = rnn(torch.zeros(1, 1, 3), (torch.zeros(1, 1, 5), torch.ones(1, 1, 5)))
     torch.testing.assert_close(cell, torch.full_like(cell, torch.sigmoid(torch.tensor(1.0)).item()))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("bptt", [Full(), Truncated(2), Truncated(2, recompute=True), Truncated(3, True, 1)])
+def test_pieces_that_hand_on_their_state_are_one_sequence(cell, bptt):
+    """Two sequences in two pieces of unequal lengths, one direction: values as of the whole, gradients cut between the pieces."""
+    torch.manual_seed(0)
+    layer = RecurrentLayer(cell, 3, 5, bidirectional=False, merge="sum", layer_norm=True).double()
+    first, second, ends = random_frames(2, 6), random_frames(2, 5, seed=2), ((6, 3), (2, 5))
+    zeros = torch.zeros(1, 2, 5, dtype=torch.float64)
+    outputs, state = layer(first, torch.tensor(ends[0]), bptt, state=(zeros, zeros) if cell == "lstm" else zeros)
+    assert not any(part.requires_grad for part in (state if cell == "lstm" else (state,)))
+    following, _ = layer(second, torch.tensor(ends[1]), bptt, state=state)
+    for row in range(2):
+        pieces = (first[row, : ends[0][row]], second[row, : ends[1][row]])
+        whole, _ = layer(torch.cat(pieces)[None], torch.tensor([sum(map(len, pieces))]), Full())
+        found = torch.cat([outputs[row, : ends[0][row]], following[row, : ends[1][row]]])
+        torch.testing.assert_close(found, whole[0], rtol=0, atol=1e-12)
+    (gradient,) = torch.autograd.grad(following.sum(), first, allow_unused=True)
+    assert gradient is None
+
+
+def test_the_backward_direction_of_a_piece_begins_anew():
+    torch.manual_seed(0)
+    layer = RecurrentLayer("gru", 3, 5, bidirectional=True, merge="concat").double()
+    inputs, lengths = random_frames().detach(), LENGTHS
+    for bptt in (Full(), Truncated(2, recompute=True)):
+        zeros, ones = (layer(inputs, lengths, bptt, state=torch.full((1, 4, 5), value).double())[0] for value in (0, 1))
+        assert torch.equal(zeros[VALID][:, 5:], ones[VALID][:, 5:])
+        assert ((zeros - ones)[VALID][:, :5].abs().amax(dim=1) > 0).all()

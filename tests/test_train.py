@@ -1,5 +1,6 @@
 """The trainer: a run is a function of its settings and data, whatever kills it; and its corner cases."""
 
+import copy
 import dataclasses
 import io
 import json
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from lhotse import SupervisionSegment
 from rich.console import Console
 from tones import RATE, waveform, write_corpus, write_cut, write_manifest
 
@@ -28,6 +30,7 @@ from asr.data import Batch, collate
 from asr.errors import AsrError, ConfigError, DataError, TrainingError
 from asr.logbook import read_metrics
 from asr.recogniser import Recogniser
+from asr.recurrent import Cell
 from asr.tokenizer import CharacterTokenizer, TokenizerConfig
 from asr.train import train
 from asr.trainer import BpttConfig, OptimiserConfig, TrainConfig, Trainer
@@ -263,6 +266,65 @@ def test_random_cuts_differ_from_step_to_step_and_are_repeated_exactly():
     assert norms[True][0] == norms[True][3]
 
 
+def pieces(first: str, second: str) -> Batch:
+    """Pieces of two recordings."""
+    return dataclasses.replace(batch([first, second]), recordings=("one", "two"))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_piece_begins_where_the_piece_before_ended(threads: int, cell: Cell):
+    """Known from the states that are handed on, whatever worker had the piece, and from a run that went on from a checkpoint."""
+    config = dataclasses.replace(
+        PLAIN,
+        acoustic=dataclasses.replace(PLAIN.acoustic, cell=cell),
+        bptt=BpttConfig(segment=0.2, carry=True),
+        threads=threads,
+    )
+    told = [pieces("abc", "b"), pieces("a", "cab abc"), pieces("bb", "c")]
+    subject = trainer(config)
+    norms = [subject.step([told[0]], learning_rate=0.0).gradient_norm]
+    model, features = subject.recogniser.acoustic, subject.recogniser.features
+    log_mel, lengths = features(told[0].waveforms, told[0].num_samples)
+    ended = model(log_mel, lengths, Full(), states=model.initial_states(2)).states
+    assert ended.shape == (2, 2 if cell == "lstm" else 1, 2, config.acoustic.hidden)
+    for row, name in enumerate(("one", "two")):
+        torch.testing.assert_close(subject.states[name], ended[:, :, row], rtol=0, atol=1e-5)
+    saved = copy.deepcopy(subject.state())
+    norms += [subject.step([one], learning_rate=1e-3).gradient_norm for one in told[1:]]
+    resumed = trainer(config)
+    resumed.load_state(saved)
+    assert [resumed.step([one], learning_rate=1e-3).gradient_norm for one in told[1:]] == norms[1:]
+    subject.begin_epoch()
+    assert subject.states == {}
+    forgetful = trainer(config)
+    forgetful.load_state({**saved, "states": {}})
+    assert forgetful.step([told[1]], learning_rate=1e-3).gradient_norm != norms[1]
+
+
+def test_a_run_on_pieces_of_recordings_hands_their_states_on(tmp_path: Path):
+    """Two recordings of four utterances each, in the manifest in any order: each begins where the one before it ended."""
+    draw, told = random.Random(0), []
+    for recording in range(2):
+        texts = ["abc", "b", "ca", "abb"]
+        sounds = [waveform(text, draw) for text in texts]
+        whole = write_cut(tmp_path, f"r{recording}", " ".join(texts), np.concatenate(sounds))
+        ends = np.cumsum([len(sound) for sound in sounds]) / RATE
+        for number, (end, sound) in enumerate(zip(ends, sounds, strict=True)):
+            piece = whole.truncate(offset=round(end - len(sound) / RATE, 4), duration=len(sound) / RATE)
+            piece.supervisions = [
+                SupervisionSegment(f"s{number}", whole.recording_id, 0.0, piece.duration, text=texts[number])
+            ]
+            told.append(piece.with_id(f"r{recording} {number}"))
+    for split, cuts in (("train", told[::-1]), ("dev", told[:2])):
+        write_manifest(tmp_path / f"{split}.jsonl.gz", cuts)
+    config = dataclasses.replace(SMALL, bptt=BpttConfig(segment=0.4, carry=True), epochs=2)
+    train(config, tmp_path, tmp_path / "run", quiet())
+    (first, *_, last) = [r for r in read_metrics(tmp_path / "run" / "metrics.jsonl") if r["kind"] == "epoch"]
+    assert last["train_loss"] < first["train_loss"]
+    assert last["step"] == 2 * 4
+
+
 def test_recomputation_changes_nothing_in_a_step():
     steps = []
     for recompute in (False, True):
@@ -388,6 +450,9 @@ def test_averaging_by_zero_keeps_the_weights_as_they_are():
         (lambda: OptimiserConfig(clip_value=0), r"optimiser\.clip_value"),
         (lambda: OptimiserConfig(warmup=1), r"optimiser\.warmup"),
         (lambda: OptimiserConfig(accumulate=0), r"optimiser\.accumulate"),
+        (lambda: BpttConfig(mode="chunked", carry=True), r"bptt\.carry"),
+        (lambda: TrainConfig(bptt=BpttConfig(carry=True), optimiser=OptimiserConfig(accumulate=2)), r"bptt\.carry"),
+        (lambda: TrainConfig(ctc_band=0.0), "ctc_band"),
         (lambda: BpttConfig(segment=0), r"bptt\.segment"),
         (lambda: BpttConfig(chunk=0), r"bptt\.chunk"),
         (lambda: BpttConfig(lookahead=-1), r"bptt\.lookahead"),
