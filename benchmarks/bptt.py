@@ -3,17 +3,20 @@
     python -m benchmarks.bptt --source ../shared/corpora/an4
 
 Utterances of a corpus are joined to one of 10 seconds, ..., 20 minutes; a step is the forward pass of a 3 x 320 model, CTC
-and the backward pass, in a process of its own, on one thread. Its memory is what the process grows by: weights and features
-are not counted. A second table has four utterances of 30 seconds; a last line one step on 60 minutes, recomputed.
+and the backward pass, in a process of its own, on one thread, as many at once as there are cores. Its memory is what the process
+grows by: weights and features are not counted. A second table has four utterances of 30 seconds, one process after another; a last
+line one step on 60 minutes, recomputed, CTC's paths within a minute of an even pace.
 """
 
 import json
+import os
 import resource
 import statistics
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -30,6 +33,7 @@ from asr.data import load_batches, load_cuts, plan_batches, text_of
 from asr.features import FeatureConfig, LogMel
 from asr.files import atomic
 from asr.prepare import prepare
+from asr.recogniser import RecogniserConfig
 from asr.recurrent import Cell
 from asr.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
 from asr.units import Seconds
@@ -42,6 +46,7 @@ MODES: dict[str, Bptt] = {  # segments of 2 s; chunks of 0.64 s with 0.32 s of l
 }
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 WARM_UP = 500  # input frames
+BAND: Seconds = 60.0
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,10 @@ class Arguments:
     """The corpus's folder; without it, it is downloaded."""
     corpus: str = "an4"
     """Whose utterances are joined."""
-    lengths: tuple[Seconds, ...] = (10, 30, 60, 300, 1200)
+    lengths: tuple[Seconds, ...] = (10, 60, 300, 1200)
     """Of the joined utterances."""
     longest: Seconds = 3600
-    """Of the one that is only recomputed, with LSTM; 0 leaves it out."""
+    """Of the one that is only recomputed, with LSTM."""
     out: Path = Path("runs/bptt")
     """Folder for bptt.json and bptt.png."""
 
@@ -72,35 +77,52 @@ class Measured:
     megabytes: float
 
 
-def measure(cell: Cell, mode: str, batch: int, length: Seconds, example: Path, num_tokens: int) -> Measured:
+@dataclass(frozen=True)
+class Job:
+    """What one process measures."""
+
+    cell: Cell
+    mode: str
+    batch: int
+    length: Seconds
+    band: Seconds | None = None
+
+
+def measure(job: Job, folder: Path, num_tokens: int) -> Measured:
     """Take steps in this process, which is new: one on a few seconds to warm up, then the one that counts, or three if short."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = AcousticConfig(cell=cell, layers=3, hidden=320, merge="concat")
+    config = AcousticConfig(cell=job.cell, layers=3, hidden=320, merge="concat")
     model = AcousticModel(config, num_features=FeatureConfig().num_mels, num_tokens=num_tokens)
-    stored = torch.load(example, weights_only=True)
-    log_mel, tokens = (stored[name].repeat(batch, 1, 1)[:batch] for name in ("log_mel", "tokens"))
-    tokens = tokens[:, 0]
-    step(model, log_mel[:, :WARM_UP], tokens[:, :1], MODES[mode])
+    stored = torch.load(example(folder, job.length), weights_only=True)
+    log_mel, tokens = (stored[name].repeat(job.batch, 1, 1) for name in ("log_mel", "tokens"))
+    tokens, bptt = tokens[:, 0], MODES[job.mode]
+    step(model, log_mel[:, :WARM_UP], tokens[:, :1], bptt)
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    times = [step(model, log_mel, tokens, MODES[mode]) for _ in range(3 if length * batch <= 120 else 1)]
+    times = [step(model, log_mel, tokens, bptt, job.band) for _ in range(3 if job.length * job.batch <= 120 else 1)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Measured(cell, mode, batch, length, statistics.median(times), (peak - before) / 2**20)
+    return Measured(job.cell, job.mode, job.batch, job.length, statistics.median(times), (peak - before) / 2**20)
 
 
-def step(model: AcousticModel, log_mel: Tensor, tokens: Tensor, bptt: Bptt) -> Seconds:
+def step(model: AcousticModel, log_mel: Tensor, tokens: Tensor, bptt: Bptt, band: Seconds | None = None) -> Seconds:
     """Forward, CTC, backward."""
     started = time.perf_counter()
     model.zero_grad(set_to_none=True)
     lengths = torch.full((len(log_mel),), log_mel.shape[1])
     emissions = model(log_mel, lengths, bptt, generator=torch.Generator().manual_seed(0))
     num_tokens = torch.full((len(tokens),), tokens.shape[1])
-    ctc_loss(emissions.log_probs, emissions.lengths, tokens, num_tokens).values.sum().backward()
+    frames = None if band is None else RecogniserConfig().frames(band)
+    ctc_loss(emissions.log_probs, emissions.lengths, tokens, num_tokens, band=frames).values.sum().backward()
     return time.perf_counter() - started
 
 
-def examples(arguments: Arguments, lengths: list[Seconds], folder: Path) -> tuple[dict[Seconds, Path], Tokenizer]:
-    """Join utterances to each of some lengths; files that hold log-mel frames, (1, T, M), and tokens, (1, 1, U)."""
+def example(folder: Path, length: Seconds) -> Path:
+    """The file of the utterance of a length: log-mel frames, (1, T, M), and tokens, (1, 1, U)."""
+    return folder / f"{length:g}.pt"
+
+
+def write_examples(arguments: Arguments, lengths: list[Seconds], folder: Path) -> Tokenizer:
+    """Join utterances to each of some lengths."""
     prepare(arguments.corpus, folder, source=arguments.source, check="header")
     cuts = load_cuts(folder / "train.jsonl.gz")
     tokenizer = train_tokenizer(TokenizerConfig(), map(text_of, cuts))
@@ -115,14 +137,13 @@ def examples(arguments: Arguments, lengths: list[Seconds], folder: Path) -> tupl
             seconds.append(float(batch.num_samples) / rate)
             if sum(seconds) >= max(lengths):
                 break
-    paths = {}
     for length in lengths:
         count = next(n for n in range(1, len(seconds) + 1) if sum(seconds[:n]) >= length)
-        paths[length] = folder / f"{length:g}.pt"
         joined = torch.cat(frames[:count], dim=1)[:, : round(length * 100)].clone()
         kept = max(1, round(sum(len(part) for part in tokens[:count]) * length / sum(seconds[:count])))
-        torch.save({"log_mel": joined, "tokens": torch.cat(tokens[:count])[None, None, :kept].clone()}, paths[length])
-    return paths, tokenizer
+        stored = {"log_mel": joined, "tokens": torch.cat(tokens[:count])[None, None, :kept].clone()}
+        torch.save(stored, example(folder, length))
+    return tokenizer
 
 
 def table(title: str, measured: list[Measured]) -> Table:
@@ -161,26 +182,31 @@ def draw(measured: list[Measured], path: Path) -> None:
 
 
 def main(arguments: Arguments) -> None:
-    """Measure one step after another, each in a process of its own."""
+    """Measure every step in a process of its own."""
     console = Console()
-    joined: list[Measured] = []
-    four: list[Measured] = []
-    with tempfile.TemporaryDirectory() as folder:
-        wanted = sorted({*arguments.lengths, 30.0, *([arguments.longest] if arguments.longest else [])})
-        paths, tokenizer = examples(arguments, wanted, Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tokenizer = write_examples(arguments, sorted({*arguments.lengths, 30.0, arguments.longest}), folder)
+        measure_one = partial(measure, folder=folder, num_tokens=tokenizer.size)
 
-        def measured(cell: Cell, mode: str, batch: int, length: Seconds) -> Measured:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                found = pool.submit(measure, cell, mode, batch, length, paths[length], tokenizer.size).result()
-            console.print(f"{cell} {mode} {batch} x {length:g} s: {found.megabytes:,.0f} MB, {found.seconds:.2f} s")
+        def measured(jobs: Iterable[Job], at_once: int) -> list[Measured]:
+            found = []
+            with get_context("spawn").Pool(at_once, maxtasksperchild=1) as pool:
+                for m in pool.imap(measure_one, jobs, chunksize=1):
+                    console.print(
+                        f"{m.cell} {m.mode} {m.batch} x {m.length:g} s: {m.megabytes:,.0f} MB, {m.seconds:.2f} s"
+                    )
+                    found.append(m)
             return found
 
-        for cell in CELLS:
-            for length in arguments.lengths:
-                joined += [measured(cell, mode, 1, length) for mode in MODES]
-            four += [measured(cell, mode, 4, 30.0) for mode in MODES]
-        console.print(table("one utterance", joined), table("four utterances of 30 s", four))
-        longest = [measured("lstm", "recomputed", 1, arguments.longest)] if arguments.longest else []
+        four = measured([Job(cell, mode, 4, 30.0) for cell in CELLS for mode in MODES], 1)
+        console.print(table("four utterances of 30 s", four))
+        cores = len(os.sched_getaffinity(0))
+        joined = measured(
+            [Job(c, mode, 1, length) for c in CELLS for length in arguments.lengths for mode in MODES], cores
+        )
+        console.print(table("one utterance", joined))
+        longest = measured([Job("lstm", "recomputed", 1, arguments.longest, BAND)], 1)
     with atomic(arguments.out / "bptt.json") as path:
         path.write_text(json.dumps([vars(m) for m in (*joined, *four, *longest)], indent=1) + "\n", encoding="utf-8")
     draw(joined, arguments.out / "bptt.png")
