@@ -14,6 +14,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from asr.confidence import CONFIDENCE_FILE
 from asr.config import from_dict, to_dict
 from asr.errors import ConfigError, ModelError
 from asr.files import atomic
@@ -29,6 +30,7 @@ def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
     with atomic(folder / CONFIG_FILE) as path:
         path.write_text(json.dumps(to_dict(recogniser.config), indent=2) + "\n", encoding="utf-8")
     recogniser.tokenizer.save(folder)
+    (folder / CONFIDENCE_FILE).unlink(missing_ok=True)  # it was fitted to the older weights
     weights = {name: tensor.contiguous().cpu() for name, tensor in recogniser.state().items()}
     with atomic(folder / WEIGHTS_FILE) as path:
         path.write_bytes(safetensors.torch.save(weights))

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Protocol, get_args
@@ -18,16 +18,20 @@ import tyro
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from asr.errors import AsrError, ConfigError
+from asr.errors import AsrError, ConfigError, DataError
+from asr.formats import Format
 from asr.text import TextForm
+from asr.words import TimedText
 
 if TYPE_CHECKING:
     import asr.score
+    import asr.transcribe
     from asr.corpora import Options
     from asr.trainer import TrainConfig
 
 NO_PREFIX = arg(name="")
 """A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
+STANDARD_OUTPUT = Path("-")
 NUM_WORST = 5
 """Utterances that an evaluation shows in full."""
 
@@ -36,6 +40,12 @@ class Command(Protocol):
     """What a parsed command line can do."""
 
     def run(self) -> None: ...
+
+
+class Delivery(Protocol):
+    """Where a transcript goes."""
+
+    def __call__(self, transcript: "asr.transcribe.Transcript", timed: TimedText, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -93,35 +103,123 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Transcribe:
-    """Print what is said in recordings, a line each: the file, a tab, the text."""
+    """Print what is said in recordings, a line each: the file, a tab, the text; or write it to files, with times."""
 
     files: Positional[tuple[Path, ...]]
     """Audio files, or folders of them."""
     model: Path
     """A model folder."""
+    format: tuple[Format, ...] = ()
+    """Write files of these forms instead of printing lines."""
+    out: Path | None = None
+    """Folder for the files; without it they lie beside the recordings, and - is standard output."""
     device: str = "auto"
     """cpu, cuda, or (auto) the better one that is there."""
 
     def run(self) -> None:
         from asr.checkpoint import load_model
+        from asr.confidence import load_calibration
         from asr.transcribe import find_recordings, transcribe
         from asr.workers import choose_device
 
         paths = find_recordings(self.files)
         if not paths:
             raise ConfigError("no file to transcribe was named")
+        if self.out is not None and not self.format:
+            raise ConfigError("--out needs --format, such as --format srt json")
+        deliver = _delivery([path.with_suffix("") for path in paths], self.format, self.out)
         recogniser = load_model(self.model, choose_device(self.device))
-        failed = 0
-        for transcript in transcribe(recogniser, paths):
-            if transcript.error is None:
-                print(f"{transcript.path}\t{transcript.text}", flush=True)
-            else:
-                failed += 1
-                print(f"asr: {transcript.error}", file=sys.stderr)
-        if failed and len(paths) == 1:
-            sys.exit(AsrError.exit_code)
-        if failed:
-            raise AsrError(f"{failed} of {len(paths)} files could not be transcribed")
+        transcripts = transcribe(recogniser, paths, load_calibration(self.model))
+        _deliver(transcripts, deliver, len(paths), "files could not be transcribed")
+
+
+@dataclass(frozen=True)
+class Align:
+    """Find when each word of a known text is said in a recording, or in each utterance of a manifest."""
+
+    source: Positional[Path]
+    """An audio file, or a lhotse cut manifest (.jsonl, .jsonl.gz) with its own transcripts."""
+    text: Positional[str | None] = None
+    """For an audio file: what is said in it, or a text file that holds it."""
+    model: Path = field(kw_only=True)
+    """A model folder."""
+    format: tuple[Format, ...] = ("ctm",)
+    """Forms to write."""
+    out: Path = STANDARD_OUTPUT
+    """Folder for files; - is standard output."""
+    device: str = "auto"
+    """cpu, cuda, or (auto) the better one that is there."""
+
+    def run(self) -> None:
+        from asr.aligner import align_cuts, align_file, file_stem
+        from asr.checkpoint import load_model
+        from asr.confidence import load_calibration
+        from asr.data import load_cuts
+        from asr.workers import choose_device
+
+        is_manifest = self.source.name.endswith((".jsonl", ".jsonl.gz"))
+        if is_manifest and self.text is not None:
+            raise ConfigError("a manifest has its own transcripts; leave the text out")
+        if not is_manifest and self.text is None:
+            raise ConfigError(f"say what is said in {self.source}: asr align {self.source} TEXT --model {self.model}")
+        if not self.format:
+            raise ConfigError("--format needs a form, such as ctm")
+        cuts = load_cuts(self.source) if is_manifest else []
+        stems = [file_stem(cut) for cut in cuts] or [self.source.with_suffix("")]
+        deliver = _delivery(stems, self.format, self.out)
+        recogniser = load_model(self.model, choose_device(self.device))
+        calibration = load_calibration(self.model)
+        if self.text is None:
+            transcripts = align_cuts(recogniser, cuts, calibration)
+        else:
+            transcripts = iter([align_file(recogniser, self.source, _read_text(self.text), calibration)])
+        _deliver(transcripts, deliver, len(stems), "utterances could not be aligned")
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Fit a model's confidences to utterances with transcripts that it was not trained on, and store the fit with it.
+
+    Prints how far confidences are from the truth, before and after (for the fit's own utterances by five-fold
+    cross-validation), and what luck alone would show.
+    """
+
+    manifest: Positional[Path]
+    """A lhotse cut manifest, such as dev.jsonl.gz."""
+    model: Path
+    """A model folder; confidence.json and reliability.png are written there."""
+    test: Path | None = None
+    """A manifest to judge the fit on; the picture shows this one then."""
+    device: str = "auto"
+    """cpu, cuda, or (auto) the better one that is there."""
+
+    def run(self) -> None:
+        from asr.calibrate import calibrated, cross_validated, draw_reliability, hear, judged
+        from asr.checkpoint import load_model
+        from asr.confidence import save_calibration
+        from asr.data import load_cuts
+        from asr.report import reliability
+        from asr.workers import choose_device
+
+        cuts, test_cuts = load_cuts(self.manifest), load_cuts(self.test) if self.test else []
+        recogniser = load_model(self.model, choose_device(self.device))
+        words, utterances = hear(recogniser, cuts)
+        calibration = calibrated(words, utterances)
+        name = self.manifest.name.split(".")[0]
+        shown = [cross_validated(f"{name} words", words), cross_validated(f"{name} utterances", utterances)]
+        rows = list(shown)
+        if self.test is not None:
+            name = self.test.name.split(".")[0]
+            words, utterances = hear(recogniser, test_cuts)
+            shown = [
+                judged(f"{name} words", words, calibration.words),
+                judged(f"{name} utterances", utterances, calibration.utterances),
+            ]
+            rows += shown
+        save_calibration(self.model, calibration)
+        draw_reliability(shown, self.model / "reliability.png")
+        Console().print(reliability(rows))
+        print(self.model / "reliability.png")
 
 
 @dataclass(frozen=True)
@@ -240,6 +338,8 @@ COMMANDS: dict[str, Callable[[], type[Command]]] = {
     "train": _train_command,
     "evaluate": lambda: Evaluate,
     "transcribe": lambda: Transcribe,
+    "align": lambda: Align,
+    "calibrate": lambda: Calibrate,
     "score": lambda: Score,
     "gradients": lambda: Gradients,
 }
@@ -248,7 +348,9 @@ USAGE = """usage: asr COMMAND ...
   prepare CORPUS --out DIR      a corpus -> checked manifests
   train DATA --out RUN          manifests -> a model
   evaluate MANIFEST --model DIR a model's word error rate, with its interval
-  transcribe FILES --model DIR  recordings -> text
+  transcribe FILES --model DIR  recordings -> text, subtitles, times of words
+  align AUDIO TEXT --model DIR  recordings and their text -> times of words
+  calibrate MANIFEST --model DIR confidences that can be believed
   score REF HYP                 the word error rate between two transcript files
   gradients MANIFEST            how far gradients reach through time
 
@@ -344,6 +446,72 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
         path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
     _print_score("test", evaluation.score, as_json=False, num_worst=NUM_WORST, console=progress)
     print(summary_line("test", evaluation.score))
+
+
+def _delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None) -> "Delivery":
+    """Decide what happens to transcripts: a line each, files, or files' content on standard output.
+
+    Raises:
+        ConfigError: if that cannot be done for all of them.
+    """
+    from asr.formats import destinations, render, write
+
+    def print_line(transcript: "asr.transcribe.Transcript", _timed: TimedText) -> None:
+        print(f"{transcript.name}\t{transcript.text}", flush=True)
+
+    def print_content(transcript: "asr.transcribe.Transcript", timed: TimedText) -> None:
+        print(render(timed, forms[0], transcript.stem.name), end="", flush=True)
+
+    def write_files(transcript: "asr.transcribe.Transcript", timed: TimedText) -> None:
+        for form, path in named[transcript.stem].items():
+            write(timed, form, path)
+            print(path, flush=True)
+
+    if not forms:
+        return print_line
+    if out != STANDARD_OUTPUT:
+        named = destinations(stems, forms, out)
+        return write_files
+    if len(forms) > 1 or (len(stems) > 1 and forms[0] not in ("ctm", "txt")):
+        raise ConfigError(
+            "standard output takes one --format, and of several recordings only ctm or txt; name a folder with --out"
+        )
+    return print_content
+
+
+def _deliver(
+    transcripts: "Iterable[asr.transcribe.Transcript]", deliver: "Delivery", total: int, complaint: str
+) -> None:
+    """Deliver what there is, print an error line for each of the others, and fail at the end if there were any."""
+    failed = 0
+    for transcript in transcripts:
+        if transcript.timed is None:
+            failed += 1
+            print(f"asr: {transcript.error}", file=sys.stderr)
+        else:
+            deliver(transcript, transcript.timed)
+    if failed and total == 1:
+        sys.exit(AsrError.exit_code)
+    if failed:
+        raise AsrError(f"{failed} of {total} {complaint}")
+
+
+def _read_text(text: str) -> str:
+    """Read a text file; what is not the name of one is a text itself.
+
+    Raises:
+        DataError: if the file cannot be read, or is missing and was clearly meant.
+    """
+    path = Path(text)
+    try:
+        if path.is_file():
+            return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise DataError(f"{text}: not UTF-8 (iconv converts it)") from None
+    if path.suffix == ".txt":
+        raise DataError(f"{text}: no such text file")
+    return text
 
 
 def _print_score(

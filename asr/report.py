@@ -16,6 +16,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from asr.calibrate import Reliability
 from asr.diagnostics import TOLERANCE
 from asr.gradients import Inspection
 from asr.score import Counts, Edit, Rate, Score, UtteranceScore, worst
@@ -74,6 +75,20 @@ def reaches(inspections: Sequence[Inspection]) -> RenderableType:
     share = f"{100 * TOLERANCE:.0f} %"
     note = f"2 s drop: what truncation to segments of 2 s takes away; segment: the shortest that takes at most {share}"
     return Group(table, Text(note))
+
+
+def reliability(judgements: Sequence[Reliability]) -> RenderableType:
+    """Show shares that are right, mean confidences and expected calibration errors, a line each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("", no_wrap=True)
+    for heading in ("\nnumber", "\nright", "confidence\nbefore", "\nafter", "error\nbefore", "\nafter", "\nby luck"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for judged in judgements:
+        count = len(judged.correct)
+        means = (sum(column) / count for column in (judged.correct, judged.before, judged.after))
+        shares = (f"{100 * share:.1f} %" for share in (*means, *judged.errors))
+        table.add_row(Text(_printable(judged.name)), f"{count:,}", *shares)
+    return table
 
 
 def worst_utterances(score: Score, count: int) -> RenderableType:

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,6 +15,8 @@ from asr.files import atomic
 
 CHARACTERS_FILE = "characters.json"
 SENTENCEPIECE_FILE = "sentencepiece.model"
+
+_WORD_START = "\u2581"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Tokenizer(Protocol):
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of tokens without blanks and repeats, its words parted by single spaces."""
 
+    def words(self, tokens: Sequence[int]) -> list[range]:
+        """Positions of the tokens of each word, as `decode` has them; spaces belong to none."""
+
     def save(self, folder: Path) -> None:
         """Write one file into a model folder, in place of any other tokenizer's."""
 
@@ -67,6 +73,10 @@ class CharacterTokenizer:
 
     def decode(self, tokens: Sequence[int]) -> str:
         return " ".join("".join(self.characters[token - 1] for token in tokens).split())
+
+    def words(self, tokens: Sequence[int]) -> list[range]:
+        spaces = (position for position, token in enumerate(tokens) if self.characters[token - 1].isspace())
+        return [range(a + 1, b) for a, b in pairwise([-1, *spaces, len(tokens)]) if a + 1 < b]
 
     def save(self, folder: Path) -> None:
         with atomic(folder / CHARACTERS_FILE) as path:
@@ -92,6 +102,12 @@ class SentencePieceTokenizer:
     def decode(self, tokens: Sequence[int]) -> str:
         pieces = [token - 1 for token in tokens if token - 1 != self._unknown]
         return " ".join(self._processor.decode(pieces).split())
+
+    def words(self, tokens: Sequence[int]) -> list[range]:
+        pieces = (self._processor.id_to_piece(token - 1) for token in tokens)
+        starts = [position for position, piece in enumerate(pieces) if position and piece.startswith(_WORD_START)]
+        words = [range(a, b) for a, b in pairwise([0, *starts, len(tokens)])]
+        return [word for word in words if self.decode(tokens[word.start : word.stop])]  # else a lone space, or unknown
 
     def save(self, folder: Path) -> None:
         with atomic(folder / SENTENCEPIECE_FILE) as path:

@@ -1,4 +1,4 @@
-"""Recordings -> text."""
+"""Recordings -> text, with the time of each word."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,21 +7,34 @@ from pathlib import Path
 import torch
 
 from asr.audio import MEDIA_SUFFIXES, SUFFIXES, load
+from asr.confidence import UNCALIBRATED, Calibration
 from asr.decode import greedy
 from asr.errors import AsrError, DataError
 from asr.recogniser import Recogniser
+from asr.spelling import heard
+from asr.timing import time_text
+from asr.words import TimedText
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard in a file, or why nothing could be."""
+    """What is said in a recording, or why it cannot be told."""
 
-    path: Path
-    text: str
+    name: str
+    """The file, or the utterance's id."""
+    stem: Path
+    """What the name of a file about it begins with."""
+    timed: TimedText | None
     error: AsrError | None = None
 
+    @property
+    def text(self) -> str:
+        return self.timed.text if self.timed else ""
 
-def transcribe(recogniser: Recogniser, paths: Iterable[Path]) -> Iterator[Transcript]:
+
+def transcribe(
+    recogniser: Recogniser, paths: Iterable[Path], calibration: Calibration = UNCALIBRATED
+) -> Iterator[Transcript]:
     """Decode files one after the other, greedily; a file that cannot be read does not keep the next one from its turn.
 
     A recording too short for one frame has the empty text.
@@ -30,11 +43,13 @@ def transcribe(recogniser: Recogniser, paths: Iterable[Path]) -> Iterator[Transc
         try:
             waveform = load(path, sample_rate=recogniser.config.features.sample_rate)
         except AsrError as error:
-            yield Transcript(path, "", error)
+            yield Transcript(str(path), path.with_suffix(""), None, error)
             continue
         emissions = recogniser.emissions(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
         (tokens,) = greedy(emissions.log_probs, emissions.lengths)
-        yield Transcript(path, recogniser.tokenizer.decode(tokens))
+        log_probs = emissions.log_probs[0, : int(emissions.lengths[0])]
+        timed = time_text(recogniser, waveform, log_probs, heard(tokens, recogniser.tokenizer), calibration)
+        yield Transcript(str(path), path.with_suffix(""), timed)
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Path]:

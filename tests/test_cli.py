@@ -127,6 +127,49 @@ def test_a_recipe_does_not_mix_two_corpora_in_one_run(monkeypatch, capfd, record
     assert "holds a run on other data" in capfd.readouterr().err
 
 
+def test_transcripts_with_times_as_files_and_on_standard_output(asr, model: Path, recordings: Path, tmp_path: Path):
+    test = recordings / "test"
+    written = asr("transcribe", test, "--model", model, "--format", "srt", "json", "--out", tmp_path / "o")
+    assert written.code == 0, written.err
+    assert written.out.splitlines()[:2] == [str(tmp_path / "o" / f"test-0.{form}") for form in ("srt", "json")]
+    assert len(list((tmp_path / "o").iterdir())) == 12
+    copy = shutil.copy(test / "test-0.wav", tmp_path)
+    assert asr("transcribe", copy, "--model", model, "--format", "TextGrid").code == 0
+    assert (tmp_path / "test-0.TextGrid").is_file()
+    shown = asr("transcribe", copy, "--model", model, "--format", "json", "--out", "-")
+    assert shown.out == (tmp_path / "o" / "test-0.json").read_text()
+
+
+def test_known_texts_are_aligned(asr, model: Path, recordings: Path, tmp_path: Path):
+    recording, said = recordings / "test" / "test-0.wav", (recordings / "test" / "test-0.txt")
+    found = asr("align", recording, said, "--model", model)
+    assert found.code == 0, found.err
+    lines = [line.split() for line in found.out.splitlines()]
+    assert [line[4] for line in lines] == said.read_text().split()
+    assert all(line[:2] == ["test-0", "1"] and len(line) == 6 for line in lines)
+    assert asr("align", recording, said.read_text(), "--model", model).out == found.out
+    dev = model.parent.parent / "dev.jsonl.gz"
+    assert asr("align", dev, "--model", model).out.count("dev-00 ") > 0
+    grids = asr("align", dev, "--model", model, "--format", "TextGrid", "--out", tmp_path)
+    assert sorted(grids.out.splitlines()) == [str(tmp_path / f"dev-0{n}.TextGrid") for n in range(2)]
+
+
+def test_a_calibration_is_kept_with_its_model(asr, recordings: Path, model: Path, tmp_path: Path):
+    copy = shutil.copytree(model, tmp_path / "model")
+    assert asr("prepare", "folder", "--source", recordings, "--out", tmp_path / "data").code == 0
+    few = asr("calibrate", tmp_path / "data" / "dev.jsonl.gz", "--model", copy)
+    assert few.code == 1 and "4 utterances are too few" in few.err
+    assert not (copy / "confidence.json").exists()
+    found = asr("calibrate", tmp_path / "data" / "train.jsonl.gz", "--model", copy)
+    assert found.code == 0, found.err
+    assert "train words" in found.out and "train utterances" in found.out
+    assert (copy / "reliability.png").stat().st_size > 10_000
+    heard = recordings / "test" / "test-0.wav"
+    before, after = (asr("transcribe", heard, "--model", m, "--format", "ctm", "--out", "-").out for m in (model, copy))
+    assert [line.split()[:5] for line in before.splitlines()] == [line.split()[:5] for line in after.splitlines()]
+    assert before != after
+
+
 def test_gradients_of_fresh_networks_and_of_a_model(asr, model: Path, tmp_path: Path):
     dev = model.parent.parent / "dev.jsonl.gz"
     fresh = asr("gradients", dev, "--out", tmp_path / "fresh", "--layers", 2, "--hidden", 8, "--distance", 0.4)
@@ -182,6 +225,21 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         ("transcribe", tmp_path / "none.wav", "--model", model): ("none.wav: no such audio file", 1),
         ("transcribe", "--model", model): ("no file to transcribe", 2),
         ("transcribe", noise, "--model", model, "--device", "abacus"): ("no device abacus", 2),
+        ("transcribe", noise, "--model", model, "--out", tmp_path): ("--out needs --format", 2),
+        ("transcribe", noise, "--model", model, "--format", "doc"): ("doc", 2),
+        ("transcribe", noise, noise, "--model", model, "--format", "srt", "--out", "-"): (
+            "standard output takes one",
+            2,
+        ),
+        ("transcribe", noise, noise, "--model", model, "--format", "srt"): ("two recordings would be written", 2),
+        ("align", noise, "abc", "--model", model): ("noise.wav: not readable as audio", 1),
+        ("align", noise, "--model", model): ("say what is said in", 2),
+        ("align", noise, "missing.txt", "--model", model): ("missing.txt: no such text file", 1),
+        ("align", tmp_path / "none.wav", "abc", "--model", model): ("none.wav: no such audio file", 1),
+        ("align", manifest, "abc", "--model", model): ("a manifest has its own transcripts", 2),
+        ("align", model.parent.parent / "dev-00.wav", "xyz", "--model", model): ("no tokens for 'xyz'", 1),
+        ("align", model.parent.parent / "dev-00.wav", "abc " * 99, "--model", model): ("the recording has", 1),
+        ("calibrate", tmp_path / "none", "--model", model): ("no such manifest", 1),
         ("score", text, tmp_path / "none.txt"): ("none.txt", 1),
         ("score", text, other): ("", 1),
         ("score", text): ("asr score", 2),

@@ -11,12 +11,23 @@ import asr
 ROOT = Path(asr.__file__).parent
 
 LAYERS = {
-    "values": {"errors", "units", "config", "files"},
-    "edges": {"audio", "text", "score", "transcripts"},
-    "signals": {"features", "augment", "tokenizer", "corpora"},
-    "model": {"bptt", "recurrent", "acoustic", "ctc"},
-    "use": {"recogniser", "data", "decode", "checkpoint", "logbook", "workers", "trainer", "diagnostics"},
-    "programs": {"prepare", "train", "evaluate", "transcribe", "gradients"},
+    "values": {"errors", "units", "words", "config", "files"},
+    "edges": {"audio", "text", "score", "transcripts", "subtitles", "formats"},
+    "signals": {"features", "augment", "tokenizer", "spelling", "corpora"},
+    "model": {"bptt", "recurrent", "acoustic", "ctc", "align"},
+    "use": {
+        "recogniser",
+        "data",
+        "decode",
+        "confidence",
+        "timing",
+        "checkpoint",
+        "logbook",
+        "workers",
+        "trainer",
+        "diagnostics",
+    },
+    "programs": {"prepare", "train", "evaluate", "transcribe", "aligner", "calibrate", "gradients"},
     "surface": {"report", "cli"},
 }
 """From the bottom up; `corpora` stands for all of its folder."""

@@ -26,7 +26,7 @@ def test_a_bad_file_among_good_ones_keeps_none_from_its_turn(tmp_path):
     (tmp_path / "b.wav").write_text("not audio")
     paths = [tmp_path / name for name in ("a.flac", "b.wav", "c.wav", "d.flac")]
     found = list(transcribe(MODEL, paths))
-    assert [transcript.path for transcript in found] == paths
+    assert [transcript.name for transcript in found] == [str(path) for path in paths]
     assert [type(transcript.error) for transcript in found] == [type(None), DataError, DataError, type(None)]
     assert "b.wav: not readable as audio" in str(found[1].error) and "c.wav: no such" in str(found[2].error)
     assert [transcript.text for transcript in found] == [*texts(paths[:1]), "", "", *texts(paths[3:])]

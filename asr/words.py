@@ -1,0 +1,69 @@
+"""Text with its times: tokens in words in segments, each with a confidence. Times count from the recording's start."""
+
+from dataclasses import dataclass
+
+from asr.units import Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A character or subword of a word; the tokens of a word follow each other without gaps."""
+
+    text: str
+    start: Seconds
+    end: Seconds
+    confidence: float
+    """The model's probability in the token's own frames, as it is: not calibrated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word, which ends no later than the next one starts."""
+
+    text: str
+    start: Seconds
+    end: Seconds
+    confidence: float
+    """Probability that the word is right."""
+    tokens: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Words without a long pause between them, at least one."""
+
+    words: tuple[Word, ...]
+    confidence: float
+    """Probability that every word is right and none is missing."""
+
+    @property
+    def start(self) -> Seconds:
+        return self.words[0].start
+
+    @property
+    def end(self) -> Seconds:
+        return self.words[-1].end
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedText:
+    """What is said in a recording, and when; no segments if nothing is."""
+
+    segments: tuple[Segment, ...]
+    duration: Seconds
+    """Of the recording."""
+    confidence: float
+    """Probability that all of it is right."""
+    language: str | None = None
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
+    def text(self) -> str:
+        return " ".join(segment.text for segment in self.segments)
