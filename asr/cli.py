@@ -24,12 +24,16 @@ from asr.text import TextForm
 if TYPE_CHECKING:
     import asr.score
     from asr.corpora import Options
+    from asr.fusion import Decoder
+    from asr.tokenizer import Tokenizer
     from asr.trainer import TrainConfig
 
 NO_PREFIX = arg(name="")
 """A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
 NUM_WORST = 5
 """Utterances that an evaluation shows in full."""
+HOTWORD_BONUS = 6.0
+"""Nats that a hot word earns if its line does not say."""
 
 
 class Command(Protocol):
@@ -60,6 +64,48 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Beam search in place of greedy decoding."""
+
+    lm: tuple[Path, ...] | None = None
+    """Language models: an n-gram file (ARPA or KenLM binary), the folder of a recurrent one, or both; --lm alone takes those that
+    `asr tune` has put into the model folder."""
+    beam: int | None = None
+    """Hypotheses to keep; without --lm, this alone asks for a beam search."""
+    hotwords: Path | None = None
+    """Names and jargon to favour: a phrase a line, and after a tab, if wanted, its bonus in nats (6 is usual)."""
+
+    def decoder(self, model: Path, tokenizer: "Tokenizer") -> "Decoder | None":
+        """Build what the options ask for; None for greedy decoding."""
+        if self.lm is None and self.beam is None and self.hotwords is None:
+            return None
+        from asr.fusion import load_decoder, tuned_models
+
+        lm = self.lm or (() if self.lm is None else tuned_models(model))
+        decoder = load_decoder(model, tokenizer, lm, beam=self.beam, hotwords=_hotwords(self.hotwords))
+        if decoder.unspelt:
+            print(
+                f"asr: {len(decoder.unspelt)} words of the language model, such as {decoder.unspelt[0]!r}, cannot be spelt "
+                "with the model's tokens, and are left out",
+                file=sys.stderr,
+            )
+        return decoder
+
+
+def _hotwords(path: Path | None) -> dict[str, float]:
+    if path is None:
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        fields = [line.split("\t") for line in lines if line.strip()]
+        return {phrase.strip(): float(bonus[0]) if bonus else HOTWORD_BONUS for phrase, *bonus in fields}
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path}: no hot words to read ({error}); write a phrase a line, and a number after a tab"
+        ) from None
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """Decode the utterances of a manifest and score them against their transcripts."""
 
@@ -73,6 +119,7 @@ class Evaluate:
     """How many of the worst utterances to show."""
     hypotheses: Path | None = None
     """Also write what was heard, as Kaldi text, for `asr score`."""
+    search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: str = "auto"
     """cpu, cuda, or (auto) the better one that is there."""
 
@@ -84,7 +131,8 @@ class Evaluate:
         from asr.workers import choose_device
 
         recogniser = load_model(self.model, choose_device(self.device))
-        evaluation = evaluate(recogniser, load_cuts(self.manifest))
+        decoder = self.search.decoder(self.model, recogniser.tokenizer)
+        evaluation = evaluate(recogniser, load_cuts(self.manifest), decoder=decoder)
         if self.hypotheses is not None:
             write(self.hypotheses, evaluation.hypotheses)
         name = self.manifest.name.split(".")[0]
@@ -99,6 +147,9 @@ class Transcribe:
     """Audio files, or folders of them."""
     model: Path
     """A model folder."""
+    nbest: int = 1
+    """With a beam search: how many texts to print, each with its score between two tabs."""
+    search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: str = "auto"
     """cpu, cuda, or (auto) the better one that is there."""
 
@@ -111,9 +162,17 @@ class Transcribe:
         if not paths:
             raise ConfigError("no file to transcribe was named")
         recogniser = load_model(self.model, choose_device(self.device))
+        decoder = self.search.decoder(self.model, recogniser.tokenizer)
+        if self.nbest < 1 or (self.nbest > 1 and decoder is None):
+            raise ConfigError(
+                f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam or --lm"
+            )
         failed = 0
-        for transcript in transcribe(recogniser, paths):
-            if transcript.error is None:
+        for transcript in transcribe(recogniser, paths, decoder):
+            if transcript.error is None and self.nbest > 1:
+                for found in transcript.hypotheses[: self.nbest]:
+                    print(f"{transcript.path}\t{found.score:.4f}\t{found.text}", flush=True)
+            elif transcript.error is None:
                 print(f"{transcript.path}\t{transcript.text}", flush=True)
             else:
                 failed += 1
@@ -170,6 +229,108 @@ class Gradients:
         save(inspections, self.out)
         Console().print(reaches(inspections))
         print(self.out / "gradients.png")
+
+
+@dataclass(frozen=True)
+class Tune:
+    """Find the decoding weights of language models on dev, and keep both in the model folder for `--lm`."""
+
+    manifest: Positional[Path]
+    """A lhotse cut manifest, such as dev.jsonl.gz; never that of the test set."""
+    model: Path
+    """A model folder; it gets decoding.json and copies of the language models."""
+    lm: tuple[Path, ...]
+    """An n-gram file (ARPA or KenLM binary), the folder of a recurrent language model, or both."""
+    beam: int = 50
+    """Hypotheses to keep."""
+    device: str = "auto"
+    """cpu, cuda, or (auto) the better one that is there."""
+
+    def run(self) -> None:
+        from asr.checkpoint import load_model
+        from asr.data import load_cuts
+        from asr.report import trials
+        from asr.score import summary_line
+        from asr.tune import keep, tune
+        from asr.workers import choose_device
+
+        if not self.lm:
+            raise ConfigError("--lm: no language model was named")
+        recogniser = load_model(self.model, choose_device(self.device))
+        decoder = Search(self.lm, self.beam).decoder(self.model, recogniser.tokenizer)
+        assert decoder is not None
+        tuning = tune(recogniser, decoder, load_cuts(self.manifest), Console(stderr=True))
+        keep(self.model, self.lm, tuning.config)
+        Console().print(trials(tuning))
+        name = self.manifest.name.split(".")[0]
+        print(summary_line(f"{name}, greedy:", tuning.greedy))
+        print(summary_line(f"{name}, tuned:", tuning.tuned))
+        print(self.model / "decoding.json")
+
+
+def _lm_command() -> type[Command]:
+    from asr.rnn_lm import RnnLmConfig, RnnTraining
+    from asr.tokenizer import TokenizerConfig
+
+    @dataclass(frozen=True)
+    class Lm:
+        """Train a language model: n-grams (modified Kneser-Ney) of words, or a recurrent one with --rnn."""
+
+        action: Positional[Literal["train"]]
+        """train."""
+        texts: Positional[tuple[Path, ...]]
+        """Text files, a sentence a line, or lhotse cut manifests, whose transcripts are taken."""
+        out: Path
+        """ARPA file, or folder of the recurrent model."""
+        order: int = 3
+        """Words of an n-gram."""
+        held_out: tuple[Path, ...] = ()
+        """Texts to measure perplexity on; without any, it is measured on a twentieth of the text that is left out first."""
+        text: TextForm = "basic"
+        """Form of plain text files, as in `asr prepare`; manifests have theirs."""
+        tokens: Path | None = None
+        """A model folder: n-grams of its tokens instead of words, for any spelling (order 6 or more for characters)."""
+        rnn: bool = False
+        """Train a recurrent model, by truncated BPTT over the running text."""
+        shape: Annotated[RnnLmConfig, arg(name="rnn-shape")] = field(default_factory=RnnLmConfig)
+        training: RnnTraining = field(default_factory=RnnTraining)
+        tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+        device: str = "auto"
+        """cpu, cuda, or (auto) the better one that is there; for --rnn."""
+
+        def run(self) -> None:
+            from asr.tokenizer import load_tokenizer
+            from asr.train_lm import read_sentences, train_arpa, train_recurrent
+            from asr.workers import choose_device
+
+            if self.rnn and self.tokens is not None:
+                raise ConfigError(
+                    "--tokens is for n-grams; a recurrent model has a tokenizer of its own, see --tokenizer.units"
+                )
+            sentences = read_sentences(self.texts, self.text)
+            held_out = read_sentences(self.held_out, self.text) if self.held_out else None
+            if self.rnn:
+                result = train_recurrent(
+                    sentences,
+                    self.out,
+                    held_out,
+                    shape=self.shape,
+                    training=self.training,
+                    units=self.tokenizer,
+                    device=choose_device(self.device),
+                    console=Console(stderr=True),
+                )
+            else:
+                tokenizer = load_tokenizer(self.tokens) if self.tokens else None
+                result = train_arpa(sentences, self.out, held_out, order=self.order, tokenizer=tokenizer)
+            for name, prediction in result.items():
+                print(
+                    f"{name}: perplexity {prediction.perplexity:.2f} "
+                    f"({prediction.words} held-out words with sentence ends, {prediction.unknown} unknown)"
+                )
+            print(self.out)
+
+    return Lm
 
 
 def _prepare_command() -> type[Command]:
@@ -240,6 +401,8 @@ COMMANDS: dict[str, Callable[[], type[Command]]] = {
     "train": _train_command,
     "evaluate": lambda: Evaluate,
     "transcribe": lambda: Transcribe,
+    "lm": _lm_command,
+    "tune": lambda: Tune,
     "score": lambda: Score,
     "gradients": lambda: Gradients,
 }
@@ -249,6 +412,8 @@ USAGE = """usage: asr COMMAND ...
   train DATA --out RUN          manifests -> a model
   evaluate MANIFEST --model DIR a model's word error rate, with its interval
   transcribe FILES --model DIR  recordings -> text
+  lm train TEXTS --out LM       texts -> a language model
+  tune MANIFEST --model DIR --lm LM  its weight in decoding, found on dev
   score REF HYP                 the word error rate between two transcript files
   gradients MANIFEST            how far gradients reach through time
 

@@ -9,6 +9,7 @@ import torch
 from asr.audio import MEDIA_SUFFIXES, SUFFIXES, load
 from asr.decode import greedy
 from asr.errors import AsrError, DataError
+from asr.fusion import Decoder, Hypothesis
 from asr.recogniser import Recogniser
 
 
@@ -19,10 +20,12 @@ class Transcript:
     path: Path
     text: str
     error: AsrError | None = None
+    hypotheses: tuple[Hypothesis, ...] = ()
+    """With a decoder: all that it has found, the text first."""
 
 
-def transcribe(recogniser: Recogniser, paths: Iterable[Path]) -> Iterator[Transcript]:
-    """Decode files one after the other, greedily; a file that cannot be read does not keep the next one from its turn.
+def transcribe(recogniser: Recogniser, paths: Iterable[Path], decoder: Decoder | None = None) -> Iterator[Transcript]:
+    """Decode files one after the other, greedily if there is no decoder; a bad file does not keep the next one from its turn.
 
     A recording too short for one frame has the empty text.
     """
@@ -33,8 +36,12 @@ def transcribe(recogniser: Recogniser, paths: Iterable[Path]) -> Iterator[Transc
             yield Transcript(path, "", error)
             continue
         emissions = recogniser.emissions(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
-        (tokens,) = greedy(emissions.log_probs, emissions.lengths)
-        yield Transcript(path, recogniser.tokenizer.decode(tokens))
+        if decoder is None:
+            (tokens,) = greedy(emissions.log_probs, emissions.lengths)
+            yield Transcript(path, recogniser.tokenizer.decode(tokens))
+        else:
+            hypotheses = tuple(decoder(emissions.log_probs[0, : emissions.lengths[0]]))
+            yield Transcript(path, hypotheses[0].text, hypotheses=hypotheses)
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Path]:

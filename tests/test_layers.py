@@ -13,10 +13,21 @@ ROOT = Path(asr.__file__).parent
 LAYERS = {
     "values": {"errors", "units", "config", "files"},
     "edges": {"audio", "text", "score", "transcripts"},
-    "signals": {"features", "augment", "tokenizer", "corpora"},
+    "signals": {"features", "augment", "tokenizer", "corpora", "lm", "hotwords"},
     "model": {"bptt", "recurrent", "acoustic", "ctc"},
-    "use": {"recogniser", "data", "decode", "checkpoint", "logbook", "workers", "trainer", "diagnostics"},
-    "programs": {"prepare", "train", "evaluate", "transcribe", "gradients"},
+    "use": {
+        "recogniser",
+        "data",
+        "decode",
+        "rnn_lm",
+        "fusion",
+        "checkpoint",
+        "logbook",
+        "workers",
+        "trainer",
+        "diagnostics",
+    },
+    "programs": {"prepare", "train", "evaluate", "transcribe", "tune", "train_lm", "gradients"},
     "surface": {"report", "cli"},
 }
 """From the bottom up; `corpora` stands for all of its folder."""
