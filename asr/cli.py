@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import asr.score
     import asr.transcribe
     from asr.corpora import Options
+    from asr.fusion import Decoder
+    from asr.tokenizer import Tokenizer
     from asr.trainer import TrainConfig
 
 NO_PREFIX = arg(name="")
@@ -34,6 +36,8 @@ NO_PREFIX = arg(name="")
 STANDARD_OUTPUT = Path("-")
 NUM_WORST = 5
 """Utterances that an evaluation shows in full."""
+HOTWORD_BONUS = 6.0
+"""Nats that a hot word earns if its line does not say."""
 
 
 class Command(Protocol):
@@ -70,6 +74,48 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Beam search in place of greedy decoding."""
+
+    lm: tuple[Path, ...] | None = None
+    """Language models: an n-gram file (ARPA or KenLM binary), the folder of a recurrent one, or both; --lm alone takes those that
+    `asr tune` has put into the model folder."""
+    beam: int | None = None
+    """Hypotheses to keep; without --lm, this alone asks for a beam search."""
+    hotwords: Path | None = None
+    """Names and jargon to favour: a phrase a line, and after a tab, if wanted, its bonus in nats (6 is usual)."""
+
+    def decoder(self, model: Path, tokenizer: "Tokenizer") -> "Decoder | None":
+        """Build what the options ask for; None for greedy decoding."""
+        if self.lm is None and self.beam is None and self.hotwords is None:
+            return None
+        from asr.fusion import load_decoder, tuned_models
+
+        lm = self.lm or (() if self.lm is None else tuned_models(model))
+        decoder = load_decoder(model, tokenizer, lm, beam=self.beam, hotwords=_hotwords(self.hotwords))
+        if decoder.unspelt:
+            print(
+                f"asr: {len(decoder.unspelt)} words of the language model, such as {decoder.unspelt[0]!r}, cannot be spelt "
+                "with the model's tokens, and are left out",
+                file=sys.stderr,
+            )
+        return decoder
+
+
+def _hotwords(path: Path | None) -> dict[str, float]:
+    if path is None:
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        fields = [line.split("\t") for line in lines if line.strip()]
+        return {phrase.strip(): float(bonus[0]) if bonus else HOTWORD_BONUS for phrase, *bonus in fields}
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path}: no hot words to read ({error}); write a phrase a line, and a number after a tab"
+        ) from None
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """Decode the utterances of a manifest and score them against their transcripts."""
 
@@ -83,6 +129,7 @@ class Evaluate:
     """How many of the worst utterances to show."""
     hypotheses: Path | None = None
     """Also write what was heard, as Kaldi text, for `asr score`."""
+    search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: str = "auto"
     """cpu, cuda, or (auto) the better one that is there."""
 
@@ -94,7 +141,8 @@ class Evaluate:
         from asr.workers import choose_device
 
         recogniser = load_model(self.model, choose_device(self.device))
-        evaluation = evaluate(recogniser, load_cuts(self.manifest))
+        decoder = self.search.decoder(self.model, recogniser.tokenizer)
+        evaluation = evaluate(recogniser, load_cuts(self.manifest), decoder=decoder)
         if self.hypotheses is not None:
             write(self.hypotheses, evaluation.hypotheses)
         name = self.manifest.name.split(".")[0]
@@ -113,6 +161,9 @@ class Transcribe:
     """Write files of these forms instead of printing lines."""
     out: Path | None = None
     """Folder for the files; without it they lie beside the recordings, and - is standard output."""
+    nbest: int = 1
+    """With a beam search: how many texts to print, each with its score between two tabs."""
+    search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: str = "auto"
     """cpu, cuda, or (auto) the better one that is there."""
 
@@ -127,9 +178,14 @@ class Transcribe:
             raise ConfigError("no file to transcribe was named")
         if self.out is not None and not self.format:
             raise ConfigError("--out needs --format, such as --format srt json")
-        deliver = _delivery([path.with_suffix("") for path in paths], self.format, self.out)
+        deliver = _delivery([path.with_suffix("") for path in paths], self.format, self.out, nbest=self.nbest)
         recogniser = load_model(self.model, choose_device(self.device))
-        transcripts = transcribe(recogniser, paths, load_calibration(self.model))
+        decoder = self.search.decoder(self.model, recogniser.tokenizer)
+        if self.nbest < 1 or (self.nbest > 1 and (decoder is None or self.format)):
+            raise ConfigError(
+                f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam or --lm, without --format"
+            )
+        transcripts = transcribe(recogniser, paths, load_calibration(self.model), decoder)
         _deliver(transcripts, deliver, len(paths), "files could not be transcribed")
 
 
@@ -270,6 +326,108 @@ class Gradients:
         print(self.out / "gradients.png")
 
 
+@dataclass(frozen=True)
+class Tune:
+    """Find the decoding weights of language models on dev, and keep both in the model folder for `--lm`."""
+
+    manifest: Positional[Path]
+    """A lhotse cut manifest, such as dev.jsonl.gz; never that of the test set."""
+    model: Path
+    """A model folder; it gets decoding.json and copies of the language models."""
+    lm: tuple[Path, ...]
+    """An n-gram file (ARPA or KenLM binary), the folder of a recurrent language model, or both."""
+    beam: int = 50
+    """Hypotheses to keep."""
+    device: str = "auto"
+    """cpu, cuda, or (auto) the better one that is there."""
+
+    def run(self) -> None:
+        from asr.checkpoint import load_model
+        from asr.data import load_cuts
+        from asr.report import trials
+        from asr.score import summary_line
+        from asr.tune import keep, tune
+        from asr.workers import choose_device
+
+        if not self.lm:
+            raise ConfigError("--lm: no language model was named")
+        recogniser = load_model(self.model, choose_device(self.device))
+        decoder = Search(self.lm, self.beam).decoder(self.model, recogniser.tokenizer)
+        assert decoder is not None
+        tuning = tune(recogniser, decoder, load_cuts(self.manifest), Console(stderr=True))
+        keep(self.model, self.lm, tuning.config)
+        Console().print(trials(tuning))
+        name = self.manifest.name.split(".")[0]
+        print(summary_line(f"{name}, greedy:", tuning.greedy))
+        print(summary_line(f"{name}, tuned:", tuning.tuned))
+        print(self.model / "decoding.json")
+
+
+def _lm_command() -> type[Command]:
+    from asr.rnn_lm import RnnLmConfig, RnnTraining
+    from asr.tokenizer import TokenizerConfig
+
+    @dataclass(frozen=True)
+    class Lm:
+        """Train a language model: n-grams (modified Kneser-Ney) of words, or a recurrent one with --rnn."""
+
+        action: Positional[Literal["train"]]
+        """train."""
+        texts: Positional[tuple[Path, ...]]
+        """Text files, a sentence a line, or lhotse cut manifests, whose transcripts are taken."""
+        out: Path
+        """ARPA file, or folder of the recurrent model."""
+        order: int = 3
+        """Words of an n-gram."""
+        held_out: tuple[Path, ...] = ()
+        """Texts to measure perplexity on; without any, it is measured on a twentieth of the text that is left out first."""
+        text: TextForm = "basic"
+        """Form of plain text files, as in `asr prepare`; manifests have theirs."""
+        tokens: Path | None = None
+        """A model folder: n-grams of its tokens instead of words, for any spelling (order 6 or more for characters)."""
+        rnn: bool = False
+        """Train a recurrent model, by truncated BPTT over the running text."""
+        shape: Annotated[RnnLmConfig, arg(name="rnn-shape")] = field(default_factory=RnnLmConfig)
+        training: RnnTraining = field(default_factory=RnnTraining)
+        tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+        device: str = "auto"
+        """cpu, cuda, or (auto) the better one that is there; for --rnn."""
+
+        def run(self) -> None:
+            from asr.tokenizer import load_tokenizer
+            from asr.train_lm import read_sentences, train_arpa, train_recurrent
+            from asr.workers import choose_device
+
+            if self.rnn and self.tokens is not None:
+                raise ConfigError(
+                    "--tokens is for n-grams; a recurrent model has a tokenizer of its own, see --tokenizer.units"
+                )
+            sentences = read_sentences(self.texts, self.text)
+            held_out = read_sentences(self.held_out, self.text) if self.held_out else None
+            if self.rnn:
+                result = train_recurrent(
+                    sentences,
+                    self.out,
+                    held_out,
+                    shape=self.shape,
+                    training=self.training,
+                    units=self.tokenizer,
+                    device=choose_device(self.device),
+                    console=Console(stderr=True),
+                )
+            else:
+                tokenizer = load_tokenizer(self.tokens) if self.tokens else None
+                result = train_arpa(sentences, self.out, held_out, order=self.order, tokenizer=tokenizer)
+            for name, prediction in result.items():
+                print(
+                    f"{name}: perplexity {prediction.perplexity:.2f} "
+                    f"({prediction.words} held-out words with sentence ends, {prediction.unknown} unknown)"
+                )
+            print(self.out)
+
+    return Lm
+
+
 def _prepare_command() -> type[Command]:
     from asr.corpora import Options
 
@@ -340,6 +498,8 @@ COMMANDS: dict[str, Callable[[], type[Command]]] = {
     "transcribe": lambda: Transcribe,
     "align": lambda: Align,
     "calibrate": lambda: Calibrate,
+    "lm": _lm_command,
+    "tune": lambda: Tune,
     "score": lambda: Score,
     "gradients": lambda: Gradients,
 }
@@ -351,6 +511,8 @@ USAGE = """usage: asr COMMAND ...
   transcribe FILES --model DIR  recordings -> text, subtitles, times of words
   align AUDIO TEXT --model DIR  recordings and their text -> times of words
   calibrate MANIFEST --model DIR confidences that can be believed
+  lm train TEXTS --out LM       texts -> a language model
+  tune MANIFEST --model DIR --lm LM  its weight in decoding, found on dev
   score REF HYP                 the word error rate between two transcript files
   gradients MANIFEST            how far gradients reach through time
 
@@ -448,7 +610,7 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
     print(summary_line("test", evaluation.score))
 
 
-def _delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None) -> "Delivery":
+def _delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None, *, nbest: int = 1) -> "Delivery":
     """Decide what happens to transcripts: a line each, files, or files' content on standard output.
 
     Raises:
@@ -457,7 +619,11 @@ def _delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None) 
     from asr.formats import destinations, render, write
 
     def print_line(transcript: "asr.transcribe.Transcript", _timed: TimedText) -> None:
-        print(f"{transcript.name}\t{transcript.text}", flush=True)
+        if nbest == 1:
+            print(f"{transcript.name}\t{transcript.text}", flush=True)
+            return
+        for found in transcript.hypotheses[:nbest]:
+            print(f"{transcript.name}\t{found.score:.4f}\t{found.text}", flush=True)
 
     def print_content(transcript: "asr.transcribe.Transcript", timed: TimedText) -> None:
         print(render(timed, forms[0], transcript.stem.name), end="", flush=True)

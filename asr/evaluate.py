@@ -10,6 +10,7 @@ from rich.progress import track
 from asr.ctc import ctc_loss
 from asr.data import load_batches, plan_batches
 from asr.decode import greedy
+from asr.fusion import Decoder
 from asr.recogniser import Recogniser
 from asr.score import Score, score
 
@@ -27,8 +28,10 @@ class Evaluation:
     """CTC loss in nats a token, over the utterances whose frames suffice for their tokens."""
 
 
-def evaluate(recogniser: Recogniser, cuts: Sequence[Cut], *, loaders: int = 1) -> Evaluation:
-    """Decode every utterance greedily and score it against its transcript.
+def evaluate(
+    recogniser: Recogniser, cuts: Sequence[Cut], *, loaders: int = 1, decoder: Decoder | None = None
+) -> Evaluation:
+    """Decode every utterance, greedily if there is no decoder, and score it against its transcript.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
@@ -44,11 +47,13 @@ def evaluate(recogniser: Recogniser, cuts: Sequence[Cut], *, loaders: int = 1) -
         batches, "decoding", len(plan), console=console, transient=True, disable=not console.is_terminal
     ):
         emissions = recogniser.emissions(batch.waveforms, batch.num_samples)
-        for utterance, text, found in zip(
-            batch.ids, batch.texts, greedy(emissions.log_probs, emissions.lengths), strict=True
-        ):
-            references[utterance] = text
-            hypotheses[utterance] = recogniser.tokenizer.decode(found)
+        references.update(zip(batch.ids, batch.texts, strict=True))
+        if decoder is None:
+            heard = [recogniser.tokenizer.decode(found) for found in greedy(emissions.log_probs, emissions.lengths)]
+        else:
+            parts = zip(emissions.log_probs, emissions.lengths.tolist(), strict=True)
+            heard = [decoder(log_probs[:length])[0].text for log_probs, length in parts]
+        hypotheses.update(zip(batch.ids, heard, strict=True))
         targets = batch.to(recogniser.device)
         losses = ctc_loss(emissions.log_probs, emissions.lengths, targets.tokens, targets.num_tokens)
         loss += float(losses.values.sum())

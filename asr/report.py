@@ -6,7 +6,7 @@ are shown as they are, never read as markup; control characters, which could ste
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from math import isfinite
 
@@ -20,6 +20,7 @@ from asr.calibrate import Reliability
 from asr.diagnostics import TOLERANCE
 from asr.gradients import Inspection
 from asr.score import Counts, Edit, Rate, Score, UtteranceScore, worst
+from asr.tune import Tuning
 
 _MARKS = {"equal": "", "substitution": "S", "deletion": "D", "insertion": "I"}
 _STYLES = {"equal": "", "substitution": "yellow", "deletion": "red", "insertion": "cyan"}
@@ -89,6 +90,31 @@ def reliability(judgements: Sequence[Reliability]) -> RenderableType:
         shares = (f"{100 * share:.1f} %" for share in (*means, *judged.errors))
         table.add_row(Text(_printable(judged.name)), f"{count:,}", *shares)
     return table
+
+
+def trials(tuning: Tuning) -> RenderableType:
+    """Show the word error rate of each pair of weights, and below it that of each share of the recurrent model."""
+    words = tuning.tuned.words.reference_length
+    rate = {trial.config: f"{100 * trial.words / max(1, words):.2f}" for trial in tuning.trials}
+    best = tuning.config
+    plane = sorted({(config.lm_weight, config.word_bonus) for config in rate})
+    lowest = min(config.rnn_share for config in rate)
+    bonuses = sorted({bonus for _, bonus in plane})
+    table = Table(title="WER %", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("LM weight \\ word bonus", justify="right")
+    for bonus in bonuses:
+        table.add_column(f"{bonus:g}", justify="right")
+    for weight in sorted({weight for weight, _ in plane}):
+        cells = [rate[replace(best, lm_weight=weight, word_bonus=bonus, rnn_share=lowest)] for bonus in bonuses]
+        table.add_row(f"{weight:g}", *cells)
+    shares = [config for config in rate if config.rnn_share != lowest]
+    parts: list[RenderableType] = [table]
+    if shares:
+        line = ", ".join(f"{c.rnn_share:g}: {rate[c]}" for c in sorted(shares, key=lambda c: c.rnn_share))
+        parts.append(Text(f"by the recurrent model's share: {line}"))
+    chosen = f"chosen: LM weight {best.lm_weight:g}, word bonus {best.word_bonus:g}"
+    parts.append(Text(chosen + (f", recurrent share {best.rnn_share:g}" if shares else "")))
+    return Group(*parts)
 
 
 def worst_utterances(score: Score, count: int) -> RenderableType:

@@ -13,6 +13,8 @@ import sentencepiece
 from asr.errors import ConfigError, ModelError
 from asr.files import atomic
 
+WORD_START = "\u2581"
+"""Stands for the space before a word in what tokens are called, as in SentencePiece."""
 CHARACTERS_FILE = "characters.json"
 SENTENCEPIECE_FILE = "sentencepiece.model"
 
@@ -44,6 +46,10 @@ class Tokenizer(Protocol):
     def size(self) -> int:
         """Number of tokens, blank included."""
 
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """What the tokens from 1 on are called in a language model of tokens: never white space, `WORD_START` for a space."""
+
     def encode(self, text: str) -> list[int]:
         """Tokens of a text, none of them 0; characters that were never trained on have no token and are left out."""
 
@@ -67,6 +73,10 @@ class CharacterTokenizer:
     @property
     def size(self) -> int:
         return 1 + len(self.characters)
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        return tuple(WORD_START if character == " " else character for character in self.characters)
 
     def encode(self, text: str) -> list[int]:
         return [self._tokens[character] for character in text if character in self._tokens]
@@ -95,6 +105,10 @@ class SentencePieceTokenizer:
     @property
     def size(self) -> int:
         return 1 + int(self._processor.vocab_size())
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        return tuple(self._processor.id_to_piece(piece) for piece in range(self.size - 1))
 
     def encode(self, text: str) -> list[int]:
         return [piece + 1 for piece in self._processor.encode(text) if piece != self._unknown]

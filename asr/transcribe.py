@@ -10,6 +10,7 @@ from asr.audio import MEDIA_SUFFIXES, SUFFIXES, load
 from asr.confidence import UNCALIBRATED, Calibration
 from asr.decode import greedy
 from asr.errors import AsrError, DataError
+from asr.fusion import Decoder, Hypothesis
 from asr.recogniser import Recogniser
 from asr.spelling import heard
 from asr.timing import time_text
@@ -26,6 +27,8 @@ class Transcript:
     """What the name of a file about it begins with."""
     timed: TimedText | None
     error: AsrError | None = None
+    hypotheses: tuple[Hypothesis, ...] = ()
+    """With a decoder: all that it has found, the text first."""
 
     @property
     def text(self) -> str:
@@ -33,9 +36,12 @@ class Transcript:
 
 
 def transcribe(
-    recogniser: Recogniser, paths: Iterable[Path], calibration: Calibration = UNCALIBRATED
+    recogniser: Recogniser,
+    paths: Iterable[Path],
+    calibration: Calibration = UNCALIBRATED,
+    decoder: Decoder | None = None,
 ) -> Iterator[Transcript]:
-    """Decode files one after the other, greedily; a file that cannot be read does not keep the next one from its turn.
+    """Decode files one after the other, greedily if there is no decoder; a bad file does not keep the next one from its turn.
 
     A recording too short for one frame has the empty text.
     """
@@ -46,10 +52,11 @@ def transcribe(
             yield Transcript(str(path), path.with_suffix(""), None, error)
             continue
         emissions = recogniser.emissions(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
-        (tokens,) = greedy(emissions.log_probs, emissions.lengths)
         log_probs = emissions.log_probs[0, : int(emissions.lengths[0])]
+        hypotheses = tuple(decoder(log_probs)) if decoder else ()
+        tokens = hypotheses[0].tokens if hypotheses else greedy(emissions.log_probs, emissions.lengths)[0]
         timed = time_text(recogniser, waveform, log_probs, heard(tokens, recogniser.tokenizer), calibration)
-        yield Transcript(str(path), path.with_suffix(""), timed)
+        yield Transcript(str(path), path.with_suffix(""), timed, hypotheses=hypotheses)
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Path]:

@@ -191,6 +191,41 @@ def test_gradients_of_fresh_networks_and_of_a_model(asr, model: Path, tmp_path: 
     assert described["name"] == str(model)
 
 
+def test_language_models_are_trained_tuned_and_used(asr, model: Path, recordings: Path, tmp_path: Path):
+    pytest.importorskip("flashlight.lib.text")
+    data, folder = model.parent.parent, shutil.copytree(model, tmp_path / "model")
+    dev, sound = data / "dev.jsonl.gz", recordings / "test" / "test-0.wav"
+    text = tmp_path / "text.txt"
+    text.write_text("A, b c!\nab c\n\n" * 30)
+    words = asr("lm", "train", text, data / "train.jsonl.gz", "--order", 2, "--out", tmp_path / "w.arpa")
+    assert words.code == 0, words.err
+    assert re.match(r"2-gram of words: perplexity \d+\.\d\d \(\d+ held-out words", words.out)
+    tokens = asr("lm", "train", text, "--held-out", text, "--tokens", folder, "--out", tmp_path / "t.arpa")
+    assert tokens.code == 0, tokens.err
+    sizes = ["--rnn-shape.hidden", 8, "--training.epochs", 1, "--training.strands", 2]
+    rnn = asr("lm", "train", text, "--rnn", "--out", tmp_path / "rnn", *sizes)
+    assert rnn.code == 0, rnn.err
+    assert "recurrent, sentences alone: perplexity" in rnn.out
+    for lm in ([tmp_path / "t.arpa"], [tmp_path / "rnn"], [tmp_path / "w.arpa", tmp_path / "rnn"]):
+        tuned = asr("tune", dev, "--model", folder, "--beam", 4, "--lm", *lm)
+        assert tuned.code == 0, tuned.err
+        assert re.search(r"dev, greedy: WER .*\ndev, tuned: WER ", tuned.out)
+    assert (folder / "lm.arpa").read_bytes() == (tmp_path / "w.arpa").read_bytes()
+    stored, named = (
+        asr("transcribe", sound, "--model", folder, "--nbest", 3, "--lm", *lm)
+        for lm in ([], [tmp_path / "w.arpa", tmp_path / "rnn"])
+    )
+    assert stored.code == named.code == 0, stored.err
+    assert stored.out == named.out
+    assert re.match(rf"{sound}\t-?\d+\.\d{{4}}\t", stored.out)
+    scored = asr("evaluate", dev, "--model", folder, "--json", "--lm")
+    assert scored.code == 0, scored.err
+    names = tmp_path / "names.txt"
+    names.write_text("cab ab\nbac\t2.5\n")
+    hot = asr("transcribe", sound, "--model", folder, "--beam", 5, "--hotwords", names)
+    assert hot.code == 0, hot.err
+
+
 def test_each_command_lists_its_options(asr):
     assert "usage: asr COMMAND" in asr().out
     for name in cli.COMMANDS:
@@ -240,6 +275,16 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         ("align", model.parent.parent / "dev-00.wav", "xyz", "--model", model): ("no tokens for 'xyz'", 1),
         ("align", model.parent.parent / "dev-00.wav", "abc " * 99, "--model", model): ("the recording has", 1),
         ("calibrate", tmp_path / "none", "--model", model): ("no such manifest", 1),
+        ("transcribe", noise, "--model", model, "--lm", tmp_path / "none.arpa"): ("none.arpa: no language model", 1),
+        ("transcribe", noise, "--model", model, "--lm", text): ("text.txt: not an n-gram language model", 1),
+        ("transcribe", noise, "--model", model, "--lm"): ("has no language model", 1),
+        ("transcribe", noise, "--model", model, "--beam", "0"): ("beam must be at least 1", 2),
+        ("transcribe", noise, "--model", model, "--nbest", "3"): ("--nbest 3", 2),
+        ("transcribe", noise, "--model", model, "--hotwords", tmp_path / "none"): ("no hot words to read", 2),
+        ("evaluate", manifest, "--model", model, "--lm", tmp_path): ("language model", 1),
+        ("lm", "train", tmp_path / "none", "--out", tmp_path / "o"): ("none: no text to read", 1),
+        ("lm", "train", text, "--out", tmp_path / "o", "--order", "12"): ("--order 12", 2),
+        ("tune", tmp_path / "none", "--model", model, "--lm", tmp_path / "none.arpa"): ("none.arpa", 1),
         ("score", text, tmp_path / "none.txt"): ("none.txt", 1),
         ("score", text, other): ("", 1),
         ("score", text): ("asr score", 2),

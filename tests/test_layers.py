@@ -13,7 +13,7 @@ ROOT = Path(asr.__file__).parent
 LAYERS = {
     "values": {"errors", "units", "words", "config", "files"},
     "edges": {"audio", "text", "score", "transcripts", "subtitles", "formats"},
-    "signals": {"features", "augment", "tokenizer", "spelling", "corpora"},
+    "signals": {"features", "augment", "tokenizer", "spelling", "corpora", "lm", "hotwords"},
     "model": {"bptt", "recurrent", "acoustic", "ctc", "align"},
     "use": {
         "recogniser",
@@ -21,13 +21,25 @@ LAYERS = {
         "decode",
         "confidence",
         "timing",
+        "rnn_lm",
+        "fusion",
         "checkpoint",
         "logbook",
         "workers",
         "trainer",
         "diagnostics",
     },
-    "programs": {"prepare", "train", "evaluate", "transcribe", "aligner", "calibrate", "gradients"},
+    "programs": {
+        "prepare",
+        "train",
+        "train_lm",
+        "evaluate",
+        "transcribe",
+        "aligner",
+        "calibrate",
+        "tune",
+        "gradients",
+    },
     "surface": {"report", "cli"},
 }
 """From the bottom up; `corpora` stands for all of its folder."""

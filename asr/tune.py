@@ -1,0 +1,170 @@
+"""Decoding weights -> those with the fewest word errors on dev, kept with the model."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from lhotse.cut import Cut
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from asr.data import load_batches, plan_batches
+from asr.decode import greedy
+from asr.errors import ModelError
+from asr.evaluate import BATCH_SECONDS
+from asr.files import atomic
+from asr.fusion import Decoder, DecodingConfig, Hypothesis, TunedDecoding, save_tuned
+from asr.recogniser import Recogniser
+from asr.score import Score, score
+from asr.workers import Workers, num_workers
+
+T = TypeVar("T")
+
+LM_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
+WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
+RNN_SHARES = tuple(step / 10 for step in range(11))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Some weights, and the errors that they make."""
+
+    config: DecodingConfig
+    words: int
+    characters: int
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was tried, what was chosen, and how that compares with no language model at all."""
+
+    trials: tuple[Trial, ...]
+    config: DecodingConfig
+    greedy: Score
+    tuned: Score
+
+
+def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console: Console) -> Tuning:
+    """Search weights on a grid.
+
+    Emissions are computed once. Where an n-gram model takes part in the search, the utterances are decoded with every point of
+    the grid, on all cores; the recurrent model's share is then chosen by ranking the best point's hypotheses anew. A recurrent
+    model alone never needs a second search.
+
+    A point is judged by the mean of the word errors at it and at its neighbours on the grid, since a single one can be lucky;
+    of equal points that with the fewest character errors is taken, then that with the smallest weights.
+
+    Raises:
+        DataError: if an utterance's audio cannot be read.
+    """
+    references: dict[str, str] = {}
+    emissions: dict[str, Tensor] = {}
+    plain: dict[str, str] = {}
+    plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
+    rate = recogniser.config.features.sample_rate
+    for batch in _shown(
+        load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=0), "emissions", len(plan), console
+    ):
+        found = recogniser.emissions(batch.waveforms, batch.num_samples)
+        for row, (id, text, tokens) in enumerate(
+            zip(batch.ids, batch.texts, greedy(found.log_probs, found.lengths), strict=True)
+        ):
+            references[id], plain[id] = text, recogniser.tokenizer.decode(tokens)
+            emissions[id] = found.log_probs[row, : found.lengths[row]].cpu()
+    cpu = torch.device("cpu")
+    count = min(num_workers(cpu, None), len(cuts))
+    workers = Workers(_Shard(decoder, emissions, count), cpu, count)
+
+    def decode(config: DecodingConfig) -> dict[str, list[Hypothesis]]:
+        return {id: found for part in workers.run([config] * workers.count) for id, found in part.items()}
+
+    def ranked(lists: dict[str, list[Hypothesis]], config: DecodingConfig) -> Trial:
+        texts = {id: decoder.rank(found, config)[0].text for id, found in lists.items()}
+        result = score(references, texts, samples=1)
+        return Trial(config, result.words.errors, result.characters.errors)
+
+    grid = [
+        replace(decoder.config, lm_weight=weight, word_bonus=bonus)
+        for weight, bonus in product(LM_WEIGHTS, WORD_BONUSES)
+    ]
+    try:
+        if decoder.has_ngram:
+            first_pass = [replace(config, rnn_share=0.0) for config in grid]
+            trials = [ranked(decode(config), config) for config in _shown(first_pass, "weights", len(grid), console)]
+            best = _middle(trials)
+            if decoder.has_rnn:
+                lists = decode(replace(best, rnn_share=1.0))
+                shares = [ranked(lists, replace(best, rnn_share=share)) for share in RNN_SHARES]
+                best = min(shares, key=lambda trial: (trial.words, trial.characters)).config
+                trials += shares[1:]
+        else:
+            lists = decode(decoder.config)
+            trials = [ranked(lists, config) for config in grid]
+            best = _middle(trials)
+        texts = {id: found[0].text for id, found in decode(best).items()}
+    finally:
+        workers.close()
+    return Tuning(tuple(trials), best, score(references, plain), score(references, texts))
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """A worker's part of the utterances, decoded; what it holds is there before the workers are forked."""
+
+    decoder: Decoder
+    emissions: dict[str, Tensor]
+    workers: int
+
+    def __call__(self, worker: int, config: DecodingConfig) -> dict[str, list[Hypothesis]]:
+        part = list(self.emissions.items())[worker :: self.workers]
+        return {id: self.decoder(log_probs, config) for id, log_probs in part}
+
+
+def keep(folder: Path, lm: Sequence[Path], config: DecodingConfig) -> None:
+    """Copy language models into a model's folder, and write which they are and what they weigh.
+
+    Raises:
+        AsrError: if something cannot be written.
+        ModelError: if a language model has gone meanwhile.
+    """
+    names = []
+    for path in lm:
+        name = "rnn_lm" if path.is_dir() else "lm.arpa" if path.suffix == ".arpa" else "lm.bin"
+        names.append(name)
+        files = (
+            [(file, folder / name / file.name) for file in sorted(path.iterdir())]
+            if path.is_dir()
+            else [(path, folder / name)]
+        )
+        for source, target in files:
+            if target.exists() and source.samefile(target):
+                continue
+            try:
+                with atomic(target) as temporary:
+                    shutil.copyfile(source, temporary)
+            except FileNotFoundError:
+                raise ModelError(f"{source}: is no longer there") from None
+    save_tuned(folder, TunedDecoding(tuple(names), config))
+
+
+def _middle(trials: Sequence[Trial]) -> DecodingConfig:
+    """Of the points of the grid, the one about which errors are fewest."""
+
+    def place(trial: Trial) -> tuple[int, int]:
+        return LM_WEIGHTS.index(trial.config.lm_weight), WORD_BONUSES.index(trial.config.word_bonus)
+
+    def merit(trial: Trial) -> tuple[float, ...]:
+        row, column = place(trial)
+        near = [t.words for t in trials if max(abs(place(t)[0] - row), abs(place(t)[1] - column)) <= 1]
+        return (sum(near) / len(near), trial.characters, trial.config.lm_weight, abs(trial.config.word_bonus))
+
+    return min(trials, key=merit).config
+
+
+def _shown(items: Iterable[T], what: str, total: int, console: Console) -> Iterable[T]:
+    return track(items, what, total, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,102 @@
+"""A recurrent language model beside n-grams on one held-out text, and what its BPTT segment does to its perplexity.
+
+The text is what every installation has: the documentation strings of Python's library and of NumPy, some 400,000 words, one
+paragraph a sentence. Every fourth block of 50 paragraphs is held out, about 100,000 words. Perplexities are a word's, the
+sentence end being one, over the words that both models know; a word of the recurrent model is the product of its subwords,
+separator included. "Running" reads each sentence after all before it, as in training; "alone" from the zero state, as in
+rescoring. Whatever the segment, a step is 512 tokens: shorter segments mean more strands side by side.
+
+`python -m benchmarks.language_models` trains one model; `--segments 1 4 16 64` one for each segment.
+"""
+
+import argparse
+import ast
+import re
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from asr.lm import train_ngram
+from asr.rnn_lm import RnnLmConfig, RnnTraining, train_rnn_lm
+from asr.text import normalise
+from asr.tokenizer import TokenizerConfig
+
+BLOCK = 50
+HELD_OUT = 4
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def paragraphs(folder: Path) -> Iterator[str]:
+    """The documentation below a folder, without installed packages, tests and examples."""
+    for path in sorted(folder.rglob("*.py")):
+        inside = path.relative_to(folder).as_posix()
+        if "site-packages" in inside or "test" in inside:
+            continue
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except (SyntaxError, UnicodeDecodeError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, DOCUMENTED):
+                for paragraph in re.split(r"\n\s*\n", ast.get_docstring(node) or ""):
+                    text = normalise(paragraph)
+                    if ">>>" not in paragraph and len(text.split()) > 4:
+                        yield text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--segments", type=int, nargs="+", default=[32])
+    parser.add_argument("--orders", type=int, nargs="*", default=[2, 3, 4])
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--subwords", type=int, default=1000)
+    parser.add_argument("--learning-rate", type=float, default=4e-3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    console = Console()
+    folders = (Path(sysconfig.get_paths()["stdlib"]), Path(np.__file__).parent)
+    sentences = list(dict.fromkeys(text for folder in folders for text in paragraphs(folder)))
+    parts: tuple[list[str], list[str]] = ([], [])
+    for number, sentence in enumerate(sentences):
+        parts[number // BLOCK % HELD_OUT == HELD_OUT - 1].append(sentence)
+    train, held_out = parts
+    counts = [sum(len(sentence.split()) for sentence in part) for part in parts]
+    console.print(f"{counts[0]:,} words to train on, {counts[1]:,} held out", highlight=False)
+    known = {word for sentence in train for word in sentence.split()}
+    for order in options.orders:
+        found = train_ngram(train, order).predict(held_out)
+        console.print(f"{order}-gram: {found.perplexity:.1f} over {found.words:,} words, {found.unknown:,} unknown")
+    for segment in options.segments:
+        start = time.perf_counter()
+        model = train_rnn_lm(
+            RnnLmConfig(hidden=options.hidden),
+            RnnTraining(
+                epochs=options.epochs,
+                segment=segment,
+                strands=512 // segment,
+                learning_rate=options.learning_rate,
+            ),
+            TokenizerConfig("sentencepiece", options.subwords),
+            train,
+            console,
+        )
+        seconds = time.perf_counter() - start
+        running = model.predict(held_out, known.__contains__)
+        console.print(
+            f"LSTM, segment {segment}: running {running.perplexity:.1f} over {running.words:,} words, "
+            f"{running.unknown:,} unknown; trained in {seconds:.0f} s"
+        )
+        alone = model.predict(held_out[: len(held_out) // 4], known.__contains__, running=False)
+        quarter = model.predict(held_out[: len(held_out) // 4], known.__contains__)
+        console.print(f"  on its first quarter: running {quarter.perplexity:.1f}, alone {alone.perplexity:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Decoding with language models against a search through every text."""
+
+import json
+import math
+import sys
+
+import pytest
+import torch
+from test_prefix_beam import lattice, sums_over_all_paths
+from tiny import recogniser
+from tones import write_corpus
+
+from asr.errors import ConfigError, MissingExtra, ModelError
+from asr.fusion import Decoder, DecodingConfig, TunedDecoding, load_decoder, load_tuned, save_tuned, tuned_models
+from asr.lm import END, START, train_ngram
+from asr.rnn_lm import RnnLm, RnnLmConfig
+from asr.tokenizer import CharacterTokenizer, TokenizerConfig, train_tokenizer
+
+TOKENIZER = CharacterTokenizer(" ab")
+TEXT = ["ab a", "a ab", "b", "ab ab a", "a", "b ab"]
+WIDE = {"beam": 5000, "top_tokens": 10}
+
+
+@pytest.fixture
+def flashlight():
+    pytest.importorskip("flashlight.lib.text")
+
+
+def write_lm(path, text=TEXT, order=2):
+    model = train_ngram(text, order)
+    model.write(path)
+    return model
+
+
+def written(model, units):
+    """ln P of a sentence."""
+    sentence = [START, *units, END]
+    return sum(model.log_prob(tuple(sentence[:i]), sentence[i]) for i in range(1, len(sentence)))
+
+
+def characters_of(text):
+    return [character.replace(" ", "▁") for character in text]
+
+
+def texts(log_probs, tokenizer=TOKENIZER):
+    """Every text that is spelt without needless spaces, with ln P(its tokens | audio)."""
+    sums = sums_over_all_paths(log_probs)
+    found = {tokenizer.decode(tokens): (tokens, p) for tokens, p in sums.items()}
+    return {
+        text: math.log(sums[tuple(tokenizer.encode(text))])
+        for text in found
+        if tuple(tokenizer.encode(text)) in sums and sums[tuple(tokenizer.encode(text))] > 0
+    }
+
+
+@pytest.mark.usefixtures("flashlight")
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("weight", "bonus"), [(0.5, 0.0), (1.5, 1.0)])
+def test_words_are_found_by_the_sum_over_all_paths_and_the_model(tmp_path, seed, weight, bonus):
+    model = write_lm(tmp_path / "lm.arpa")
+    log_probs = lattice(5, 4, seed, spread=1.0)
+    expected = {
+        text: heard + weight * written(model, text.split()) + bonus * len(text.split())
+        for text, heard in texts(log_probs).items()
+        if all(word in model for word in text.split())
+    }
+    decoder = Decoder(TOKENIZER, DecodingConfig(lm_weight=weight, word_bonus=bonus, **WIDE), ngram=tmp_path / "lm.arpa")
+    found = decoder(log_probs)
+    assert found[0].text == max(expected, key=expected.get)
+    assert len({hypothesis.text for hypothesis in found}) == len(found)
+    for hypothesis in found:
+        assert hypothesis.tokens == tuple(TOKENIZER.encode(hypothesis.text))
+        assert hypothesis.score == pytest.approx(expected[hypothesis.text], abs=1e-3)
+    scores = [hypothesis.score for hypothesis in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.usefixtures("flashlight")
+@pytest.mark.parametrize("seed", range(6))
+def test_any_spelling_is_found_with_a_model_of_tokens(tmp_path, seed):
+    model = write_lm(tmp_path / "lm.arpa", [" ".join(characters_of(text)) for text in TEXT], order=3)
+    log_probs = lattice(5, 4, seed, spread=1.0)
+    expected = {
+        tokens: math.log(probability) + 0.6 * written(model, [TOKENIZER.pieces[token - 1] for token in tokens])
+        for tokens, probability in sums_over_all_paths(log_probs).items()
+        if tokens[:1] != (1,)  # a text does not begin with a space
+    }
+    found = Decoder(TOKENIZER, DecodingConfig(lm_weight=0.6, **WIDE), ngram=tmp_path / "lm.arpa")(log_probs)
+    best = max(expected, key=expected.get)
+    assert found[0].tokens == best
+    assert found[0].score == pytest.approx(expected[best], abs=1e-3)
+
+
+@pytest.mark.usefixtures("flashlight")
+def test_the_last_word_ends_and_no_word_is_doubled(tmp_path):
+    """Tokens that are words, or hold a separator, each held for several frames: what is heard is what was said."""
+    words = train_tokenizer(TokenizerConfig("words"), ["ab a", "b"])
+    write_lm(tmp_path / "lm.arpa")
+    for tokenizer in (words, TOKENIZER):
+        for text in ("ab", "b ab", "a b a", "b b"):
+            path = [0] + [frame for token in tokenizer.encode(text) for frame in (token, token, token, 0)]
+            for end in (0, 1):  # silence, or the last token to the very end
+                frames = path[: len(path) - end]
+                log_probs = torch.full((len(frames), tokenizer.size), 0.01).scatter_(
+                    1, torch.tensor(frames)[:, None], 0.9
+                )
+                decoder = Decoder(tokenizer, DecodingConfig(lm_weight=0.1), ngram=tmp_path / "lm.arpa")
+                assert decoder(log_probs.log())[0].text == text
+
+
+@pytest.mark.usefixtures("flashlight")
+def test_hot_words_are_heard_though_the_language_model_does_not_know_them(tmp_path):
+    write_lm(tmp_path / "words.arpa")
+    write_lm(tmp_path / "tokens.arpa", [" ".join(characters_of(text)) for text in TEXT], order=3)
+    path = TOKENIZER.encode("a bab")
+    log_probs = torch.full((len(path), 4), 0.2).scatter_(1, torch.tensor(path)[:, None], 0.4).log()
+    for lm in ("words.arpa", "tokens.arpa", None):
+        ngram = tmp_path / lm if lm else None
+        plain, hot = (
+            Decoder(TOKENIZER, DecodingConfig(), ngram=ngram, hotwords=hotwords)(log_probs)[0]
+            for hotwords in ({}, {"bab": 20.0})
+        )
+        assert "bab" not in plain.text.split()
+        assert "bab" in hot.text.split()
+        assert hot.bonus == pytest.approx(20.0 * hot.text.split().count("bab"))
+        assert plain.bonus == 0.0
+
+
+def test_without_a_frame_nothing_was_said():
+    (found,) = Decoder(TOKENIZER, DecodingConfig())(torch.zeros(0, 4))
+    assert (found.text, found.score) == ("", 0.0)
+
+
+def test_a_recurrent_model_ranks_what_the_search_finds():
+    torch.manual_seed(0)
+    rnn = RnnLm(RnnLmConfig(hidden=4, embedding=3), TOKENIZER)
+    log_probs = lattice(5, 4, 1)
+    found = Decoder(TOKENIZER, DecodingConfig(lm_weight=0.8, word_bonus=0.3, **WIDE), rnn=rnn)(log_probs)
+    heard = texts(log_probs)
+    for hypothesis in found:
+        if hypothesis.tokens == tuple(TOKENIZER.encode(hypothesis.text)):
+            (rnn_score,) = rnn.log_probs([hypothesis.text])
+            expected = heard[hypothesis.text] + 0.8 * rnn_score + 0.3 * len(hypothesis.text.split())
+            assert hypothesis.score == pytest.approx(expected, abs=1e-4)
+
+
+def test_mistakes_are_named(tmp_path, monkeypatch):
+    write_lm(tmp_path / "lm.arpa")
+    write_lm(tmp_path / "greek.arpa", ["αβγ δ"])
+    (tmp_path / "short.arpa").write_text((tmp_path / "lm.arpa").read_text()[:-40])
+    with pytest.raises(ConfigError, match="hot word 'xyz' cannot be spelt"):
+        Decoder(TOKENIZER, DecodingConfig(), hotwords={"xyz": 1.0})
+    with pytest.raises(ConfigError, match="--lm takes one n-gram file"):
+        load_decoder(tmp_path, TOKENIZER, [tmp_path / "lm.arpa", tmp_path / "greek.arpa"])
+    with pytest.raises(ConfigError, match="beam must be at least 1"):
+        DecodingConfig(beam=0)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "flashlight.lib.text", None)
+        with pytest.raises(MissingExtra, match=r"pip install 'asr\[lm\]'"):
+            Decoder(TOKENIZER, DecodingConfig(), ngram=tmp_path / "lm.arpa")
+    pytest.importorskip("flashlight.lib.text")
+    with pytest.raises(ModelError, match=r"greek.arpa: none of its 2 words, such as '.*', can be spelt .* ab"):
+        Decoder(TOKENIZER, DecodingConfig(), ngram=tmp_path / "greek.arpa")
+    with pytest.raises(ModelError, match=r"short.arpa: this language model cannot be read"):
+        Decoder(TOKENIZER, DecodingConfig(), ngram=tmp_path / "short.arpa")
+
+
+@pytest.mark.usefixtures("flashlight")
+def test_words_that_cannot_be_spelt_are_left_out_and_told(tmp_path):
+    write_lm(tmp_path / "lm.arpa", ["ab a", "naïve b"])
+    assert Decoder(TOKENIZER, DecodingConfig(), ngram=tmp_path / "lm.arpa").unspelt == ("naïve",)
+
+
+def test_what_was_tuned_comes_back_with_the_model_folder(tmp_path):
+    assert load_tuned(tmp_path) is None
+    tuned = TunedDecoding(("lm.arpa",), DecodingConfig(beam=20, lm_weight=0.4))
+    save_tuned(tmp_path, tuned)
+    assert load_tuned(tmp_path) == tuned
+    assert tuned_models(tmp_path) == (tmp_path / "lm.arpa",)
+    (tmp_path / "decoding.json").write_text(json.dumps({"decoding": {"beem": 3}}))
+    with pytest.raises(ModelError, match=r"decoding.json: cannot be used .*beem"):
+        load_tuned(tmp_path)
+    with pytest.raises(ModelError, match="has no language model"):
+        tuned_models(tmp_path / "elsewhere")
+
+
+@pytest.mark.usefixtures("flashlight")
+def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
+    from rich.console import Console
+
+    from asr.data import load_cuts
+    from asr.tune import keep, tune
+
+    cuts = load_cuts(write_corpus(tmp_path, train=3, dev=4) / "dev.jsonl.gz")
+    write_lm(tmp_path / "own.arpa", ["a b c", "ab c", "b", "c a"])
+    model = recogniser()
+    decoder = Decoder(model.tokenizer, DecodingConfig(beam=4), ngram=tmp_path / "own.arpa")
+    tuning = tune(model, decoder, cuts, Console(quiet=True))
+    chosen = next(trial for trial in tuning.trials if trial.config == tuning.config)
+    assert chosen.words == tuning.tuned.words.errors
+    keep(tmp_path / "model", [tmp_path / "own.arpa"], tuning.config)
+    assert (tmp_path / "model" / "lm.arpa").read_bytes() == (tmp_path / "own.arpa").read_bytes()
+    assert load_tuned(tmp_path / "model") == TunedDecoding(("lm.arpa",), tuning.config)
