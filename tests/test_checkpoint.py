@@ -12,6 +12,7 @@ from tiny import noise, recogniser
 
 from asr.acoustic import AcousticConfig
 from asr.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from asr.confidence import UNCALIBRATED, save_calibration
 from asr.errors import AsrError, ModelError
 from asr.features import FeatureConfig
 from asr.files import atomic
@@ -106,6 +107,8 @@ def test_a_loaded_model_says_the_same_to_the_bit(tmp_path, shape, tokenizer):
 def test_a_model_folder_holds_four_files_and_no_temporary(tmp_path):
     for seed in (0, 1):  # the second replaces the first
         save_model(tmp_path / "model", recogniser(seed=seed), readme="")
+        if seed == 0:
+            save_calibration(tmp_path / "model", UNCALIBRATED)  # of the first one's weights
     assert names(tmp_path / "model") == ["README.md", "characters.json", "config.json", "model.safetensors"]
     weights = load_model(tmp_path / "model").state()
     assert all(torch.equal(weights[name], tensor) for name, tensor in recogniser(seed=1).state().items())

@@ -49,6 +49,9 @@ def test_subtitles_keep_to_their_limits(text):
         assert 1 <= len(cue.lines) <= 2 and all(0 < cell_len(line) <= LINE for line in cue.lines)
         length = cue.end - cue.start
         assert 0 < length <= LONGEST + 1e-9
+        whole = [word for word in text.words if cell_len(word.text) <= LINE]
+        said = [word for word in whole if cue.start <= word.start and (not after or word.start < after.start)]
+        assert len(said) <= 1 or cue.end >= said[-1].end - 1e-9  # nothing is heard after it was seen
         until = after.start if after else text.duration + GAP
         assert cue.end <= until or not after
         width = cell_len(" ".join(cue.lines))
@@ -149,6 +152,14 @@ def test_forms_letter_by_letter():
     )
     assert render(EXAMPLE, "srt", "a").startswith("1\n00:00:00,120 --> 00:00:00,953\ngood day\n\n2\n01:01:01,000 --> ")
     assert json.loads(render(EXAMPLE, "json", "a"))["language"] == "en"
+    tagged = TimedText((Segment((Word("<i>&", 0.0, 1.0, 1.0),), 1.0),), 1.0, 1.0)
+    assert render(tagged, "vtt", "a") == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n&lt;i&gt;&amp;\n\n"
+
+
+def test_a_subtitle_leaves_before_the_next_one_comes():
+    words = tuple(Word("yes" * 14, start, start + 0.4, 1.0) for start in (0.0, 0.4, 3.0, 3.4))
+    first, second = subtitles(TimedText((Segment(words, 1.0),), 9.0, 1.0))
+    assert (first.end, second.start) == (pytest.approx(3.0 - GAP), 3.0)
 
 
 @pytest.mark.parametrize("form", FORMATS)
