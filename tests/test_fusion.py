@@ -101,7 +101,7 @@ def test_the_last_word_ends_and_no_word_is_doubled(tmp_path):
             path = [0] + [frame for token in tokenizer.encode(text) for frame in (token, token, token, 0)]
             for end in (0, 1):  # silence, or the last token to the very end
                 frames = path[: len(path) - end]
-                log_probs = torch.full((len(frames), tokenizer.size), 0.01).scatter_(
+                log_probs = torch.full((len(frames), tokenizer.size), 1e-4).scatter_(
                     1, torch.tensor(frames)[:, None], 0.9
                 )
                 decoder = Decoder(tokenizer, DecodingConfig(lm_weight=0.1), ngram=tmp_path / "lm.arpa")
