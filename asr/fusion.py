@@ -140,15 +140,18 @@ class Decoder:
                 raise ConfigError(
                     f"hot word {phrase!r} cannot be spelt with the model's tokens, {_alphabet(tokenizer)}"
                 )
-        if rnn is not None and not set(tokenizer.pieces) - {WORD_START} & set("".join(rnn.tokenizer.pieces)):
-            raise ModelError(f"the recurrent language model has none of the model's tokens, {_alphabet(tokenizer)}")
+        if rnn is not None and not _letters(tokenizer) & _letters(rnn.tokenizer):
+            raise ModelError(
+                f"the recurrent language model writes {_alphabet(rnn.tokenizer)}, the recogniser {_alphabet(tokenizer)}; "
+                "are both of one language, case and form?"
+            )
         self._tokenizer, self._rnn = tokenizer, rnn
         self._search: _WordSearch | _TokenSearch | _PlainSearch
         if ngram is None:
             self._search = _PlainSearch(tokenizer, phrases)
         else:
             words = vocabulary(ngram)
-            kind = _TokenSearch if set(words) <= set(tokenizer.pieces) else _WordSearch
+            kind = _TokenSearch if _are_tokens(words, tokenizer) else _WordSearch
             self._search = kind(tokenizer, ngram, words, phrases)
         self.has_ngram, self.has_rnn = ngram is not None, rnn is not None
 
@@ -481,9 +484,20 @@ def _separator(tokenizer: Tokenizer) -> int | None:
     return None
 
 
+def _are_tokens(units: Sequence[str], tokenizer: Tokenizer) -> bool:
+    """Whether a language model is one of tokens: words of one letter are none, since no word begins among them."""
+    pieces = tokenizer.pieces
+    marked = any(unit.startswith(WORD_START) for unit in units) or not any(p.startswith(WORD_START) for p in pieces)
+    return marked and set(units) <= set(pieces)
+
+
+def _letters(tokenizer: Tokenizer) -> set[str]:
+    return set("".join(tokenizer.pieces)) - {WORD_START}
+
+
 def _alphabet(tokenizer: Tokenizer) -> str:
-    characters = sorted(set("".join(tokenizer.pieces)) - {WORD_START})
-    return "".join(characters[:60]) + ("..." if len(characters) > 60 else "")
+    letters = sorted(_letters(tokenizer))
+    return "".join(letters[:60]) + ("..." if len(letters) > 60 else "")
 
 
 def load_decoder(

@@ -94,8 +94,9 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
     ]
     try:
         if decoder.has_ngram:
-            first_pass = [replace(config, rnn_share=0.0) for config in grid]
-            trials = [ranked(decode(config), config) for config in _shown(first_pass, "weights", len(grid), console)]
+            if decoder.has_rnn:  # it takes no part yet
+                grid = [replace(config, rnn_share=0.0) for config in grid]
+            trials = [ranked(decode(config), config) for config in _shown(grid, "weights", len(grid), console)]
             best = _middle(trials)
             if decoder.has_rnn:
                 lists = decode(replace(best, rnn_share=1.0))

@@ -101,11 +101,29 @@ def test_the_last_word_ends_and_no_word_is_doubled(tmp_path):
             path = [0] + [frame for token in tokenizer.encode(text) for frame in (token, token, token, 0)]
             for end in (0, 1):  # silence, or the last token to the very end
                 frames = path[: len(path) - end]
-                log_probs = torch.full((len(frames), tokenizer.size), 0.01).scatter_(
-                    1, torch.tensor(frames)[:, None], 0.9
-                )
+                log_probs = torch.zeros(len(frames), tokenizer.size).scatter_(1, torch.tensor(frames)[:, None], 1.0)
                 decoder = Decoder(tokenizer, DecodingConfig(lm_weight=0.1), ngram=tmp_path / "lm.arpa")
                 assert decoder(log_probs.log())[0].text == text
+
+
+@pytest.mark.usefixtures("flashlight")
+@pytest.mark.parametrize("kind", ["words", "tokens"])
+@pytest.mark.parametrize("bonus", [0.0, 1.0])
+@pytest.mark.parametrize(("share", "heard"), [(0.7, "a"), (1.4, "b")])
+def test_the_models_take_part_in_the_search_with_their_weight(tmp_path, kind, bonus, share, heard):
+    """A beam of one must choose at the first frame: the sound speaks for b, by a share of what the models say for a."""
+    model = write_lm(tmp_path / "lm.arpa", ["a", "a", "a", "b"])
+    speaks_for_a = 0.8 * (model.log_prob((START,), "a") - model.log_prob((START,), "b")) + bonus
+    odds = math.exp(share * speaks_for_a)
+    a, b = 1 / (1 + odds), odds / (1 + odds)
+    log_probs = torch.tensor([[0.0, 0.0, a, b], [1.0, 0.0, 0.0, 0.0]]).log()
+    tokenizer = (
+        TOKENIZER if kind == "words" else CharacterTokenizer("?ab")
+    )  # where tokens are words, the file is one of tokens
+    config = DecodingConfig(beam=1, lm_weight=0.8)
+    decoder = Decoder(tokenizer, config, ngram=tmp_path / "lm.arpa", hotwords={"a": bonus} if bonus else {})
+    assert type(decoder._search).__name__ == {"words": "_WordSearch", "tokens": "_TokenSearch"}[kind]
+    assert decoder(log_probs)[0].text == heard
 
 
 @pytest.mark.usefixtures("flashlight")
@@ -152,6 +170,9 @@ def test_mistakes_are_named(tmp_path, monkeypatch):
         Decoder(TOKENIZER, DecodingConfig(), hotwords={"xyz": 1.0})
     with pytest.raises(ConfigError, match="--lm takes one n-gram file"):
         load_decoder(tmp_path, TOKENIZER, [tmp_path / "lm.arpa", tmp_path / "greek.arpa"])
+    greek = RnnLm(RnnLmConfig(hidden=2, embedding=2), CharacterTokenizer(" γδ"))
+    with pytest.raises(ModelError, match="the recurrent language model writes γδ, the recogniser ab"):
+        Decoder(TOKENIZER, DecodingConfig(), rnn=greek)
     with pytest.raises(ConfigError, match="beam must be at least 1"):
         DecodingConfig(beam=0)
     with monkeypatch.context() as patch:
