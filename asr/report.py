@@ -107,11 +107,12 @@ def trials(tuning: Tuning) -> RenderableType:
     for weight in sorted({weight for weight, _ in plane}):
         cells = [rate[replace(best, lm_weight=weight, word_bonus=bonus, rnn_share=lowest)] for bonus in bonuses]
         table.add_row(f"{weight:g}", *cells)
-    shares = [config for config in rate if config.rnn_share != lowest]
+    shares = sorted({config.rnn_share for config in rate} - {lowest})
     parts: list[RenderableType] = [table]
     if shares:
-        line = ", ".join(f"{c.rnn_share:g}: {rate[c]}" for c in sorted(shares, key=lambda c: c.rnn_share))
-        parts.append(Text(f"by the recurrent model's share: {line}"))
+        errors = [min(t.words for t in tuning.trials if t.config.rnn_share == share) for share in shares]
+        line = ", ".join(f"{s:g}: {100 * e / max(1, words):.2f}" for s, e in zip(shares, errors, strict=True))
+        parts.append(Text(f"at best, by the recurrent model's share: {line}"))
     chosen = f"chosen: LM weight {best.lm_weight:g}, word bonus {best.word_bonus:g}"
     parts.append(Text(chosen + (f", recurrent share {best.rnn_share:g}" if shares else "")))
     return Group(*parts)

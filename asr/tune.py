@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 LM_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
-RNN_SHARES = tuple(step / 10 for step in range(11))
+RNN_SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,12 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
     """Search weights on a grid.
 
     Emissions are computed once. Where an n-gram model takes part in the search, the utterances are decoded with every point of
-    the grid, on all cores; the recurrent model's share is then chosen by ranking the best point's hypotheses anew. A recurrent
-    model alone never needs a second search.
+    the grid, on all cores; for each share of a recurrent model, the best point's hypotheses are then only ranked anew by the
+    whole grid. A recurrent model alone never needs a second search.
 
     A point is judged by the mean of the word errors at it and at its neighbours on the grid, since a single one can be lucky;
-    of equal points that with the fewest character errors is taken, then that with the smallest weights.
+    of equal points that with the fewest character errors is taken, then that with the smallest weights. Of shares likewise the
+    one whose point is best.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
@@ -100,9 +101,10 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
             best = _middle(trials)
             if decoder.has_rnn:
                 lists = decode(replace(best, rnn_share=1.0))
-                shares = [ranked(lists, replace(best, rnn_share=share)) for share in RNN_SHARES]
-                best = min(shares, key=lambda trial: (trial.words, trial.characters)).config
-                trials += shares[1:]
+                planes = [[ranked(lists, replace(config, rnn_share=share)) for config in grid] for share in RNN_SHARES]
+                trials += [trial for plane in planes for trial in plane]
+                chosen = {_middle(plane) for plane in planes} | {best}
+                best = min((t for t in trials if t.config in chosen), key=lambda t: (t.words, t.characters)).config
         else:
             lists = decode(decoder.config)
             trials = [ranked(lists, config) for config in grid]
@@ -150,6 +152,12 @@ def keep(folder: Path, lm: Sequence[Path], config: DecodingConfig) -> None:
                     shutil.copyfile(source, temporary)
             except FileNotFoundError:
                 raise ModelError(f"{source}: is no longer there") from None
+    if "rnn_lm" in names:
+        stale = {file.name for file in (folder / "rnn_lm").iterdir()} - {
+            file.name for path in lm if path.is_dir() for file in path.iterdir()
+        }
+        for left in stale:  # another tokenizer's file would be read in place of the right one
+            (folder / "rnn_lm" / left).unlink()
     save_tuned(folder, TunedDecoding(tuple(names), config))
 
 
