@@ -37,7 +37,7 @@ class BpttConfig:
     """Over the whole utterance; at most over a segment; or over chunks, for a model that then also hears live speech so."""
     segment: Seconds = 2.0
     """Length of a segment."""
-    random_cuts: bool = True
+    random_cuts: bool = False
     """Draw for each step how long the first segment is, so that cuts do not always fall on the same frames."""
     recompute: bool = False
     """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
