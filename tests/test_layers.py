@@ -12,12 +12,12 @@ ROOT = Path(asr.__file__).parent
 
 LAYERS = {
     "values": {"errors", "units", "config", "files"},
-    "edges": {"audio", "text", "score", "transcripts"},
+    "edges": {"audio", "text", "interval", "score", "alternatives", "compare", "breakdown", "transcripts"},
     "signals": {"features", "augment", "tokenizer", "corpora"},
     "model": {"bptt", "recurrent", "acoustic", "ctc"},
     "use": {"recogniser", "data", "decode", "checkpoint", "logbook", "workers", "trainer", "diagnostics"},
-    "programs": {"prepare", "train", "evaluate", "transcribe", "gradients"},
-    "surface": {"report", "cli"},
+    "programs": {"prepare", "train", "evaluate", "assess", "transcribe", "gradients"},
+    "surface": {"report", "page", "cli"},
 }
 """From the bottom up; `corpora` stands for all of its folder."""
 
