@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Protocol, get_args
 
 import tyro
-from rich.console import Console
+from rich.console import Console, Group
 from tyro.conf import Positional, arg
 
 from asr.errors import AsrError, ConfigError, DataError
@@ -24,8 +24,8 @@ from asr.text import TextForm
 from asr.words import TimedText
 
 if TYPE_CHECKING:
-    import asr.score
     import asr.transcribe
+    from asr.assess import Assessment
     from asr.corpora import Options
     from asr.fusion import Decoder
     from asr.tokenizer import Tokenizer
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 NO_PREFIX = arg(name="")
 """A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
 STANDARD_OUTPUT = Path("-")
-NUM_WORST = 5
-"""Utterances that an evaluation shows in full."""
 HOTWORD_BONUS = 6.0
 """Nats that a hot word earns if its line does not say."""
 
@@ -50,27 +48,6 @@ class Delivery(Protocol):
     """Where a transcript goes."""
 
     def __call__(self, transcript: "asr.transcribe.Transcript", timed: TimedText, /) -> None: ...
-
-
-@dataclass(frozen=True)
-class Score:
-    """Compare two transcript files, paired by utterance id: WER and CER with 95 % intervals."""
-
-    reference: Positional[Path]
-    """What was said: Kaldi text (`id text`), TRN (`text (id)`) or JSONL."""
-    hypothesis: Positional[Path]
-    """What was heard, in any of these forms."""
-    json: bool = False
-    """Print JSON instead of tables."""
-    worst: int = NUM_WORST
-    """How many of the worst utterances to show."""
-
-    def run(self) -> None:
-        from asr.score import score
-        from asr.transcripts import read
-
-        result = score(read(self.reference), read(self.hypothesis, hypotheses=True))
-        _print_score(self.hypothesis.name, result, as_json=self.json, num_worst=self.worst)
 
 
 @dataclass(frozen=True)
@@ -113,40 +90,6 @@ def _hotwords(path: Path | None) -> dict[str, float]:
         raise ConfigError(
             f"{path}: no hot words to read ({error}); write a phrase a line, and a number after a tab"
         ) from None
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """Decode the utterances of a manifest and score them against their transcripts."""
-
-    manifest: Positional[Path]
-    """A lhotse cut manifest, such as test.jsonl.gz."""
-    model: Path
-    """A model folder."""
-    json: bool = False
-    """Print JSON instead of tables."""
-    worst: int = NUM_WORST
-    """How many of the worst utterances to show."""
-    hypotheses: Path | None = None
-    """Also write what was heard, as Kaldi text, for `asr score`."""
-    search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
-    device: str = "auto"
-    """cpu, cuda, or (auto) the better one that is there."""
-
-    def run(self) -> None:
-        from asr.checkpoint import load_model
-        from asr.data import load_cuts
-        from asr.evaluate import evaluate
-        from asr.transcripts import write
-        from asr.workers import choose_device
-
-        recogniser = load_model(self.model, choose_device(self.device))
-        decoder = self.search.decoder(self.model, recogniser.tokenizer)
-        evaluation = evaluate(recogniser, load_cuts(self.manifest), decoder=decoder)
-        if self.hypotheses is not None:
-            write(self.hypotheses, evaluation.hypotheses)
-        name = self.manifest.name.split(".")[0]
-        _print_score(name, evaluation.score, as_json=self.json, num_worst=self.worst)
 
 
 @dataclass(frozen=True)
@@ -428,6 +371,70 @@ def _lm_command() -> type[Command]:
     return Lm
 
 
+def _score_command() -> type[Command]:
+    from asr.assess import ScoreOptions
+
+    @dataclass(frozen=True)
+    class Score:
+        """Compare transcript files, paired by utterance id: error rates with 95 % intervals; which system is better."""
+
+        reference: Positional[Path]
+        """What was said: Kaldi text (`id text`), TRN (`text (id)`), STM, or JSON lines (NeMo's manifests, lhotse's cuts)."""
+        hypotheses: Positional[tuple[Path, ...]]
+        """What was heard, in any of these forms, or in CTM; a file for each system."""
+        plain: bool = False
+        """The files hold a text a line without ids: pair them by line number."""
+        details: Path | None = None
+        """A manifest of the same ids, or Kaldi's utt2spk, that says more of the utterances: speaker, duration, audio."""
+        options: Annotated[ScoreOptions, NO_PREFIX] = field(default_factory=ScoreOptions)
+
+        def run(self) -> None:
+            from asr.assess import assess, load
+
+            references, systems = load(self.reference, self.hypotheses, plain=self.plain, details=self.details)
+            name = self.hypotheses[0].name if len(systems) == 1 else self.reference.name
+            _show(name, assess(references, systems, self.options))
+
+    return Score
+
+
+def _evaluate_command() -> type[Command]:
+    from asr.assess import ScoreOptions
+
+    @dataclass(frozen=True)
+    class Evaluate:
+        """Decode the utterances of a manifest and score them against their transcripts."""
+
+        manifest: Positional[Path]
+        """A lhotse cut manifest, such as test.jsonl.gz."""
+        model: Path
+        """A model folder."""
+        hypotheses: Path | None = None
+        """Also write what was heard, as Kaldi text, for `asr score`."""
+        search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
+        device: str = "auto"
+        """cpu, cuda, or (auto) the better one that is there."""
+        options: Annotated[ScoreOptions, NO_PREFIX] = field(default_factory=ScoreOptions)
+
+        def run(self) -> None:
+            from asr.assess import assess
+            from asr.checkpoint import load_model
+            from asr.data import load_cuts
+            from asr.evaluate import evaluate
+            from asr.transcripts import read_utterances, write
+            from asr.workers import choose_device
+
+            recogniser = load_model(self.model, choose_device(self.device))
+            decoder = self.search.decoder(self.model, recogniser.tokenizer)
+            evaluation = evaluate(recogniser, load_cuts(self.manifest), decoder=decoder)
+            if self.hypotheses is not None:
+                write(self.hypotheses, evaluation.hypotheses)
+            name = self.manifest.name.split(".")[0]
+            _show(name, assess(read_utterances(self.manifest), {name: evaluation.hypotheses}, self.options))
+
+    return Evaluate
+
+
 def _prepare_command() -> type[Command]:
     from asr.corpora import Options
 
@@ -494,13 +501,13 @@ def _train_command() -> type[Command]:
 COMMANDS: dict[str, Callable[[], type[Command]]] = {
     "prepare": _prepare_command,
     "train": _train_command,
-    "evaluate": lambda: Evaluate,
+    "evaluate": _evaluate_command,
     "transcribe": lambda: Transcribe,
     "align": lambda: Align,
     "calibrate": lambda: Calibrate,
     "lm": _lm_command,
     "tune": lambda: Tune,
-    "score": lambda: Score,
+    "score": _score_command,
     "gradients": lambda: Gradients,
 }
 USAGE = """usage: asr COMMAND ...
@@ -513,7 +520,7 @@ USAGE = """usage: asr COMMAND ...
   calibrate MANIFEST --model DIR confidences that can be believed
   lm train TEXTS --out LM       texts -> a language model
   tune MANIFEST --model DIR --lm LM  its weight in decoding, found on dev
-  score REF HYP                 the word error rate between two transcript files
+  score REF HYP [HYP2 ...]      error rates of transcript files, with intervals; which is better
   gradients MANIFEST            how far gradients reach through time
 
 asr COMMAND --help lists a command's options.
@@ -571,6 +578,7 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
     from asr.evaluate import evaluate
     from asr.files import atomic
     from asr.prepare import prepare, report
+    from asr.report import figures, worst_utterances
     from asr.score import summary_line
     from asr.train import train
     from asr.transcripts import write
@@ -606,7 +614,7 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
     write(out / "test.hypotheses.txt", evaluation.hypotheses)
     with atomic(out / "test.json") as path:
         path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
-    _print_score("test", evaluation.score, as_json=False, num_worst=NUM_WORST, console=progress)
+    progress.print(Group(figures("test", evaluation.score), worst_utterances(evaluation.score, 5)))
     print(summary_line("test", evaluation.score))
 
 
@@ -680,18 +688,21 @@ def _read_text(text: str) -> str:
     return text
 
 
-def _print_score(
-    name: str, score: "asr.score.Score", *, as_json: bool, num_worst: int, console: Console | None = None
-) -> None:
-    if as_json:
-        print(json.dumps(score.to_json(), indent=2, ensure_ascii=False))
-        return
-    from asr.report import figures, worst_utterances
+def _show(name: str, assessment: "Assessment") -> None:
+    """Write the page if one is wanted, and print JSON or tables."""
+    options = assessment.options
+    if options.html is not None:
+        from asr.page import write
 
-    console = console or Console()
-    console.print(figures(name, score))
-    if num_worst and score.words.errors:
-        console.print(worst_utterances(score, num_worst))
+        write(options.html, name, assessment)
+    if options.json:
+        print(json.dumps(assessment.to_json(), indent=2, ensure_ascii=False))
+        return
+    from asr.report import report
+
+    Console().print(report(name, assessment))
+    if options.html is not None:
+        print(options.html)
 
 
 def _parse(command: type[Any], program: str, arguments: Sequence[str]) -> Any:

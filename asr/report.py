@@ -1,6 +1,6 @@
-"""A score for the eye: the figures, and the worst utterances aligned.
+"""Scores for the eye: figures, comparisons, and the worst utterances aligned.
 
-Both come as rich renderables, which print in colour where the terminal has it and say the same without. Ids and words
+They come as rich renderables, which print in colour where the terminal has it and say the same without. Ids and words
 are shown as they are, never read as markup; control characters, which could steer a terminal, are replaced.
 """
 
@@ -16,10 +16,14 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from asr.assess import Assessment, System
+from asr.breakdown import Speakers, confusions
 from asr.calibrate import Reliability
+from asr.compare import Comparison
 from asr.diagnostics import TOLERANCE
 from asr.gradients import Inspection
-from asr.score import Counts, Edit, Rate, Score, UtteranceScore, worst
+from asr.interval import Rate
+from asr.score import Counts, Edit, Score, UtteranceScore, worst
 from asr.tune import Tuning
 
 _MARKS = {"equal": "", "substitution": "S", "deletion": "D", "insertion": "I"}
@@ -27,31 +31,64 @@ _STYLES = {"equal": "", "substitution": "yellow", "deletion": "red", "insertion"
 _LABELS = ("REF ", "HYP ", "    ")
 _NARROWEST = 8  # cells for words, on whatever terminal
 _IDS_SHOWN = 5
+_MISSING = "without a hypothesis, counted as deleted"
+_EXTRA = "without a reference, not counted"
 
 
-def figures(name: str, score: Score) -> RenderableType:
+def report(name: str, assessment: Assessment) -> RenderableType:
+    """Show everything: of one system its figures, groups, most frequent errors and worst utterances; several side by side."""
+    options = assessment.options
+    parts: list[RenderableType] = []
+    if len(assessment.systems) == 1:
+        (system,) = assessment.systems
+        parts.append(figures(name, system.score, system.speakers))
+    else:
+        parts.append(_side_by_side(name, assessment.systems))
+        parts += [Text(_printable(f"{comparison_line(comparison)}\n")) for comparison in assessment.comparisons]
+        parts += [
+            _id_list(ids, f"of {system.name} {what}")
+            for system in assessment.systems
+            for ids, what in ((system.score.missing, _MISSING), (system.score.extra, _EXTRA))
+            if ids
+        ]
+    parts += [_groups(field, assessment.systems) for field in options.by]
+    if len(assessment.systems) == 1 and options.worst > 0 and system.score.words.errors:
+        parts += [_frequent(system.score, options.worst), "", worst_utterances(system.score, options.worst)]
+    parts.append(Text(assessment.conditions, style="dim"))
+    return Group(*parts)
+
+
+def figures(name: str, score: Score, speakers: Speakers | None = None) -> RenderableType:
     """Show rates in per cent with their 95 % intervals, the counts behind them, and ids without a partner if any."""
-    utterances = len(score.utterances)
-    table = Table(
-        title=Text(_printable(f"{name}: {utterances:,} utterances, {score.words.reference_length:,} words")),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    table = _table(f"{name}: {score.totals.utterances:,} utterances, {score.words.reference_length:,} words")
     table.add_column("", overflow="fold")
     for heading in ("rate %", "95 % interval", "errors", "sub", "del", "ins", "of"):
         table.add_column(heading, justify="right", overflow="fold")  # no digit is ever left out
-    table.add_row("words (WER)", *_rate_cells(score.wer), *_count_cells(score.words))
-    table.add_row("characters (CER)", *_rate_cells(score.cer), *_count_cells(score.characters))
-    sentence_rate = f"{100 * score.sentence_errors / utterances:.2f}"
-    table.add_row("sentences (SER)", sentence_rate, "", f"{score.sentence_errors:,}", "", "", "", f"{utterances:,}")
+    rates, totals = score.rates, score.totals
+    table.add_row("words (WER)", *_rate_cells(rates.wer), *_count_cells(score.words))
+    if speakers is not None:
+        table.add_row(f"  over {speakers.number} speakers", "", _rate_cells(speakers.rates.wer)[1])
+    table.add_row("characters (CER)", *_rate_cells(rates.cer), *_count_cells(score.characters))
+    table.add_row("sentences (SER)", *_rate_cells(rates.ser), f"{totals.wrong:,}", "", "", "", f"{totals.utterances:,}")
+    table.add_row("match errors (MER)", *_rate_cells(rates.mer))
+    table.add_row("information lost (WIL)", *_rate_cells(rates.wil))
     parts: list[RenderableType] = [table]
     if score.missing:
-        parts.append(_id_list(score.missing, "without a hypothesis, counted as deleted"))
+        parts.append(_id_list(score.missing, _MISSING))
     if score.extra:
-        parts.append(_id_list(score.extra, "without a reference, not counted"))
+        parts.append(_id_list(score.extra, _EXTRA))
     return Group(*parts)
+
+
+def comparison_line(comparison: Comparison) -> str:
+    """Say which of two systems is better and what the two tests found, in two sentences."""
+    difference, test = comparison.difference, comparison.mapsswe
+    points = ", ".join(f"{100 * end:+.2f}" for end in (difference.low, difference.high))
+    return (
+        f"{comparison.verdict} Difference of WER {100 * difference.value:+.2f} [{points}]; {comparison.second} is better "
+        f"in {100 * comparison.improvement:.1f} % of paired bootstrap samples; MAPSSWE: {test.segments:,} segments, "
+        f"z = {test.z:.2f}, p {_p_value(test.p)}."
+    )
 
 
 def reaches(inspections: Sequence[Inspection]) -> RenderableType:
@@ -118,6 +155,61 @@ def trials(tuning: Tuning) -> RenderableType:
     return Group(*parts)
 
 
+def _table(title: str) -> Table:
+    return Table(
+        title=Text(_printable(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+
+
+def _side_by_side(name: str, systems: Sequence[System]) -> Table:
+    totals = systems[0].score.totals
+    table = _table(f"{name}: {totals.utterances:,} utterances, {totals.words.reference_length:,} words")
+    table.add_column("system", overflow="fold")
+    for heading in ("WER %", "95 % interval", "sub", "del", "ins", "CER %", "SER %", "MER %", "WIL %"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for system in systems:
+        rates = system.score.rates
+        others = (_per_cent(rate.value) for rate in (rates.cer, rates.ser, rates.mer, rates.wil))
+        counts = _count_cells(system.score.words)[1:4]
+        table.add_row(Text(_printable(system.name)), *_rate_cells(rates.wer), *counts, *others)
+        if system.speakers is not None:
+            table.add_row(f"  over {system.speakers.number} speakers", "", _rate_cells(system.speakers.rates.wer)[1])
+    return table
+
+
+def _groups(field: str, systems: Sequence[System]) -> Table:
+    table = _table(f"by {field}")
+    several = len(systems) > 1
+    table.add_column(Text(_printable(field)), overflow="fold")
+    headings = ("system",) * several + ("utterances", "words", "WER %", "95 % interval", "sub", "del", "ins", "CER %")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "system" else "right", overflow="fold")
+    for parts in zip(*(system.groups[field] for system in systems), strict=True):
+        for row, (system, part) in enumerate(zip(systems, parts, strict=True)):
+            score = part.score
+            name = (Text(_printable(system.name)),) * several
+            of = (f"{score.totals.utterances:,}", f"{score.words.reference_length:,}")
+            counts = (*_rate_cells(score.wer), *_count_cells(score.words)[1:4], _per_cent(score.cer.value))
+            table.add_row(Text("" if row else _printable(part.name)), *name, *of, *counts)
+    return table
+
+
+def _frequent(score: Score, count: int) -> Text:
+    """The most frequent errors of each kind, a line each."""
+    found = confusions(score)
+    kinds = {
+        "confused": [(f"{c.reference} → {c.hypothesis}", c.count) for c in found if c.reference and c.hypothesis],
+        "deleted": [(c.reference, c.count) for c in found if not c.hypothesis],
+        "inserted": [(c.hypothesis, c.count) for c in found if not c.reference],
+    }
+    lines = (
+        _printable(f"{kind}: " + ", ".join(f"{text} ({times})" for text, times in errors[: 2 * count]))
+        for kind, errors in kinds.items()
+        if errors
+    )
+    return Text("\n".join(lines))
+
+
 def worst_utterances(score: Score, count: int) -> RenderableType:
     """Show up to `count` utterances, those with the most word errors first, each aligned; say so if none has any."""
     utterances = worst(score, count)
@@ -148,6 +240,10 @@ class Alignment:
 
 def _rate_cells(rate: Rate) -> tuple[str, str]:
     return _per_cent(rate.value), f"{_per_cent(rate.low)} – {_per_cent(rate.high)}"
+
+
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def _per_cent(fraction: float) -> str:

@@ -4,23 +4,33 @@ Utterances are paired by id, never by position. Words are what white space separ
 the same text with single spaces, spaces counted and characters being Unicode code points. Nothing is normalised here:
 what differs is an error, so bring both sides to one form first (`asr.text.normalise`).
 
+Rates, with H hits, S substitutions, D deletions and I insertions:
+
+    WER, CER   (S + D + I) / (H + S + D)                      of words, of characters
+    MER        (S + D + I) / (H + S + D + I)                  match error rate, of words (Morris, Maier & Green 2004)
+    WIL        1 - H / (H + S + D) * H / (H + S + I)          word information lost (the same)
+    SER        utterances with a word error / utterances      sentence error rate
+
 Policy for unequal sets: a reference without a hypothesis counts as deleted, so that leaving out hard utterances never
 helps; a hypothesis without a reference is not counted. Both are listed.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal, TypeAlias
 
 import jiwer
-import numpy as np
-import numpy.typing as npt
 
-from asr.errors import ConfigError, DataError
+from asr.errors import DataError, MissingExtra
+from asr.interval import Rate, bootstrap
 
 EditKind: TypeAlias = Literal["equal", "substitution", "deletion", "insertion"]
+Costs: TypeAlias = Literal["unit", "sclite"]
+"""What word alignments minimise. `unit`: the number of errors. `sclite`: NIST's 4 a substitution, 3 a deletion or insertion,
+which may find more errors but pairs words as people would. Characters are always aligned with the fewest errors."""
 
 _KINDS: Mapping[str, EditKind] = {
     "equal": "equal",
@@ -30,7 +40,6 @@ _KINDS: Mapping[str, EditKind] = {
 }
 _WORDS = jiwer.ReduceToListOfListOfWords()  # splits, and does nothing else: jiwer's default strips and merges too
 _CHARACTERS = jiwer.ReduceToListOfListOfChars()
-_DRAWS_AT_ONCE = 100_000  # bounds the bootstrap's memory to some 3 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,10 @@ class Counts:
         return self.hits + self.substitutions + self.deletions
 
     @property
+    def hypothesis_length(self) -> int:
+        return self.hits + self.substitutions + self.insertions
+
+    @property
     def errors(self) -> int:
         return self.substitutions + self.deletions + self.insertions
 
@@ -79,6 +92,25 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """What some utterances add up to: one of them, those of one speaker, or all."""
+
+    words: Counts = field(default_factory=Counts)
+    characters: Counts = field(default_factory=Counts)
+    utterances: int = 0
+    wrong: int = 0
+    """Utterances with at least one word error."""
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.words + other.words,
+            self.characters + other.characters,
+            self.utterances + other.utterances,
+            self.wrong + other.wrong,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class UtteranceScore:
     """One utterance: its counts, and its words aligned."""
 
@@ -87,70 +119,102 @@ class UtteranceScore:
     characters: Counts
     alignment: tuple[Edit, ...]
 
+    @property
+    def totals(self) -> Totals:
+        return Totals(self.words, self.characters, utterances=1, wrong=int(self.words.errors > 0))
+
+    @property
+    def reference(self) -> str:
+        return " ".join(edit.reference for edit in self.alignment if edit.kind != "insertion")
+
+    @property
+    def hypothesis(self) -> str:
+        return " ".join(edit.hypothesis for edit in self.alignment if edit.kind != "deletion")
+
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """An error rate with its 95 % interval, as fractions: low <= value <= high."""
+class Rates:
+    """The five rates of a test set."""
 
-    value: float
-    low: float
-    high: float
+    wer: Rate
+    cer: Rate
+    mer: Rate
+    wil: Rate
+    ser: Rate
 
-    def to_json(self) -> dict[str, float | None]:
-        """Give `value`, `low` and `high`; JSON has no infinity, so an infinite one is null."""
-        fields = {"value": self.value, "low": self.low, "high": self.high}
-        return {name: number if math.isfinite(number) else None for name, number in fields.items()}
+    def to_json(self) -> dict[str, dict[str, float | None]]:
+        return {name: getattr(self, name).to_json() for name in ("wer", "cer", "mer", "wil", "ser")}
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A test set: every utterance by ascending id, the totals and the rates.
+    """A test set, or part of one: every utterance by ascending id, the totals and the rates.
 
     `missing` are reference ids without a hypothesis (counted as deleted), `extra` hypothesis ids without a reference
-    (not counted). `sentence_errors` is the number of utterances with at least one word error.
+    (not counted).
     """
 
     utterances: tuple[UtteranceScore, ...]
-    words: Counts
-    characters: Counts
-    wer: Rate
-    cer: Rate
-    sentence_errors: int
-    missing: tuple[str, ...]
-    extra: tuple[str, ...]
+    totals: Totals
+    rates: Rates
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> Counts:
+        return self.totals.words
+
+    @property
+    def characters(self) -> Counts:
+        return self.totals.characters
+
+    @property
+    def wer(self) -> Rate:
+        return self.rates.wer
+
+    @property
+    def cer(self) -> Rate:
+        return self.rates.cer
 
     def to_json(self) -> dict[str, Any]:
         """Give the figures under stable names.
 
-        `wer`, `cer`: objects of `value`, `low` and `high`, fractions (see `Rate.to_json`).
+        `wer`, `cer`, `mer`, `wil`, `ser`: objects of `value`, `low` and `high`, fractions (see `Rate.to_json`).
         `substitutions`, `deletions`, `insertions`, `reference_words`: numbers of words.
         `utterances`: how many references there are. `missing`, `extra`: lists of ids.
         """
-        return {
-            "wer": self.wer.to_json(),
-            "cer": self.cer.to_json(),
+        return self.rates.to_json() | {
             "substitutions": self.words.substitutions,
             "deletions": self.words.deletions,
             "insertions": self.words.insertions,
             "reference_words": self.words.reference_length,
-            "utterances": len(self.utterances),
+            "utterances": self.totals.utterances,
             "missing": list(self.missing),
             "extra": list(self.extra),
         }
 
 
-def score(references: Mapping[str, str], hypotheses: Mapping[str, str], *, samples: int = 1000, seed: int = 0) -> Score:
-    """Align hypotheses with references and count errors, with the fewest errors that an alignment can have.
+def score(
+    references: Mapping[str, str],
+    hypotheses: Mapping[str, str],
+    *,
+    costs: Costs = "unit",
+    samples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """Align hypotheses with references and count errors.
 
     Args:
         references: utterance id to text; an empty text is silence, where every hypothesised word is an insertion.
         hypotheses: utterance id to text, in any order.
+        costs: what word alignments minimise.
         samples: bootstrap samples for the intervals; see `bootstrap`.
         seed: of the bootstrap; the same seed and texts give the same score.
 
     Raises:
         DataError: if references and hypotheses have no id in common.
         ConfigError: if `samples` is not positive.
+        MissingExtra: if `costs` are sclite's and kaldialign is not installed.
     """
     ids = sorted(references)
     missing = tuple(id for id in ids if id not in hypotheses)
@@ -162,66 +226,59 @@ def score(references: Mapping[str, str], hypotheses: Mapping[str, str], *, sampl
         )
     reference_texts = [" ".join(references[id].split()) for id in ids]
     hypothesis_texts = [" ".join(hypotheses.get(id, "").split()) for id in ids]
-    words = jiwer.process_words(reference_texts, hypothesis_texts, _WORDS, _WORDS)
+    align = _align if costs == "unit" else _align_like_sclite
     characters = jiwer.process_characters(reference_texts, hypothesis_texts, _CHARACTERS, _CHARACTERS)
     utterances = tuple(
-        UtteranceScore(id, _counts(word_chunks), _counts(character_chunks), _edits(reference, hypothesis, word_chunks))
-        for id, reference, hypothesis, word_chunks, character_chunks in zip(
-            ids, words.references, words.hypotheses, words.alignments, characters.alignments, strict=True
+        UtteranceScore(id, _count(alignment), _count_chunks(chunks), alignment)
+        for id, alignment, chunks in zip(
+            ids, align(reference_texts, hypothesis_texts), characters.alignments, strict=True
         )
     )
-    word_counts = [utterance.words for utterance in utterances]
-    character_counts = [utterance.characters for utterance in utterances]
+    return summarise(utterances, missing=missing, extra=extra, samples=samples, seed=seed)
+
+
+def summarise(
+    utterances: Sequence[UtteranceScore],
+    *,
+    missing: tuple[str, ...] = (),
+    extra: tuple[str, ...] = (),
+    samples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """Add up utterances that are aligned already; at least one."""
+    units = [utterance.totals for utterance in utterances]
     return Score(
-        utterances=utterances,
-        words=sum(word_counts, start=Counts()),
-        characters=sum(character_counts, start=Counts()),
-        wer=_interval(word_counts, samples, seed),
-        cer=_interval(character_counts, samples, seed),
-        sentence_errors=sum(counts.errors > 0 for counts in word_counts),
+        utterances=tuple(utterances),
+        totals=sum(units, start=Totals()),
+        rates=rates(units, samples=samples, seed=seed),
         missing=missing,
         extra=extra,
     )
 
 
-def bootstrap(errors: npt.ArrayLike, lengths: npt.ArrayLike, *, samples: int = 1000, seed: int = 0) -> Rate:
-    """Estimate a rate over units drawn independently, with its 95 % percentile interval.
+def rates(units: Sequence[Totals], *, samples: int = 1000, seed: int = 0) -> Rates:
+    """Estimate the rates with intervals over units drawn independently: utterances, or speakers."""
 
-    Bisani & Ney 2004, "Bootstrap estimates for confidence intervals in ASR performance evaluation": as many units as
-    there are get drawn with replacement, `samples` times; the interval leaves out the lowest and the highest 2.5 % of
-    the rates found. Errors inside one unit may depend on each other; units may not, so utterances of very few speakers
-    make it too narrow. So do few units: `benchmarks/score_coverage.py` finds 92 intervals in 100 that hold the true
-    rate at 50 utterances, 93 at 130, 94 at 500. One unit alone has no spread to see: its interval is the value itself.
+    def interval(errors: Iterable[float], lengths: Iterable[float], most: float = math.inf) -> Rate:
+        return bootstrap(list(errors), list(lengths), samples=samples, seed=seed, most=most)
 
-    Args:
-        errors: (units,) non-negative whole numbers.
-        lengths: (units,) reference lengths, likewise. A sample without any reference has the rate of `Counts.rate`.
-        samples: how often to draw.
-        seed: of the random generator.
-
-    Raises:
-        ConfigError: if `samples` is not positive.
-        ValueError: if there are no units, or the two arrays differ in length.
-    """
-    error_counts, unit_lengths = np.asarray(errors, dtype=np.int64), np.asarray(lengths, dtype=np.int64)
-    units = len(error_counts)
-    if units == 0 or error_counts.shape != unit_lengths.shape:
-        raise ValueError(f"one error count and one length a unit, got {error_counts.shape} and {unit_lengths.shape}")
-    if samples < 1:
-        raise ConfigError(f"samples: {samples} is not allowed; bootstrap intervals need 1 or more, 1000 is usual")
-    generator = np.random.default_rng(seed)
-    rows = max(1, _DRAWS_AT_ONCE // units)
-    rates = np.empty(samples)
-    for start in range(0, samples, rows):
-        part = rates[start : start + rows]  # a view: filled in place
-        drawn = generator.integers(units, size=(len(part), units))
-        part[:] = _rates(error_counts[drawn].sum(axis=1), unit_lengths[drawn].sum(axis=1))
-    rates.sort()
-    value = float(_rates(error_counts.sum(), unit_lengths.sum()))
-    outside = samples // 40  # 2.5 % at either end
-    # Order statistics, not interpolated ones, since rates can be infinite. A handful of samples can all fall to one
-    # side of the value, which belongs to its interval all the same.
-    return Rate(value, min(value, float(rates[outside])), max(value, float(rates[-1 - outside])))
+    words, characters = [unit.words for unit in units], [unit.characters for unit in units]
+    total = sum(words, start=Counts())
+    either = [c.reference_length + c.insertions for c in words]
+    lost: Sequence[float] = either
+    said = either  # all of it, without a single hit
+    if total.hits:
+        # WIL is no ratio of two sums. This ratio has its value, and near it changes with each unit as WIL does.
+        precision = total.hits / total.hypothesis_length
+        said = [c.reference_length for c in words]
+        lost = [c.reference_length - precision * (2 * c.hits - precision * c.hypothesis_length) for c in words]
+    return Rates(
+        wer=interval((c.errors for c in words), (c.reference_length for c in words)),
+        cer=interval((c.errors for c in characters), (c.reference_length for c in characters)),
+        mer=interval((c.errors for c in words), either, 1.0),
+        wil=interval(lost, said, 1.0),
+        ser=interval((unit.wrong for unit in units), (unit.utterances for unit in units), 1.0),
+    )
 
 
 def worst(score: Score, count: int) -> tuple[UtteranceScore, ...]:
@@ -243,31 +300,45 @@ def _examples(ids: Sequence[str]) -> str:
     return f"{len(ids)}, such as {ids[0]!r}" if ids else "none given"
 
 
-def _counts(chunks: Iterable[jiwer.AlignmentChunk]) -> Counts:
+def _align(references: Sequence[str], hypotheses: Sequence[str]) -> Iterator[tuple[Edit, ...]]:
+    words = jiwer.process_words(list(references), list(hypotheses), _WORDS, _WORDS)
+    for reference, hypothesis, chunks in zip(words.references, words.hypotheses, words.alignments, strict=True):
+        yield tuple(
+            Edit(_KINDS[chunk.type], *pair)
+            for chunk in chunks
+            for pair in zip_longest(
+                reference[chunk.ref_start_idx : chunk.ref_end_idx],
+                hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx],
+                fillvalue="",
+            )
+        )
+
+
+def _align_like_sclite(references: Sequence[str], hypotheses: Sequence[str]) -> Iterator[tuple[Edit, ...]]:
+    try:
+        import kaldialign
+    except ImportError:
+        raise MissingExtra("aligning as sclite does", "score") from None
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        pairs = kaldialign.align(reference.split(), hypothesis.split(), "", sclite_mode=True)
+        yield tuple(Edit(_kind(*pair), *pair) for pair in pairs)
+
+
+def _kind(reference: str, hypothesis: str) -> EditKind:
+    if reference == hypothesis:
+        return "equal"
+    if not reference:
+        return "insertion"
+    return "substitution" if hypothesis else "deletion"
+
+
+def _count(alignment: Iterable[Edit]) -> Counts:
+    kinds = Counter(edit.kind for edit in alignment)
+    return Counts(kinds["equal"], kinds["substitution"], kinds["deletion"], kinds["insertion"])
+
+
+def _count_chunks(chunks: Iterable[jiwer.AlignmentChunk]) -> Counts:
     sizes = dict.fromkeys(_KINDS, 0)
     for chunk in chunks:
         sizes[chunk.type] += max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
     return Counts(sizes["equal"], sizes["substitute"], sizes["delete"], sizes["insert"])
-
-
-def _edits(
-    reference: Sequence[str], hypothesis: Sequence[str], chunks: Iterable[jiwer.AlignmentChunk]
-) -> tuple[Edit, ...]:
-    return tuple(
-        Edit(_KINDS[chunk.type], *pair)
-        for chunk in chunks
-        for pair in zip_longest(
-            reference[chunk.ref_start_idx : chunk.ref_end_idx],
-            hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx],
-            fillvalue="",
-        )
-    )
-
-
-def _interval(counts: Sequence[Counts], samples: int, seed: int) -> Rate:
-    return bootstrap([c.errors for c in counts], [c.reference_length for c in counts], samples=samples, seed=seed)
-
-
-def _rates(errors: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Divide as `Counts.rate` does."""
-    return np.divide(errors, lengths, out=np.where(errors > 0, np.inf, 0.0), where=lengths > 0)

@@ -10,7 +10,7 @@ at 130 utterances 93.2 and 93.2 % against 93.0 % for plain percentiles, at 50 ut
 
 import numpy as np
 
-from asr.score import bootstrap
+from asr.interval import bootstrap
 
 SEED = 20040517
 REPETITIONS = 2000

@@ -12,7 +12,18 @@ ROOT = Path(asr.__file__).parent
 
 LAYERS = {
     "values": {"errors", "units", "words", "config", "files"},
-    "edges": {"audio", "text", "score", "transcripts", "subtitles", "formats"},
+    "edges": {
+        "audio",
+        "text",
+        "interval",
+        "score",
+        "alternatives",
+        "compare",
+        "breakdown",
+        "transcripts",
+        "subtitles",
+        "formats",
+    },
     "signals": {"features", "augment", "tokenizer", "spelling", "corpora", "lm", "hotwords"},
     "model": {"bptt", "recurrent", "acoustic", "ctc", "align"},
     "use": {
@@ -34,13 +45,14 @@ LAYERS = {
         "train",
         "train_lm",
         "evaluate",
+        "assess",
         "transcribe",
         "aligner",
         "calibrate",
         "tune",
         "gradients",
     },
-    "surface": {"report", "cli"},
+    "surface": {"report", "page", "cli"},
 }
 """From the bottom up; `corpora` stands for all of its folder."""
 
