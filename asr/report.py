@@ -42,7 +42,7 @@ def report(name: str, assessment: Assessment) -> RenderableType:
         parts.append(figures(name, system.score, system.speakers))
     else:
         parts.append(_side_by_side(name, assessment.systems))
-        parts += [Text(_printable(f"{comparison_line(comparison)}\n")) for comparison in assessment.comparisons]
+        parts += [Group(Text(_printable(comparison_line(comparison))), "") for comparison in assessment.comparisons]
         parts += [
             _id_list(ids, f"of {system.name} {what}")
             for system in assessment.systems
