@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.cells import cell_len, chop_cells
@@ -19,10 +20,11 @@ from rich.text import Text
 from asr.assess import Assessment, System
 from asr.breakdown import Speakers, confusions
 from asr.compare import Comparison
-from asr.diagnostics import TOLERANCE
-from asr.gradients import Inspection
 from asr.interval import Rate
 from asr.score import Counts, Edit, Score, UtteranceScore, worst
+
+if TYPE_CHECKING:
+    from asr.gradients import Inspection
 
 _MARKS = {"equal": "", "substitution": "S", "deletion": "D", "insertion": "I"}
 _STYLES = {"equal": "", "substitution": "yellow", "deletion": "red", "insertion": "cyan"}
@@ -89,8 +91,10 @@ def comparison_line(comparison: Comparison) -> str:
     )
 
 
-def reaches(inspections: Sequence[Inspection]) -> RenderableType:
+def reaches(inspections: "Sequence[Inspection]") -> RenderableType:
     """Show, for each layer and direction of each model, how far its gradients reach."""
+    from asr.diagnostics import TOLERANCE  # loads PyTorch, which scores do without
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("model", overflow="fold")
     for heading in ("layer", "direction", "change a frame", "within 0.5 s", "2 s drop", "segment"):

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -123,6 +124,18 @@ def test_two_systems_are_compared_in_tables_json_and_a_page(asr, tmp_path: Path)
     assert [system["wer"]["value"] for system in json.loads(printed.out)["systems"]] == [0, 1 / 3]
     plain = asr("score", one, two, "--plain", "--json")
     assert json.loads(plain.out)["deletions"] == 20
+
+
+def test_scoring_does_not_load_pytorch(tmp_path: Path):
+    text = tmp_path / "text.txt"
+    text.write_text("u hello\n")
+    (tmp_path / "other.txt").write_text("u hallo\n")
+    code = (
+        "import sys; from asr import cli\n"
+        f"sys.argv = ['asr', 'score', {str(text)!r}, {str(tmp_path / 'other.txt')!r}, '--html', {str(tmp_path / 'p.html')!r}]\n"
+        "try: cli.main()\nexcept SystemExit as stop: sys.exit(stop.code or 'torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_a_recipe_ends_with_one_line_of_its_test_error(monkeypatch, capfd, recordings: Path, tmp_path: Path):
