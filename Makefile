@@ -24,6 +24,7 @@ check: $(READY)  ## lint, formatting, types, import layers
 bench: $(READY)  ## measurements that are not tests
 	$(BIN)/python -m benchmarks.training_speed
 	$(BIN)/python -m benchmarks.score_coverage
+	$(BIN)/python -m benchmarks.score_speed
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv

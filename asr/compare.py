@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from asr.interval import Rate, bootstrap, share_below_zero
-from asr.score import Edit, Score
+from asr.score import Edit, Score, UtteranceScore
 
 SIGNIFICANT = 0.05
 _GOOD_WORDS = 2
@@ -82,15 +82,23 @@ def compare(systems: Mapping[str, Score], *, samples: int = 1000, seed: int = 0)
 
 
 def _compare(first: str, ours: Score, second: str, theirs: Score, *, samples: int, seed: int) -> Comparison:
-    both = list(zip(ours.utterances, theirs.utterances, strict=True))
-    more = [other.words.errors - one.words.errors for one, other in both]
-    lengths = [one.words.reference_length for one, _ in both]
+    both = [(one.words, other.words) for one, other in zip(ours.utterances, theirs.utterances, strict=True)]
+    lengths = [one.reference_length for one, _ in both]
+    # Where alternatives were read, the two may be held to different readings, and so to different numbers of words.
+    scale = sum(lengths) / max(1, theirs.words.reference_length)
+    more = [scale * other.errors - one.errors for one, other in both]
     return Comparison(
         first=first,
         second=second,
         difference=bootstrap(more, lengths, samples=samples, seed=seed, least=-math.inf),
         improvement=share_below_zero(more, samples=samples, seed=seed),
-        mapsswe=_mapsswe([more for one, other in both for more in _segments(one.alignment, other.alignment)]),
+        mapsswe=_mapsswe(
+            [
+                more
+                for one, other in zip(ours.utterances, theirs.utterances, strict=True)
+                for more in _segments(one, other)
+            ]
+        ),
     )
 
 
@@ -108,10 +116,17 @@ def _mapsswe(more: Sequence[int]) -> SegmentTest:
     return SegmentTest(len(more), z, math.erfc(abs(z) / math.sqrt(2)))
 
 
-def _segments(ours: Iterable[Edit], theirs: Iterable[Edit]) -> Iterator[int]:
-    """Of each stretch with errors in one utterance: the second system's errors less the first's."""
+def _segments(ours: UtteranceScore, theirs: UtteranceScore) -> Iterator[int]:
+    """Of each stretch with errors in one utterance: the second system's errors less the first's.
+
+    An utterance of which the two are held to different readings is one stretch.
+    """
+    if ours.reference != theirs.reference:
+        if ours.words.errors or theirs.words.errors:
+            yield theirs.words.errors - ours.words.errors
+        return
     more, good, wrong = 0, 0, False
-    for place, (one, other) in enumerate(zip(_errors(ours), _errors(theirs), strict=True)):
+    for place, (one, other) in enumerate(zip(_errors(ours.alignment), _errors(theirs.alignment), strict=True)):
         if not one and not other:
             good += place % 2  # words have the odd places
             continue

@@ -46,8 +46,8 @@ def bootstrap(
     confidence intervals in ASR performance evaluation"). Of each sample not the rate itself is kept but how many of the
     sample's own standard errors it lies from the rate of all (Efron & Tibshirani 1993, chapter 12.5; the ratio's
     standard error by linearisation, Cochran 1977, chapter 6). Errors crowd in few utterances, so the samples that find
-    a low rate also find too small an error: plain percentiles overlook that and hold the true rate 92 times in 100 at
-    50 utterances, this interval 94 (`benchmarks/score_coverage.py`).
+    a low rate also find too small an error: plain percentiles overlook that and hold the true rate 91 times in 100 at
+    50 utterances, this interval 95 (`benchmarks/score_coverage.py`).
 
     Errors inside one unit may depend on each other; units may not. Where hardly any unit is wrong (three or fewer), many
     samples have no spread at all; the interval then ends at what the exact Poisson limit allows for the number of wrong

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.cells import cell_len, chop_cells
@@ -20,11 +21,12 @@ from asr.assess import Assessment, System
 from asr.breakdown import Speakers, confusions
 from asr.calibrate import Reliability
 from asr.compare import Comparison
-from asr.diagnostics import TOLERANCE
-from asr.gradients import Inspection
 from asr.interval import Rate
 from asr.score import Counts, Edit, Score, UtteranceScore, worst
 from asr.tune import Tuning
+
+if TYPE_CHECKING:
+    from asr.gradients import Inspection
 
 _MARKS = {"equal": "", "substitution": "S", "deletion": "D", "insertion": "I"}
 _STYLES = {"equal": "", "substitution": "yellow", "deletion": "red", "insertion": "cyan"}
@@ -44,7 +46,7 @@ def report(name: str, assessment: Assessment) -> RenderableType:
         parts.append(figures(name, system.score, system.speakers))
     else:
         parts.append(_side_by_side(name, assessment.systems))
-        parts += [Text(_printable(f"{comparison_line(comparison)}\n")) for comparison in assessment.comparisons]
+        parts += [Group(Text(_printable(comparison_line(comparison))), "") for comparison in assessment.comparisons]
         parts += [
             _id_list(ids, f"of {system.name} {what}")
             for system in assessment.systems
@@ -91,8 +93,10 @@ def comparison_line(comparison: Comparison) -> str:
     )
 
 
-def reaches(inspections: Sequence[Inspection]) -> RenderableType:
+def reaches(inspections: "Sequence[Inspection]") -> RenderableType:
     """Show, for each layer and direction of each model, how far its gradients reach."""
+    from asr.diagnostics import TOLERANCE  # loads PyTorch, which scores do without
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("model", overflow="fold")
     for heading in ("layer", "direction", "change a frame", "within 0.5 s", "2 s drop", "segment"):

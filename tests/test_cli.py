@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -97,10 +98,44 @@ def test_from_a_folder_of_recordings_to_a_word_error_rate(asr, recordings: Path,
     scored = asr("score", said, tmp_path / "heard.txt", "--json")
     assert scored.code == 0, scored.err
     assert json.loads(scored.out) == figures
+    page = tmp_path / "page.html"
+    broken_down = asr("evaluate", test, "--model", best, "--by", "duration", "--normalise", "basic", "--html", page)
+    assert broken_down.code == 0, broken_down.err
+    assert "by duration" in broken_down.out and "basic normalisation" in broken_down.out
+    assert "test-0.wav" in page.read_text(encoding="utf-8")
     heard = asr("transcribe", recordings / "test", "--model", best)
     assert heard.code == 0, heard.err
     assert len(heard.out.splitlines()) == 6
     assert heard.out.splitlines()[0].startswith(str(recordings / "test" / "test-0.wav") + "\t")
+
+
+def test_two_systems_are_compared_in_tables_json_and_a_page(asr, tmp_path: Path):
+    said, one, two = (tmp_path / name for name in ("said.trn", "one.txt", "two.txt"))
+    said.write_text("".join(f"o k go (u{number})\n" for number in range(20)))
+    one.write_text("".join(f"u{number} o k go\n" for number in range(20)))
+    two.write_text("".join(f"u{number} o k\n" for number in range(20)))
+    page = tmp_path / "page.html"
+    shown = asr("score", said, one, two, "--html", page)
+    assert shown.code == 0, shown.err
+    assert "one.txt is better than two.txt by 33.33 points" in " ".join(shown.out.split())
+    assert shown.out.endswith(f"{page}\n")
+    assert "33.33 points" in page.read_text(encoding="utf-8")
+    printed = asr("score", said, one, two, "--json")
+    assert [system["wer"]["value"] for system in json.loads(printed.out)["systems"]] == [0, 1 / 3]
+    plain = asr("score", one, two, "--plain", "--json")
+    assert json.loads(plain.out)["deletions"] == 20
+
+
+def test_scoring_does_not_load_pytorch(tmp_path: Path):
+    text = tmp_path / "text.txt"
+    text.write_text("u hello\n")
+    (tmp_path / "other.txt").write_text("u hallo\n")
+    code = (
+        "import sys; from asr import cli\n"
+        f"sys.argv = ['asr', 'score', {str(text)!r}, {str(tmp_path / 'other.txt')!r}, '--html', {str(tmp_path / 'p.html')!r}]\n"
+        "try: cli.main()\nexcept SystemExit as stop: sys.exit(stop.code or 'torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_a_recipe_ends_with_one_line_of_its_test_error(monkeypatch, capfd, recordings: Path, tmp_path: Path):
@@ -288,6 +323,10 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         ("score", text, tmp_path / "none.txt"): ("none.txt", 1),
         ("score", text, other): ("", 1),
         ("score", text): ("asr score", 2),
+        ("score", text, text, "--by", "room"): ("--by room: no utterance has it", 2),
+        ("score", text, other, "--samples", "0"): ("no utterance id is in both", 1),
+        ("score", text, text, "--samples", "0"): ("samples: 0 is not allowed", 2),
+        ("score", text, text, "--normalise", "klingon"): ("klingon", 2),
         ("gradients", tmp_path / "none"): ("no such manifest", 1),
         ("gradients", manifest, "--model", tmp_path): ("cuts.jsonl:1: not JSON", 1),
         ("gradients", model.parent.parent / "dev.jsonl.gz", "--distance", "0"): ("--distance must be positive", 2),

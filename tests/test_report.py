@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from asr.report import Alignment, figures, worst_utterances
+from asr.assess import ScoreOptions, assess
+from asr.report import Alignment, figures, report, worst_utterances
 from asr.score import score
+from asr.transcripts import Utterance
 
 
 def printed(renderable, width=100, **options):
@@ -90,7 +92,10 @@ def test_figures_show_every_count(scored):
     assert ["words", "(WER)", "66.67", wer[0], "–", wer[1], "4", "1", "2", "1", "6"] in rows
     cer = [f"{100 * rate:.2f}" for rate in (scored.cer.low, scored.cer.high)]
     assert ["characters", "(CER)", "44.00", cer[0], "–", cer[1], "11", "1", "8", "2", "25"] in rows
-    assert ["sentences", "(SER)", "75.00", "3", "4"] in rows
+    ser = [f"{100 * rate:.2f}" for rate in (scored.rates.ser.low, scored.rates.ser.high)]
+    assert ["sentences", "(SER)", "75.00", ser[0], "–", ser[1], "3", "4"] in rows
+    assert [row[:4] for row in rows if row[:1] == ["match"]] == [["match", "errors", "(MER)", "57.14"]]
+    assert [row[:4] for row in rows if row[:1] == ["information"]] == [["information", "lost", "(WIL)", "70.00"]]
     assert lines[-2:] == [
         "1 without a hypothesis, counted as deleted: a-3",
         "2 without a reference, not counted: b-1, b-2",
@@ -119,6 +124,30 @@ def test_a_narrow_console_cuts_no_digit(scored):
     assert {"66.67", "44.00", "75.00", f"{100 * scored.cer.low:.2f}", f"{100 * scored.wer.high:.2f}"} <= set(
         shown.split()
     )
+
+
+SAID = {"a-1": "one two three", "a-2": "four", "b-1": "five six"}
+UTTERANCES = {id: Utterance(id, text, {"speaker": id[0]}) for id, text in SAID.items()}
+
+
+def test_a_report_shows_groups_and_what_is_wrong_most_often():
+    heard = {"a-1": "one too three", "a-2": "four oh", "b-1": "five"}
+    shown = printed(report("test", assess(UTTERANCES, {"sys": heard}, ScoreOptions(by=("speaker",)))), width=120)
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["over", "2", "speakers"] in [row[:3] for row in rows]
+    assert ["a", "2", "4", "50.00"] in [row[:4] for row in rows]
+    assert ["b", "1", "2", "50.00"] in [row[:4] for row in rows]
+    assert "confused: two → too (1)\ndeleted: six (1)\ninserted: oh (1)\n" in shown
+    assert "not normalised" in shown
+
+
+def test_several_systems_stand_side_by_side_with_a_verdict():
+    systems = {"good": SAID, "bad[red]": dict.fromkeys(SAID, "x"), "z": {"a-1": "one", "q": ""}}
+    shown = printed(report("test", assess(UTTERANCES, systems, ScoreOptions())), width=120)
+    assert [line.split()[:2] for line in shown.splitlines() if line.split()[1:2] == ["0.00"]] == [["good", "0.00"]]
+    assert "good is better than bad[red] by 100.00 points" in shown.replace("\n", " ")
+    assert "2 of z without a hypothesis, counted as deleted: a-2, b-1" in shown
+    assert "1 of z without a reference, not counted: q" in shown
 
 
 def test_worst_utterances_come_with_their_figures(scored):

@@ -1,10 +1,12 @@
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.text import normalise
+from asr.errors import MissingExtra
+from asr.text import normalise, normaliser
 
 unhurried = settings(deadline=None)
 # Letters alone hide what happens where they meet: mix them with what is removed, joined or composed.
@@ -95,3 +97,23 @@ def test_case_and_composition_do_not_matter(text):
 def test_words_are_normalised_one_by_one(words):
     """What stands beyond a space never changes a word."""
     assert normalise(" ".join(words)) == " ".join(filter(None, map(normalise, words)))
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "expected"),
+    [
+        ("none", "Mr. O’Neil's COLOUR isn't twenty-one, um"),
+        ("basic", "mr o'neil's colour isn't twenty one um"),
+        ("english", "mister 0 neil is color is not 21"),
+    ],
+)
+def test_what_is_made_equal_before_scoring(normalisation, expected):
+    if normalisation == "english":
+        pytest.importorskip("whisper_normalizer")
+    assert normaliser(normalisation)(" Mr. O’Neil's\tCOLOUR isn't twenty-one, um\n") == expected
+
+
+def test_english_without_its_library_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "whisper_normalizer.english", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'asr\[score\]'"):
+        normaliser("english")

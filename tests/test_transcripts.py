@@ -1,11 +1,13 @@
+import gzip
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asr.errors import AsrError, DataError
-from asr.transcripts import read, write
+from asr.transcripts import Clip, read, read_details, read_lines, read_utterances, read_words, write
 
 SUFFIXES = (".txt", ".trn", ".jsonl")
 EXPECTED = {"a-1": "one two", "b-2": "", "c-3": "שלום عالم", "d-4": "x"}
@@ -185,3 +187,115 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         write(path, {"a": "new"})
     assert path.read_bytes() == b"a old\n"
     assert files(tmp_path) == ["t.txt"]
+
+
+# Forms that say more than a text
+
+
+STM = """;; a comment
+call A ann 0.00 2.50 <o,f0,female> one two
+call A bob 2.50 4.00 <o,f0,male>
+call B eve 0.00 4.00 three  {a / b}
+call A ann 4.00 9.00 <o> IGNORE_TIME_SEGMENT_IN_SCORING
+"""
+
+
+@pytest.mark.parametrize("dressed", [str, lambda text: "\ufeff" + text.replace("\n", "\r\n").replace(" A ", "\tA  ")])
+def test_stm_segments_have_ids_of_their_times(tmp_path, dressed):
+    found = read_utterances(written(tmp_path, "ref.stm", dressed(STM)))
+    assert {id: utterance.text for id, utterance in found.items()} == {
+        "call-A-0.00-2.50": "one two",
+        "call-A-2.50-4.00": "",
+        "call-B-0.00-4.00": "three {a / b}",
+    }
+    fields = found["call-A-0.00-2.50"].fields
+    assert (fields["speaker"], fields["duration"], fields["label"]) == ("ann", 2.5, "<o,f0,female>")
+
+
+def test_ctm_words_go_where_their_middle_lies(tmp_path):
+    segments = read_utterances(written(tmp_path, "ref.stm", STM))
+    ctm = written(
+        tmp_path,
+        "hyp.ctm",
+        ";; file channel begin duration word confidence\n"
+        "call A 1.00 0.50 two 0.9\n"
+        "call A 0.10 0.50 one 0.8\n"
+        "call A 2.30 0.50 late\n"  # its middle, 2.55, is in the second segment
+        "call B 0.10 0.50 three\n"
+        "call A 5.00 0.50 ignored\n"
+        "other A 0.00 0.10 alien\n",
+    )
+    assert read_words(ctm, segments) == {
+        "call-A-0.00-2.50": "one two",
+        "call-A-2.50-4.00": "late",
+        "call-B-0.00-4.00": "three",
+        "call-A-5.25": "ignored",
+        "other-A-0.05": "alien",
+    }
+
+
+def test_a_word_in_two_segments_goes_to_the_nearer(tmp_path):
+    segments = read_utterances(written(tmp_path, "ref.stm", "c 1 a 0 4 x\nc 1 b 3 5 y\n"))
+    ctm = written(tmp_path, "hyp.ctm", "c 1 3.2 0.2 one\nc 1 3.8 0.2 two\n")
+    assert read_words(ctm, segments) == {"c-1-0.00-4.00": "", "c-1-3.00-5.00": "one two"}
+
+
+def test_a_ctm_by_itself_is_an_utterance_a_recording(tmp_path):
+    assert read(written(tmp_path, "h.ctm", "u1 1 0.5 0.2 b\nu1 1 0.1 0.2 a\nu2 1 0 1 c\n")) == {"u1": "a b", "u2": "c"}
+    mixed = written(tmp_path, "m.ctm", "u1 A 0.5 0.2 b\nu1 B 0.1 0.2 a\n")
+    assert "u1 has several channels" in failure(mixed)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.stm", "call A ann 0.0\n", "FILE:1: has 4 fields instead of 5 or more"),
+        ("t.stm", "call A ann 3 2 x\n", "FILE:1: ends at 2 s, before it begins"),
+        ("t.stm", "call A ann zero 2 x\n", "FILE:1: 'zero' is not a time"),
+        ("t.stm", "c A s 0 1 x\nc A s 0.0 1.0 y\n", "FILE:2: id 'c-A-0.00-1.00' is on line 1 already"),
+        ("t.ctm", "call A 0 nan x\n", "FILE:1: 'nan' is not a time"),
+        ("t.ctm", "call A * * <ALT_BEGIN>\n", "FILE:1: '*' is not a time"),
+        ("t.ctm", "call A 0 1\n", "FILE:1: has 4 fields instead of 5 to 8"),
+        ("t.jsonl.gz", b"no gzip", "FILE: is not a whole gzip file"),
+    ],
+)
+def test_malformed_segments_words_and_archives_are_named(tmp_path, name, content, said):
+    assert failure(written(tmp_path, name, content)).startswith(said)
+
+
+def test_a_nemo_manifest_says_speaker_duration_and_audio(tmp_path):
+    line = {"audio_filepath": "a/1.wav", "text": "x", "duration": 1.5, "offset": 2, "speaker": "ann", "noisy": True}
+    found = read_utterances(written(tmp_path, "m.jsonl", json.dumps(line)))["a/1.wav"]
+    assert found.fields == {"duration": 1.5, "speaker": "ann", "noisy": "True"}
+    assert found.audio == Clip(tmp_path / "a/1.wav", 2.0, 1.5)
+
+
+def test_lhotses_cuts_are_read_zipped_with_what_they_say(tmp_path):
+    cut = {
+        "id": "c1",
+        "start": 3.0,
+        "duration": 2.0,
+        "supervisions": [
+            {"id": "s2", "start": 1.0, "text": "two", "speaker": "bob", "language": "en"},
+            {"id": "s1", "start": 0.0, "text": "one", "speaker": "ann", "custom": {"accent": "welsh"}},
+        ],
+        "recording": {"id": "r", "sources": [{"type": "file", "channels": [0], "source": "/c/r.flac"}]},
+        "type": "MonoCut",
+    }
+    silent = {"id": "c2", "start": 0, "duration": 1.0, "supervisions": [], "type": "MonoCut"}
+    content = gzip.compress("\n".join(map(json.dumps, (cut, silent))).encode())
+    found = read_utterances(written(tmp_path, "test.jsonl.gz", content))
+    assert found["c1"].text == "one two"
+    assert found["c1"].fields == {"duration": 2.0, "speaker": "bob", "language": "en", "accent": "welsh"}
+    assert found["c1"].audio == Clip(Path("/c/r.flac"), 3.0, 2.0)
+    assert (found["c2"].text, found["c2"].audio) == ("", None)
+
+
+def test_lines_are_paired_by_number_and_empty_ones_count(tmp_path):
+    path = written(tmp_path, "plain.txt", "\ufeffone  two\r\n\r\n\tשלום\n")
+    assert {id: line.text for id, line in read_lines(path).items()} == {"1": "one two", "2": "", "3": "שלום"}
+
+
+def test_details_come_from_manifests_and_from_utt2spk(tmp_path):
+    assert read_details(written(tmp_path, "utt2spk", "u1 ann\nu2 bob\n"))["u2"].fields == {"speaker": "bob"}
+    assert read_details(written(tmp_path, "ref.stm", STM))["call-B-0.00-4.00"].fields["speaker"] == "eve"
