@@ -19,14 +19,14 @@ from rich.text import Text
 
 from asr.assess import Assessment, System
 from asr.breakdown import Speakers, confusions
-from asr.calibrate import Reliability
 from asr.compare import Comparison
 from asr.interval import Rate
 from asr.score import Counts, Edit, Score, UtteranceScore, worst
-from asr.tune import Tuning
 
 if TYPE_CHECKING:
+    from asr.calibrate import Reliability
     from asr.gradients import Inspection
+    from asr.tune import Tuning
 
 _MARKS = {"equal": "", "substitution": "S", "deletion": "D", "insertion": "I"}
 _STYLES = {"equal": "", "substitution": "yellow", "deletion": "red", "insertion": "cyan"}
@@ -119,7 +119,7 @@ def reaches(inspections: "Sequence[Inspection]") -> RenderableType:
     return Group(table, Text(note))
 
 
-def reliability(judgements: Sequence[Reliability]) -> RenderableType:
+def reliability(judgements: "Sequence[Reliability]") -> RenderableType:
     """Show shares that are right, mean confidences and expected calibration errors, a line each."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("", no_wrap=True)
@@ -133,7 +133,7 @@ def reliability(judgements: Sequence[Reliability]) -> RenderableType:
     return table
 
 
-def trials(tuning: Tuning) -> RenderableType:
+def trials(tuning: "Tuning") -> RenderableType:
     """Show the word error rate of each pair of weights, and below it that of each share of the recurrent model."""
     words = tuning.tuned.words.reference_length
     rate = {trial.config: f"{100 * trial.words / max(1, words):.2f}" for trial in tuning.trials}
