@@ -10,7 +10,6 @@ line one step on 60 minutes, recomputed, CTC's paths within a minute of an even 
 
 import json
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -98,10 +97,17 @@ def measure(job: Job, folder: Path, num_tokens: int) -> Measured:
     log_mel, tokens = (stored[name].repeat(job.batch, 1, 1) for name in ("log_mel", "tokens"))
     tokens, bptt = tokens[:, 0], MODES[job.mode]
     step(model, log_mel[:, :WARM_UP], tokens[:, :1], bptt)
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is what is there now
+    before = peak_kilobytes()
     times = [step(model, log_mel, tokens, bptt, job.band) for _ in range(3 if job.length * job.batch <= 120 else 1)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Measured(job.cell, job.mode, job.batch, job.length, statistics.median(times), (peak - before) / 2**20)
+    megabytes = (peak_kilobytes() - before) / 1024
+    return Measured(job.cell, job.mode, job.batch, job.length, statistics.median(times), megabytes)
+
+
+def peak_kilobytes() -> int:
+    """The most memory that this process has had resident (Linux)."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1])
 
 
 def step(model: AcousticModel, log_mel: Tensor, tokens: Tensor, bptt: Bptt, band: Seconds | None = None) -> Seconds:
