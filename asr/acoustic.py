@@ -20,7 +20,7 @@ from asr.recurrent import Cell, Merge, RecurrentLayer, drop, dropout_mask
 from asr.units import Frames, subsampled
 
 PIECE: Frames = 1024
-"""Output frames of the convolutions that are recomputed at a time."""
+"""Output frames of the convolutions, and of the output layer, that are recomputed at a time."""
 CONTEXT: Frames = 2
 """Output frames to either side beyond which the convolutions of a piece see nothing."""
 
@@ -148,17 +148,16 @@ class AcousticModel(nn.Module):
             generator: source of the dropout masks in training; None uses PyTorch's default one.
             states: where the forward direction begins, as in `initial_states`; None for zeros. Not with `Chunked`.
         """
-        if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
-            hidden, lengths = self.subsample.recomputed(log_mel, lengths)
-        else:
-            hidden, lengths = self.subsample(log_mel, lengths)
+        recompute = isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled()
+        read_out = self._read_out_recomputed if recompute else self._read_out
+        hidden, lengths = (self.subsample.recomputed if recompute else self.subsample)(log_mel, lengths)
         if isinstance(bptt, Chunked):
             *lower, top = self._in_chunks(hidden, lengths, bptt, generator)
         else:
             (*lower, top), states = self._whole(hidden, lengths, bptt, generator, states)
-        if self.training and (share := self.config.dropout):
-            top = drop(top, dropout_mask(top, share, generator), share)
-        return Emissions(self._read_out(top), lengths, tuple(map(self._read_out, lower)), states)
+        share = self.config.dropout
+        kept = dropout_mask(top, share, generator) if self.training and share else None
+        return Emissions(read_out(top, kept), lengths, tuple(map(read_out, lower)), states)
 
     def initial_states(self, batch: int) -> Tensor:
         """(layers, 1 or 2, B, H): h, and an LSTM's c, from which each layer's forward direction begins a recording: zeros."""
@@ -250,8 +249,16 @@ class AcousticModel(nn.Module):
     def _to_read(self, outputs: Sequence[Tensor]) -> list[Tensor]:
         return [outputs[number - 1] for number in (*self.config.intermediate, self.config.layers)]
 
-    def _read_out(self, hidden: Tensor) -> Tensor:
-        logits = self.output(self.norm(hidden))
+    def _read_out_recomputed(self, hidden: Tensor, kept: Tensor | None = None) -> Tensor:
+        """As `_read_out`, piece by piece, each of which is computed again for its gradient."""
+        frames = torch.split(hidden, PIECE, dim=1)
+        masks = [None] * len(frames) if kept is None else torch.split(kept, PIECE, dim=1)
+        pieces = [checkpoint(self._read_out, *piece, use_reentrant=False) for piece in zip(frames, masks, strict=True)]
+        return torch.cat(pieces, dim=1)
+
+    def _read_out(self, hidden: Tensor, kept: Tensor | None = None) -> Tensor:
+        """(B, T, D) and what dropout keeps of it -> (B, T, V), log-probs."""
+        logits = self.output(self.norm(drop(hidden, kept, self.config.dropout)))
         return F.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
