@@ -5,7 +5,6 @@ written atomically (`files.atomic`).
 """
 
 import io
-import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import safetensors.torch
 import torch
 
 from asr.confidence import CONFIDENCE_FILE
-from asr.config import from_dict, to_dict
-from asr.errors import ConfigError, ModelError
+from asr.config import read_settings, write_settings
+from asr.errors import ModelError
 from asr.files import atomic
 from asr.recogniser import Recogniser, RecogniserConfig
 from asr.tokenizer import load_tokenizer
@@ -27,8 +26,7 @@ CONFIG_FILE = "config.json"
 
 def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
     """Write a model folder; an older model there is replaced file by file, its weights last but for the README."""
-    with atomic(folder / CONFIG_FILE) as path:
-        path.write_text(json.dumps(to_dict(recogniser.config), indent=2) + "\n", encoding="utf-8")
+    write_settings(folder / CONFIG_FILE, recogniser.config)
     recogniser.tokenizer.save(folder)
     (folder / CONFIDENCE_FILE).unlink(missing_ok=True)  # it was fitted to the older weights
     weights = {name: tensor.contiguous().cpu() for name, tensor in recogniser.state().items()}
@@ -47,13 +45,7 @@ def load_model(folder: Path, device: torch.device | None = None) -> Recogniser:
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise ModelError(f"{folder}: not a model folder, it has no {name}; training writes one to RUN/best")
-    try:
-        values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        config = from_dict(RecogniserConfig, values, where=str(folder / CONFIG_FILE))
-    except (OSError, ValueError, ConfigError) as error:
-        raise ModelError(
-            f"{folder / CONFIG_FILE}: cannot be used ({error}); copy the whole model folder again"
-        ) from None
+    config = read_settings(RecogniserConfig, folder / CONFIG_FILE, remedy="copy the whole model folder again")
     recogniser = Recogniser(config, load_tokenizer(folder))
     try:
         recogniser.load_state(safetensors.torch.load_file(folder / WEIGHTS_FILE))

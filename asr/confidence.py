@@ -6,7 +6,6 @@ utterance it is that of the whole text. The model's probabilities are not freque
 outputs for support vector machines") is fitted to their logits, with two numbers for words and two for utterances.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +17,8 @@ import torch
 from torch import Tensor
 
 from asr.align import Spike
-from asr.config import from_dict, to_dict
+from asr.config import read_settings, write_settings
 from asr.ctc import ctc_loss
-from asr.errors import ConfigError, ModelError
-from asr.files import atomic
 from asr.spelling import Spelling
 
 CONFIDENCE_FILE = "confidence.json"
@@ -63,8 +60,7 @@ UNCALIBRATED = Calibration()
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:
     """Write a calibration into its model's folder."""
-    with atomic(folder / CONFIDENCE_FILE) as path:
-        path.write_text(json.dumps(to_dict(calibration), indent=2) + "\n", encoding="utf-8")
+    write_settings(folder / CONFIDENCE_FILE, calibration)
 
 
 def load_calibration(folder: Path) -> Calibration:
@@ -76,10 +72,7 @@ def load_calibration(folder: Path) -> Calibration:
     path = folder / CONFIDENCE_FILE
     if not path.exists():
         return UNCALIBRATED
-    try:
-        return from_dict(Calibration, json.loads(path.read_text(encoding="utf-8")), where=str(path))
-    except (OSError, ValueError, ConfigError) as error:
-        raise ModelError(f"{path}: cannot be used ({error}); write it again with `asr calibrate`") from None
+    return read_settings(Calibration, path, remedy="write it again with `asr calibrate`")
 
 
 def stretch_log_probs(

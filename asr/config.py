@@ -2,11 +2,14 @@
 
 import dataclasses
 import difflib
+import json
 import types
 import typing
+from pathlib import Path
 from typing import Any, TypeVar
 
-from asr.errors import ConfigError
+from asr.errors import ConfigError, ModelError
+from asr.files import atomic
 
 T = TypeVar("T")
 
@@ -48,6 +51,28 @@ def from_dict(kind: type[T], values: Any, *, where: str, prefix: str = "") -> T:
             raise ConfigError(f"{where}: {prefix}{name} cannot be {value!r}")
         arguments[name] = value
     return kind(**arguments)
+
+
+def write_settings(path: Path, settings: Any) -> None:
+    """Write a dataclass as one of a model folder's JSON files.
+
+    Raises:
+        AsrError: if it cannot be written.
+    """
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(to_dict(settings), indent=2) + "\n", encoding="utf-8")
+
+
+def read_settings(kind: type[T], path: Path, *, remedy: str) -> T:
+    """Read what `write_settings` wrote.
+
+    Raises:
+        ModelError: if it is missing or damaged, or holds something else; ends in the remedy.
+    """
+    try:
+        return from_dict(kind, json.loads(path.read_text(encoding="utf-8")), where=str(path))
+    except (OSError, ValueError, ConfigError) as error:
+        raise ModelError(f"{path}: cannot be used ({error}); {remedy}") from None
 
 
 def differences(before: Any, after: Any) -> list[str]:

@@ -13,7 +13,6 @@ model's, or both, weighted by `rnn_share` (log-linear interpolation). The search
 """
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,11 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asr.config import from_dict, to_dict
+from asr.config import from_dict, read_settings, to_dict, write_settings
 from asr.ctc import BLANK, LARGEST_LATTICE, ctc_loss
 from asr.decode import collapse, prefix_beam_search
 from asr.errors import ConfigError, MissingExtra, ModelError
-from asr.files import atomic
 from asr.hotwords import HotWords
 from asr.lm import LOG10, UNKNOWN, vocabulary
 from asr.rnn_lm import RnnLm, load_rnn_lm
@@ -548,10 +546,7 @@ def load_tuned(folder: Path) -> TunedDecoding | None:
     path = folder / DECODING_FILE
     if not path.is_file():
         return None
-    try:
-        return from_dict(TunedDecoding, json.loads(path.read_text(encoding="utf-8")), where=str(path))
-    except (OSError, ValueError, ConfigError) as error:
-        raise ModelError(f"{path}: cannot be used ({error}); tune again, or delete it") from None
+    return read_settings(TunedDecoding, path, remedy="tune again, or delete it")
 
 
 def tuned_models(folder: Path) -> tuple[Path, ...]:
@@ -572,5 +567,4 @@ def save_tuned(folder: Path, tuned: TunedDecoding) -> None:
     Raises:
         AsrError: if it cannot be written.
     """
-    with atomic(folder / DECODING_FILE) as path:
-        path.write_text(json.dumps(to_dict(tuned), indent=2) + "\n", encoding="utf-8")
+    write_settings(folder / DECODING_FILE, tuned)
