@@ -11,6 +11,7 @@ from asr.errors import ConfigError
 
 _DRAWS_AT_ONCE = 100_000  # bounds the bootstrap's memory to a few MB
 _TAIL = 0.025
+_FEW = 20
 _ROUNDING = 1e-6
 _Z = 1.959964  # the normal distribution's 97.5 % point
 
@@ -49,11 +50,13 @@ def bootstrap(
     a low rate also find too small an error: plain percentiles overlook that and hold the true rate 91 times in 100 at
     50 utterances, this interval 95 (`benchmarks/score_coverage.py`).
 
-    Errors inside one unit may depend on each other; units may not. Where hardly any unit is wrong (three or fewer), many
-    samples have no spread at all; the interval then ends at what the exact Poisson limit allows for the number of wrong
-    units (Garwood 1936, in Byar's approximation), each with as many errors as the wrong ones have on average. So a test
-    set without an error has an upper limit above zero. A rate that is bounded above has a lower limit likewise, by the
-    units that are right. One unit alone has no spread to see, nor have units of one rate: the interval is the value.
+    Errors inside one unit may depend on each other; units may not. Fewer than 20 wrong units among as many or more right
+    ones do not tell how bad the next could be. The upper limit is then at least Fay & Feuer's (1997, "Confidence intervals for directly standardized
+    rates"): a gamma distribution's, as if one more unit were as bad as the worst; where all are equally bad it is the
+    exact Poisson limit (Garwood 1936). So a test set without an error has an upper limit above zero. A rate that is
+    bounded above has a lower limit likewise, by the units that are right. A difference, whose units may be negative,
+    has such limits only where many samples have no spread at all (three or fewer wrong units). One unit alone has no
+    spread to see, nor have units of one rate: the interval is the value.
 
     Args:
         errors: (units,) numbers.
@@ -90,11 +93,19 @@ def bootstrap(
         distances = np.nan_to_num(differences / deviations, nan=0.0, posinf=math.inf, neginf=-math.inf)
     distances.sort()
     outside = int(samples * _TAIL)  # order statistics, not interpolated ones, since some can be infinite
-    highest = _poisson_limit(counts) / size
-    lowest = -highest if math.isinf(most) else most - _poisson_limit(most * sizes - counts) / size
     low, high = (value - distance * deviation for distance in (distances[-1 - outside], distances[outside]))
-    low = low if math.isfinite(low) and deviation else lowest
-    high = high if math.isfinite(high) and deviation else highest
+    variance = float((residuals**2).sum())
+    highest = _gamma_limit(counts, variance) / size
+    if not (deviation and math.isfinite(high)):
+        high = highest
+    elif least == 0 and _are_few(counts):
+        high = max(high, highest)
+    right = None if math.isinf(most) else most * sizes - counts
+    lowest = -highest if right is None else most - _gamma_limit(right, variance) / size
+    if not (deviation and math.isfinite(low)):
+        low = lowest
+    elif right is not None and _are_few(right):
+        low = min(low, lowest)
     # A handful of samples can all fall to one side of the value, which belongs to its interval all the same.
     return Rate(value, max(least, min(value, float(low))), min(most, max(value, float(high))))
 
@@ -129,9 +140,20 @@ def _spread(sums: Floats) -> tuple[Floats, Floats]:
     ) / length
 
 
-def _poisson_limit(counts: Floats) -> float:
-    """The most errors that a test set of this kind holds in 97.5 of 100 draws."""
-    wrong = np.abs(counts[counts != 0])
-    more = len(wrong) + 1
-    most_wrong = more * (1 - 1 / (9 * more) + _Z / (3 * math.sqrt(more))) ** 3
-    return most_wrong * float(wrong.mean() if len(wrong) else 1.0)
+def _are_few(counts: Floats) -> bool:
+    """Whether too few units have any, to know how much one can have."""
+    having = np.count_nonzero(counts)
+    return having < _FEW and 2 * having <= len(counts)
+
+
+def _gamma_limit(counts: Floats, variance: float) -> float:
+    """The most errors that a test set of this kind holds in 97.5 of 100 draws.
+
+    Args:
+        counts: (units,) errors of each.
+        variance: of their sum, as the units' own spread has it.
+    """
+    worst = float(np.abs(counts).max()) or 1.0
+    mean = float(np.abs(counts).sum()) + worst
+    shape = mean**2 / (variance + worst**2)
+    return mean * (1 - 1 / (9 * shape) + _Z / (3 * math.sqrt(shape))) ** 3  # Wilson & Hilferty 1931

@@ -4,8 +4,9 @@
 
 Utterances of a corpus are joined to one of 10 seconds, ..., 20 minutes; a step is the forward pass of a 3 x 320 model, CTC
 and the backward pass, in a process of its own, on one thread, as many at once as there are cores. Its memory is what the process
-grows by: weights and features are not counted. A second table has four utterances of 30 seconds, one process after another; a last
-line one step on 60 minutes, recomputed, CTC's paths within a minute of an even pace.
+grows by: weights and features are not counted. A table before has four utterances of 30 seconds, whose times are medians of
+steps that the modes take in turn, so that a noisy machine meets them all; a last line one step on 60 minutes, recomputed, CTC's
+paths within a minute of an even pace.
 """
 
 import json
@@ -14,7 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -46,6 +47,8 @@ MODES: dict[str, Bptt] = {  # segments of 2 s; chunks of 0.64 s with 0.32 s of l
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 WARM_UP = 500  # input frames
 BAND: Seconds = 60.0
+FOUR: Seconds = 30.0
+TURNS = 5
 
 
 @dataclass(frozen=True)
@@ -88,20 +91,35 @@ class Job:
 
 
 def measure(job: Job, folder: Path, num_tokens: int) -> Measured:
-    """Take steps in this process, which is new: one on a few seconds to warm up, then the one that counts, or three if short."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    config = AcousticConfig(cell=job.cell, layers=3, hidden=320, merge="concat")
-    model = AcousticModel(config, num_features=FeatureConfig().num_mels, num_tokens=num_tokens)
-    stored = torch.load(example(folder, job.length), weights_only=True)
-    log_mel, tokens = (stored[name].repeat(job.batch, 1, 1) for name in ("log_mel", "tokens"))
-    tokens, bptt = tokens[:, 0], MODES[job.mode]
-    step(model, log_mel[:, :WARM_UP], tokens[:, :1], bptt)
+    """Take two steps in this process, which is new: one on a few seconds to warm up, then the one that counts."""
+    model, log_mel, tokens = load(job.cell, job.batch, job.length, folder, num_tokens)
+    step(model, log_mel[:, :WARM_UP], tokens[:, :1], MODES[job.mode])
     Path("/proc/self/clear_refs").write_text("5")  # the peak is what is there now
     before = peak_kilobytes()
-    times = [step(model, log_mel, tokens, bptt, job.band) for _ in range(3 if job.length * job.batch <= 120 else 1)]
-    megabytes = (peak_kilobytes() - before) / 1024
-    return Measured(job.cell, job.mode, job.batch, job.length, statistics.median(times), megabytes)
+    seconds = step(model, log_mel, tokens, MODES[job.mode], job.band)
+    return Measured(job.cell, job.mode, job.batch, job.length, seconds, (peak_kilobytes() - before) / 1024)
+
+
+def in_turn(cell: Cell, folder: Path, num_tokens: int) -> dict[str, Seconds]:
+    """Each mode's median time of a step on four utterances."""
+    model, log_mel, tokens = load(cell, 4, FOUR, folder, num_tokens)
+    times: dict[str, list[Seconds]] = {mode: [] for mode in MODES}
+    for _ in range(TURNS + 1):  # the first warms up
+        for mode, bptt in MODES.items():
+            times[mode].append(step(model, log_mel, tokens, bptt))
+    return {mode: statistics.median(taken[1:]) for mode, taken in times.items()}
+
+
+def load(
+    cell: Cell, batch: int, length: Seconds, folder: Path, num_tokens: int
+) -> tuple[AcousticModel, Tensor, Tensor]:
+    """A fresh model on one thread, and a batch of one utterance repeated: (B, T, M) frames, (B, U) tokens."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = AcousticConfig(cell=cell, layers=3, hidden=320, merge="concat")
+    model = AcousticModel(config, num_features=FeatureConfig().num_mels, num_tokens=num_tokens)
+    stored = torch.load(example(folder, length), weights_only=True)
+    return model, stored["log_mel"].repeat(batch, 1, 1), stored["tokens"].repeat(batch, 1, 1)[:, 0]
 
 
 def peak_kilobytes() -> int:
@@ -192,7 +210,7 @@ def main(arguments: Arguments) -> None:
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        tokenizer = write_examples(arguments, sorted({*arguments.lengths, 30.0, arguments.longest}), folder)
+        tokenizer = write_examples(arguments, sorted({*arguments.lengths, FOUR, arguments.longest}), folder)
         measure_one = partial(measure, folder=folder, num_tokens=tokenizer.size)
 
         def measured(jobs: Iterable[Job], at_once: int) -> list[Measured]:
@@ -205,7 +223,10 @@ def main(arguments: Arguments) -> None:
                     found.append(m)
             return found
 
-        four = measured([Job(cell, mode, 4, 30.0) for cell in CELLS for mode in MODES], 1)
+        four = measured([Job(cell, mode, 4, FOUR) for cell in CELLS for mode in MODES], 1)
+        with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            times = {cell: pool.apply(in_turn, (cell, folder, tokenizer.size)) for cell in CELLS}
+        four = [replace(m, seconds=times[m.cell][m.mode]) for m in four]
         console.print(table("four utterances of 30 s", four))
         cores = len(os.sched_getaffinity(0))
         joined = measured(

@@ -1,12 +1,13 @@
 """A recurrent language model beside n-grams on one held-out text, and what its BPTT segment does to its perplexity.
 
-The text is what every installation has: the documentation strings of Python's library and of NumPy, some 400,000 words, one
-paragraph a sentence. Every fourth block of 50 paragraphs is held out, about 100,000 words. Perplexities are a word's, the
-sentence end being one, over the words that both models know; a word of the recurrent model is the product of its subwords,
-separator included. "Running" reads each sentence after all before it, as in training; "alone" from the zero state, as in
-rescoring. Whatever the segment, a step is 512 tokens: shorter segments mean more strands side by side.
+The text is a file with a sentence a line, or what every installation has: the documentation strings of Python's library and
+of NumPy, some 400,000 words, one paragraph a sentence. Every so many blocks of 50 sentences are held out, about 100,000 words.
+Perplexities are a word's, the sentence end being one, over the words that both models know; a word of the recurrent model is the
+product of its subwords, separator included. "Running" reads each sentence after all before it, as in training; "alone" from the
+zero state, as in rescoring. Whatever the segment, a step is 512 tokens: shorter segments mean more strands side by side.
 
 `python -m benchmarks.language_models` trains one model; `--segments 1 4 16 64` one for each segment.
+Prose of a package, here Debian's bible-kjv, is `bible -f gen1:1-rev22:21 | cut -d" " -f2- > text; ... --text text`.
 """
 
 import argparse
@@ -25,9 +26,10 @@ from asr.lm import train_ngram
 from asr.rnn_lm import RnnLmConfig, RnnTraining, train_rnn_lm
 from asr.text import normalise
 from asr.tokenizer import TokenizerConfig
+from asr.train_lm import read_sentences
 
 BLOCK = 50
-HELD_OUT = 4
+HELD_OUT_WORDS = 100_000
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -49,23 +51,30 @@ def paragraphs(folder: Path) -> Iterator[str]:
                         yield text
 
 
+def documentation() -> Iterator[str]:
+    for folder in (Path(sysconfig.get_paths()["stdlib"]), Path(np.__file__).parent):
+        yield from paragraphs(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--text", type=Path)
     parser.add_argument("--segments", type=int, nargs="+", default=[32])
     parser.add_argument("--orders", type=int, nargs="*", default=[2, 3, 4])
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--subwords", type=int, default=1000)
     parser.add_argument("--learning-rate", type=float, default=4e-3)
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     console = Console()
-    folders = (Path(sysconfig.get_paths()["stdlib"]), Path(np.__file__).parent)
-    sentences = list(dict.fromkeys(text for folder in folders for text in paragraphs(folder)))
+    sentences = read_sentences([options.text], "basic") if options.text else list(dict.fromkeys(documentation()))
+    every = sum(len(sentence.split()) for sentence in sentences) // HELD_OUT_WORDS
     parts: tuple[list[str], list[str]] = ([], [])
     for number, sentence in enumerate(sentences):
-        parts[number // BLOCK % HELD_OUT == HELD_OUT - 1].append(sentence)
+        parts[number // BLOCK % every == every - 1].append(sentence)
     train, held_out = parts
     counts = [sum(len(sentence.split()) for sentence in part) for part in parts]
     console.print(f"{counts[0]:,} words to train on, {counts[1]:,} held out", highlight=False)
@@ -76,7 +85,7 @@ def main() -> None:
     for segment in options.segments:
         start = time.perf_counter()
         model = train_rnn_lm(
-            RnnLmConfig(hidden=options.hidden),
+            RnnLmConfig(hidden=options.hidden, dropout=options.dropout),
             RnnTraining(
                 epochs=options.epochs,
                 segment=segment,

@@ -324,7 +324,7 @@ def test_summary_line_is_exact():
     references = {f"u{number:02}": "a b c d" for number in range(30)}
     hypotheses = {id: "a b c x" if id < "u12" else "a b c d" for id in references}
     assert (
-        summary_line("test", score(references, hypotheses)) == "test WER 10.00 % [5.9, 14.8] (30 utterances, 120 words)"
+        summary_line("test", score(references, hypotheses)) == "test WER 10.00 % [5.9, 16.0] (30 utterances, 120 words)"
     )
     assert summary_line("dev", score_one("", "x")) == "dev WER inf % [inf, inf] (1 utterances, 0 words)"
 
