@@ -3,9 +3,10 @@
 The mel filters are librosa's (Slaney's scale and area normalisation), as in Whisper. A frame is a whole window: none is
 padded, so the first frame is centred on 12.5 ms and a waveform shorter than a window has no frame.
 
-Energies are relative to the utterance's loudest one, then normalised by each bin's mean and deviation over training data. (Over
-the utterance alone, as cepstral mean and variance normalisation has it, a word of half a second loses what tells it from
-others: isolated digits had 3.7 % errors instead of 0.7 %.)
+Energies are relative to the loudest within 15 seconds, so that in a long recording each speaker is heard at one level, then
+normalised by each bin's mean and deviation over training data. (Over the utterance alone, as cepstral mean and variance
+normalisation has it, a word of half a second loses what tells it from others: isolated digits had 3.7 % errors instead of
+0.7 %.)
 """
 
 from collections.abc import Iterable
@@ -20,10 +21,12 @@ from asr.errors import ConfigError
 from asr.units import Samples, Seconds, seconds_to_samples
 
 DYNAMIC_RANGE = 1e-8
-"""Mel energy below this share (80 dB) of the utterance's loudest is treated as silence, which makes features blind to
+"""Mel energy below this share (80 dB) of the loudest around it is treated as silence, which makes features blind to
 recording level, and keeps the empty upper half of a band-limited (8 kHz) recording constant, where else its rounding
 noise would be amplified.
 """
+AROUND: Seconds = 15.0
+"""How far from a frame, to either side, its loudest is looked for."""
 SILENCE = 1e-16
 """Mel energy of digital silence."""
 LEAST_DEVIATION = 0.5
@@ -73,7 +76,7 @@ class LogMel(nn.Module):
     """
 
     mean: Tensor
-    """(M,), of log-mel energy relative to the utterance's loudest, in nats."""
+    """(M,), of log-mel energy relative to the loudest, in nats."""
     deviation: Tensor
     """(M,), likewise."""
 
@@ -81,6 +84,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.window = config.window_samples
         self.hop = config.hop_samples
+        self.around = round(AROUND / config.hop)
         self.spectrum = torchaudio.transforms.Spectrogram(self.window, hop_length=self.hop, power=None, center=False)
         self.mel = torchaudio.transforms.MelScale(
             config.num_mels, config.sample_rate, n_stft=self.window // 2 + 1, norm="slaney", mel_scale="slaney"
@@ -117,10 +121,11 @@ class LogMel(nn.Module):
             self.deviation.copy_((square - mean.square()).clamp(min=LEAST_DEVIATION**2).sqrt())
 
     def _relative(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-mel energy less the utterance's loudest, (B, T, M) in [-80 dB, 0], and which frames are valid, (B, T)."""
+        """Log-mel energy less the loudest around it, (B, T, M) in [-80 dB, 0], and which frames are valid, (B, T)."""
         lengths = torch.where(num_samples < self.window, 0, (num_samples - self.window) // self.hop + 1)
         spectrum = self.spectrum(F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1]))))
         energy = self.mel((spectrum * spectrum.conj()).real).transpose(1, 2)
         valid = torch.arange(energy.shape[1], device=energy.device) < lengths[:, None]
-        loudest = (energy * valid.unsqueeze(-1)).amax(dim=(1, 2), keepdim=True).clamp(min=SILENCE)
+        levels = (energy.amax(dim=2) * valid).clamp(min=SILENCE)
+        loudest = F.max_pool1d(levels.unsqueeze(1), 2 * self.around + 1, stride=1, padding=self.around).transpose(1, 2)
         return (energy / loudest).clamp(min=DYNAMIC_RANGE).log(), valid

@@ -51,12 +51,12 @@ def bootstrap(
     50 utterances, this interval 95 (`benchmarks/score_coverage.py`).
 
     Errors inside one unit may depend on each other; units may not. Fewer than 20 wrong units among as many or more right
-    ones do not tell how bad the next could be. The upper limit is then at least Fay & Feuer's (1997, "Confidence intervals for directly standardized
-    rates"): a gamma distribution's, as if one more unit were as bad as the worst; where all are equally bad it is the
-    exact Poisson limit (Garwood 1936). So a test set without an error has an upper limit above zero. A rate that is
-    bounded above has a lower limit likewise, by the units that are right. A difference, whose units may be negative,
-    has such limits only where many samples have no spread at all (three or fewer wrong units). One unit alone has no
-    spread to see, nor have units of one rate: the interval is the value.
+    ones do not tell how bad the next could be. The upper limit is then at least Fay & Feuer's (1997, "Confidence
+    intervals for directly standardized rates"): a gamma distribution's, as if one more unit were as bad as the worst;
+    where all are equally bad it is the exact Poisson limit (Garwood 1936). So a test set without an error has an upper
+    limit above zero. A rate that is bounded above has a lower limit likewise, by the units that are right. A difference,
+    whose units may be negative, has such limits only where many samples have no spread at all (three or fewer wrong
+    units). One unit alone has no spread to see, nor have units of one rate: the interval is the value.
 
     Args:
         errors: (units,) numbers.

@@ -1,12 +1,17 @@
 """What a run writes down: `metrics.jsonl`, TensorBoard events and a picture of the curves."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
 from asr.files import atomic
+from asr.units import Seconds
+
+DRAW_EVERY: Seconds = 60.0
+"""Time between two pictures of a run that goes on; one takes seconds."""
 
 
 class Logbook:
@@ -30,9 +35,12 @@ class Logbook:
             path.write_text("".join(json.dumps(record) + "\n" for record in self.records), encoding="utf-8")
         self._file = self.path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._drawn = -DRAW_EVERY
 
     def write(self, kind: str, step: int, **values: Any) -> None:
-        """Write a line; its numbers also go to TensorBoard under `kind/name`."""
+        """Write a line; its numbers also go to TensorBoard under `kind/name`. That of an epoch brings `curves.png` up to date, at most
+        once a minute.
+        """
         record = {"kind": kind, "step": step, **values}
         self.records.append(record)
         self._file.write(json.dumps(record) + "\n")
@@ -40,6 +48,9 @@ class Logbook:
         for name, value in values.items():
             if isinstance(value, int | float):
                 self._board.add_scalar(f"{kind}/{name}", value, step)
+        if kind == "epoch" and time.monotonic() - self._drawn >= DRAW_EVERY:
+            self.draw()
+            self._drawn = time.monotonic()
 
     def close(self) -> None:
         """Flush and close, and draw the curves."""

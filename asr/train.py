@@ -185,7 +185,11 @@ def _finish_epoch(
 ) -> None:
     """Evaluate the averaged model, keep it if it is the best, record the epoch, and decide whether it was the last."""
     config, position = trainer.config, trainer.position
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(threads, trainer.workers.count))  # whose cores are free now
     evaluation = evaluate(trainer.averaged, dev_cuts, loaders=config.loaders)
+    dropped_share = _dropped_share(trainer, dev_cuts)
+    torch.set_num_threads(threads)
     wer, cer = evaluation.score.wer, evaluation.score.cer
     epoch = position.epoch + 1
     position.stale = 0 if wer.value < position.best[0] else position.stale + 1
@@ -209,12 +213,11 @@ def _finish_epoch(
         best=better,
         audio_per_second=speed,
         clipped_share=position.clipped / max(1, position.steps),
-        dropped_share=_dropped_share(trainer, dev_cuts),
+        dropped_share=dropped_share,
         skipped=position.skipped,
         infeasible=position.infeasible,
         seconds=position.seconds,
     )
-    logbook.draw()
     left = position.seconds / epoch * (config.epochs - epoch)
     console.print(
         f"epoch {epoch:3d}/{config.epochs}  loss {loss:.3f}  dev loss {evaluation.loss:.3f}  "

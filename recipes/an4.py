@@ -9,11 +9,11 @@ from asr.cli import recipe
 from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
-    acoustic=AcousticConfig(layers=3, hidden=256, merge="concat", dropout=0.35, intermediate=(2,)),
+    acoustic=AcousticConfig(layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
     augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15)),
     optimiser=OptimiserConfig(weight_decay=0.05),
-    epochs=60,
-    batch_seconds=48.0,
+    epochs=75,
+    batch_seconds=72.0,
 )
 
 if __name__ == "__main__":

@@ -106,6 +106,17 @@ def test_features_are_blind_to_recording_level(gain):
     torch.testing.assert_close(features(waveform * np.float32(gain)), features(waveform), atol=1e-3, rtol=0)
 
 
+def test_in_a_long_recording_a_level_is_that_of_30_seconds():
+    """A second speaker, 40 dB softer and 40 s after the first, has the features of being alone: 15 s to either side count."""
+    waveform = syllables(50 * RATE)
+    softer = waveform * np.where(np.arange(len(waveform)) < 10 * RATE, np.float32(1), np.float32(0.01))
+    border = 10 * RATE // HOP
+    near, far = slice(border + 10, border + 1400), slice(border + 1510, None)
+    expected, found = features(waveform[10 * RATE :]), features(softer)
+    torch.testing.assert_close(found[far], expected[1510:], atol=1e-4, rtol=0)
+    assert bool((found[near].amax(dim=1) < -6).all()), "the first speaker is within 15 s"
+
+
 def fitted(*batches):
     """Features with the statistics of batches, each a list of waveforms; padded samples are loud."""
     made = LogMel(CONFIG)
