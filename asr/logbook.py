@@ -38,8 +38,9 @@ class Logbook:
         self._drawn = -DRAW_EVERY
 
     def write(self, kind: str, step: int, **values: Any) -> None:
-        """Write a line; its numbers also go to TensorBoard under `kind/name`. That of an epoch brings `curves.png` up to date, at most
-        once a minute.
+        """Write a line; its numbers also go to TensorBoard under `kind/name`.
+
+        An epoch's brings `curves.png` up to date, at most once a minute.
         """
         record = {"kind": kind, "step": step, **values}
         self.records.append(record)

@@ -55,6 +55,19 @@ def test_what_is_written_is_read_back(tmp_path):
     logbook.close()
 
 
+def test_curves_are_drawn_at_the_first_epoch_once_a_minute_and_at_the_end(tmp_path, monkeypatch):
+    drawn, now = [], [1000.0]
+    monkeypatch.setattr("asr.logbook.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Logbook, "draw", lambda self: drawn.append(len(self.records)))
+    logbook = Logbook(tmp_path, step=0, epoch=0)
+    for epoch in range(1, 6):
+        write_step(logbook, epoch)
+        write_epoch(logbook, epoch, epoch)
+        now[0] += 25
+    logbook.close()
+    assert drawn == [2, 8, 10], "after epochs 1 and 4, 75 s later, and when it is closed"
+
+
 def test_a_resumed_run_drops_what_came_after_its_checkpoint(tmp_path):
     first = Logbook(tmp_path, step=0, epoch=0)
     for step in range(10, 60, 10):
