@@ -222,9 +222,12 @@ class AcousticModel(nn.Module):
     ) -> list[Tensor]:
         """As `_whole`, chunk after chunk."""
         states: tuple[State, ...] = (None,) * self.config.layers
+        pieces = torch.split(hidden, bptt.chunk, dim=1)  # slices of all frames would each have a gradient of full length
+        seen = -(-bptt.lookahead // bptt.chunk) + 1
         chunks = []
-        for start in range(0, hidden.shape[1], bptt.chunk):
-            window = hidden[:, start : start + bptt.chunk + bptt.lookahead]
+        for number in range(len(pieces)):
+            start = number * bptt.chunk
+            window = torch.cat(pieces[number : number + seen], dim=1)[:, : bptt.chunk + bptt.lookahead]
             left = (lengths - start).clamp(0, window.shape[1])
             found, states = self._window(window, left, bptt.chunk, states, generator)
             chunks.append([outputs[:, : bptt.chunk] for outputs in found])

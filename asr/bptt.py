@@ -117,8 +117,9 @@ def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Full | Truncated, state: State
     if len(starts) == 1:
         outputs: Tensor = rnn(inputs, state)[0]
         return outputs
+    sizes = [stop - start for start, stop in pairwise([*starts, inputs.shape[1]])]
     segments = []
-    for segment in torch.tensor_split(inputs, starts[1:], dim=1):
+    for segment in torch.split(inputs, sizes, dim=1):  # slices, each by itself, would each have a gradient of full length
         output, state = rnn(segment, state)
         state = each(Tensor.detach, state)
         segments.append(output)

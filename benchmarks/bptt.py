@@ -195,10 +195,11 @@ def draw(measured: list[Measured], path: Path) -> None:
             panels[0, column].plot(lengths, [m.megabytes for m in points], "o-", label=mode)
             panels[1, column].plot(lengths, [m.seconds / m.length for m in points], "o-", label=mode)
         panels[0, column].set(title=cell, xscale="log", yscale="log")
-        panels[1, column].set(xlabel="minutes of audio in one utterance", ylim=(0, None))
+        panels[1, column].set(xlabel="minutes of audio in one utterance")
         for row in (0, 1):
             panels[row, column].grid(alpha=0.3)
     panels[0, 0].set_ylabel("memory of a step, MB")
+    panels[1, 0].set_ylim(bottom=0)  # of all three
     panels[1, 0].set_ylabel("seconds for a second of audio, one core")
     panels[0, 0].legend()
     with atomic(path) as temporary:
