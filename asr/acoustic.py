@@ -222,7 +222,7 @@ class AcousticModel(nn.Module):
     ) -> list[Tensor]:
         """As `_whole`, chunk after chunk."""
         states: tuple[State, ...] = (None,) * self.config.layers
-        pieces = torch.split(hidden, bptt.chunk, dim=1)  # slices of all frames would each have a gradient of full length
+        pieces = torch.split(hidden, bptt.chunk, dim=1)  # not slices: each would have a gradient of full length
         seen = -(-bptt.lookahead // bptt.chunk) + 1
         chunks = []
         for number in range(len(pieces)):

@@ -119,7 +119,7 @@ def unroll(rnn: nn.RNNBase, inputs: Tensor, bptt: Full | Truncated, state: State
         return outputs
     sizes = [stop - start for start, stop in pairwise([*starts, inputs.shape[1]])]
     segments = []
-    for segment in torch.split(inputs, sizes, dim=1):  # slices, each by itself, would each have a gradient of full length
+    for segment in torch.split(inputs, sizes, dim=1):  # not slices: each would have a gradient of full length
         output, state = rnn(segment, state)
         state = each(Tensor.detach, state)
         segments.append(output)

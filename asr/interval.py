@@ -142,7 +142,7 @@ def _spread(sums: Floats) -> tuple[Floats, Floats]:
 
 def _are_few(counts: Floats) -> bool:
     """Whether too few units have any, to know how much one can have."""
-    having = np.count_nonzero(counts)
+    having = int(np.count_nonzero(counts))
     return having < _FEW and 2 * having <= len(counts)
 
 
