@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import matplotlib.image
 import pytest
@@ -96,6 +97,7 @@ def test_tensorboard_shows_each_step_once_too(tmp_path):
         for step in range(start + 10, stop + 1, 10):
             logbook.write("step", step, loss=float(step + start), names=["not a number"])
         logbook.close()
+        time.sleep(1.1)  # event files are read in the order of their names, which tell seconds
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert events.Tags()["scalars"] == ["step/loss"]
