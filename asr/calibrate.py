@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 from lhotse.cut import Cut
 from rich.console import Console
-from rich.progress import track
 
 from asr.align import align
 from asr.confidence import BINS, Calibration, Platt, calibration_error, chance_error, fit, stretch_log_probs
-from asr.data import load_batches, plan_batches
 from asr.decode import greedy
 from asr.errors import DataError
-from asr.evaluate import BATCH_SECONDS
+from asr.evaluate import emitted
 from asr.files import atomic
 from asr.recogniser import Recogniser
 from asr.score import score
@@ -63,15 +61,11 @@ def hear(recogniser: Recogniser, cuts: Sequence[Cut]) -> tuple[Outcomes, Outcome
         raise DataError(
             f"{len(cuts)} utterances are too few to calibrate on; take at least {LEAST_UTTERANCES}, better hundreds"
         )
-    plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
-    batches = load_batches(plan, recogniser.tokenizer, sample_rate=recogniser.config.features.sample_rate, loaders=1)
-    console = Console(stderr=True)
     references: dict[str, str] = {}
     hypotheses: dict[str, str] = {}
     word_log_probs: dict[str, list[float]] = {}
     text_log_probs: dict[str, float] = {}
-    for batch in track(batches, "hearing", len(plan), console=console, transient=True, disable=not console.is_terminal):
-        emissions = recogniser.emissions(batch.waveforms, batch.num_samples)
+    for batch, emissions in emitted(recogniser, cuts, "hearing", Console(stderr=True)):
         decoded = greedy(emissions.log_probs, emissions.lengths)
         for row, (utterance, text, tokens) in enumerate(zip(batch.ids, batch.texts, decoded, strict=True)):
             log_probs = emissions.log_probs[row, : int(emissions.lengths[row])]

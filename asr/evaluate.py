@@ -1,14 +1,15 @@
 """Recordings with transcripts -> word error rate with an interval."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lhotse.cut import Cut
 from rich.console import Console
 from rich.progress import track
 
+from asr.acoustic import Emissions
 from asr.ctc import ctc_loss
-from asr.data import load_batches, plan_batches
+from asr.data import Batch, load_batches, plan_batches
 from asr.decode import greedy
 from asr.fusion import Decoder
 from asr.recogniser import Recogniser
@@ -28,6 +29,21 @@ class Evaluation:
     """CTC loss in nats a token, over the utterances whose frames suffice for their tokens."""
 
 
+def emitted(
+    recogniser: Recogniser, cuts: Sequence[Cut], doing: str, console: Console, *, loaders: int = 1
+) -> Iterator[tuple[Batch, Emissions]]:
+    """Score utterances batch by batch and show on the console how far it is.
+
+    Raises:
+        DataError: if an utterance's audio cannot be read.
+    """
+    plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
+    rate = recogniser.config.features.sample_rate
+    batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=loaders)
+    for batch in track(batches, doing, len(plan), console=console, transient=True, disable=not console.is_terminal):
+        yield batch, recogniser.emissions(batch.waveforms, batch.num_samples)
+
+
 def evaluate(
     recogniser: Recogniser, cuts: Sequence[Cut], *, loaders: int = 1, decoder: Decoder | None = None
 ) -> Evaluation:
@@ -39,14 +55,7 @@ def evaluate(
     references: dict[str, str] = {}
     hypotheses: dict[str, str] = {}
     loss, tokens = 0.0, 0
-    plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
-    rate = recogniser.config.features.sample_rate
-    batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=loaders)
-    console = Console(stderr=True)
-    for batch in track(
-        batches, "decoding", len(plan), console=console, transient=True, disable=not console.is_terminal
-    ):
-        emissions = recogniser.emissions(batch.waveforms, batch.num_samples)
+    for batch, emissions in emitted(recogniser, cuts, "decoding", Console(stderr=True), loaders=loaders):
         references.update(zip(batch.ids, batch.texts, strict=True))
         if decoder is None:
             heard = [recogniser.tokenizer.decode(found) for found in greedy(emissions.log_probs, emissions.lengths)]

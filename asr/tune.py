@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from asr.data import load_batches, plan_batches
 from asr.decode import greedy
 from asr.errors import ModelError
-from asr.evaluate import BATCH_SECONDS
+from asr.evaluate import emitted
 from asr.files import atomic
 from asr.fusion import Decoder, DecodingConfig, Hypothesis, TunedDecoding, save_tuned
 from asr.recogniser import Recogniser
@@ -66,12 +65,7 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
     references: dict[str, str] = {}
     emissions: dict[str, Tensor] = {}
     plain: dict[str, str] = {}
-    plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
-    rate = recogniser.config.features.sample_rate
-    for batch in _shown(
-        load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=0), "emissions", len(plan), console
-    ):
-        found = recogniser.emissions(batch.waveforms, batch.num_samples)
+    for batch, found in emitted(recogniser, cuts, "emissions", console, loaders=0):
         for row, (id, text, tokens) in enumerate(
             zip(batch.ids, batch.texts, greedy(found.log_probs, found.lengths), strict=True)
         ):
