@@ -295,6 +295,12 @@ class Block(nn.Module):
         outputs, state = self.recurrent(inputs, lengths, bptt, generator, state)
         return self._finish(inputs, outputs), state
 
+    def one_way(
+        self, inputs: Tensor, direction: int, bptt: Full | Truncated, generator: torch.Generator | None
+    ) -> Tensor:
+        """As `RecurrentLayer.one_way`."""
+        return self._finish(inputs, self.recurrent.one_way(inputs, direction, bptt, generator))
+
     def window(
         self, inputs: Tensor, lengths: Tensor, chunk: Frames, state: State, generator: torch.Generator | None
     ) -> tuple[Tensor, State]:

@@ -8,10 +8,14 @@ from torch import Tensor
 
 from asr.errors import ConfigError
 
+WARPED = 0.6
+"""Share of the frequencies, from 0, that a warp multiplies; the others make room for them."""
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Speed perturbation (Ko et al. 2015) and SpecAugment's masks (Park et al. 2019; adaptive in time: Park et al. 2020).
+    """Speed perturbation (Ko et al. 2015), vocal tract length perturbation (Jaitly & Hinton 2013), and SpecAugment's masks
+    (Park et al. 2019; adaptive in time: Park et al. 2020).
 
     Raises:
         ConfigError: if a field is outside its range.
@@ -19,6 +23,8 @@ class AugmentConfig:
 
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     """Speed factors, of which each utterance draws one anew in each epoch; pitch follows speed."""
+    warp: float = 0.0
+    """Largest change of an utterance's frequencies, as a share of them, which imitates longer and shorter vocal tracts."""
     time_masks_per_second: float = 0.8
     """Time masks for one second of audio; the fraction that is left is a chance of one more."""
     time_mask_frames: int = 25
@@ -33,6 +39,8 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         if not self.speeds or not all(0.5 <= speed <= 2.0 for speed in self.speeds):
             raise ConfigError(f"augment.speeds must be one or more factors in [0.5, 2], got {self.speeds}")
+        if not 0 <= self.warp <= 0.5:
+            raise ConfigError(f"augment.warp must lie in [0, 0.5], got {self.warp}")
         if not 0 <= self.time_mask_share <= 1:
             raise ConfigError(f"augment.time_mask_share must lie in [0, 1], got {self.time_mask_share}")
         for name in ("time_masks_per_second", "time_mask_frames", "frequency_masks", "frequency_mask_bins"):
@@ -43,6 +51,40 @@ class AugmentConfig:
 def draw_speed(speeds: tuple[float, ...], *, seed: int, epoch: int, utterance: str) -> float:
     """Choose an utterance's speed factor for an epoch."""
     return random.Random(f"speed {seed} {epoch} {utterance}").choice(speeds)
+
+
+def warp_frequencies(log_mel: Tensor, frequencies: Tensor, factors: Tensor) -> Tensor:
+    """Move each utterance's spectrum along the frequency axis: a peak at f comes to stand at f times its factor.
+
+    As in Jaitly & Hinton 2013, what lies in the uppermost part is squeezed or stretched instead, so that the highest frequency
+    stays in its place. Values between two bins are interpolated.
+
+    Args:
+        log_mel: (B, T, M).
+        frequencies: (M,), of the bins, rising, in any unit.
+        factors: (B,), above 0.
+
+    Returns:
+        (B, T, M).
+    """
+    frequencies, factors = frequencies.double(), factors.double().to(frequencies.device)[:, None]
+    top = frequencies[-1]
+    knee = (
+        WARPED * factors.clamp(max=1.0) * top
+    )  # up to which frequencies are multiplied; it comes to stand below the top
+    squeezed = top - (top - frequencies) * (top - knee / factors) / (top - knee)
+    sources = torch.where(frequencies <= knee, frequencies / factors, squeezed)
+    above = torch.searchsorted(frequencies, sources).clamp(1, len(frequencies) - 1)
+    below = frequencies[above - 1]
+    places = above - 1 + (sources - below) / (frequencies[above] - below)
+    bins = torch.arange(len(frequencies), device=places.device)
+    weights = (1 - (bins[:, None] - places.clamp(0, len(bins) - 1)[:, None, :]).abs()).clamp(min=0)  # (B, from, to)
+    return torch.bmm(log_mel, weights.to(log_mel))
+
+
+def draw_factors(count: int, warp: float, generator: torch.Generator) -> Tensor:
+    """(count,), between 1 - warp and 1 + warp."""
+    return 1 + warp * (2 * torch.rand(count, generator=generator, dtype=torch.float64) - 1)
 
 
 def spec_augment(

@@ -36,8 +36,13 @@ def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
         path.write_text(readme, encoding="utf-8")
 
 
-def load_model(folder: Path, device: torch.device | None = None) -> Recogniser:
+def load_model(folder: Path, device: torch.device | None = None, *, untaught: bool = False) -> Recogniser:
     """Read a model folder.
+
+    Args:
+        folder: where `save_model` wrote it.
+        device: where to put it; None is the CPU.
+        untaught: accept a model that was only pretrained, and knows no token but the blank.
 
     Raises:
         ModelError: if the folder is not a model's, or a part is missing, damaged or does not fit the others.
@@ -54,6 +59,10 @@ def load_model(folder: Path, device: torch.device | None = None) -> Recogniser:
         raise ModelError(
             f"{folder / WEIGHTS_FILE}: cannot be used ({reason}); copy the whole model folder again"
         ) from None
+    if recogniser.tokenizer.size == 1 and not untaught:
+        raise ModelError(
+            f"{folder}: was only pretrained and cannot transcribe; train it: asr train DATA --init {folder}"
+        )
     return recogniser.to(device or torch.device("cpu"))
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from asr.assess import Assessment
     from asr.corpora import Options
     from asr.fusion import Decoder
+    from asr.settings import TrainConfig
     from asr.tokenizer import Tokenizer
-    from asr.trainer import TrainConfig
 
 NO_PREFIX = arg(name="")
 """A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
@@ -477,7 +477,7 @@ def _prepare_command() -> type[Command]:
 
 
 def _train_command() -> type[Command]:
-    from asr.trainer import TrainConfig
+    from asr.settings import TrainConfig
 
     @dataclass(frozen=True)
     class Train:
@@ -498,8 +498,33 @@ def _train_command() -> type[Command]:
     return Train
 
 
+def _pretrain_command() -> type[Command]:
+    from asr.settings import PretrainConfig
+
+    @dataclass(frozen=True)
+    class Pretrain:
+        """Learn from audio without transcripts, by forecasting it; `asr train --init RUN/best` goes on from there."""
+
+        sources: Positional[tuple[Path, ...]]
+        """Lhotse cut manifests, whose transcripts are not looked at, audio files, and folders of them."""
+        out: Path
+        """Run folder; the pretrained model is in its best/."""
+        dev: tuple[Path, ...] = ()
+        """Likewise, to choose the best epoch by; without it every twentieth piece of the sources is held out."""
+        config: Annotated[PretrainConfig, NO_PREFIX] = field(default_factory=PretrainConfig)
+
+        def run(self) -> None:
+            from asr.pretrain import pretrain
+
+            best = pretrain(self.config, self.sources, self.dev, self.out, Console(stderr=True))
+            print(f"pretrained model: {best}")
+
+    return Pretrain
+
+
 COMMANDS: dict[str, Callable[[], type[Command]]] = {
     "prepare": _prepare_command,
+    "pretrain": _pretrain_command,
     "train": _train_command,
     "evaluate": _evaluate_command,
     "transcribe": lambda: Transcribe,
@@ -513,6 +538,7 @@ COMMANDS: dict[str, Callable[[], type[Command]]] = {
 USAGE = """usage: asr COMMAND ...
 
   prepare CORPUS --out DIR      a corpus -> checked manifests
+  pretrain SOURCES --out RUN    audio without transcripts -> weights to begin with
   train DATA --out RUN          manifests -> a model
   evaluate MANIFEST --model DIR a model's word error rate, with its interval
   transcribe FILES --model DIR  recordings -> text, subtitles, times of words
@@ -540,19 +566,23 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None) -> NoReturn:
+def recipe(
+    corpus: str, config: "TrainConfig", options: "Options | None" = None, *, fast: "TrainConfig | None" = None
+) -> NoReturn:
     """Prepare a corpus, train on it, evaluate on its test part, print `test WER ...`, and exit.
 
     Args:
         corpus: as for `asr prepare`.
         config: the recipe's settings; every field can be set on the command line.
         options: the recipe's corpus options, likewise.
+        fast: the settings that --fast begins with, where the recipe has such.
     """
     with _exit_codes():
         from asr.corpora import Options
-        from asr.trainer import TrainConfig
+        from asr.settings import TrainConfig
 
-        default_options = options or Options()
+        default_options, arguments = options or Options(), sys.argv[1:]
+        default_config = fast if fast and "--fast" in arguments else config
 
         @dataclass(frozen=True)
         class Recipe:
@@ -565,9 +595,17 @@ def recipe(corpus: str, config: "TrainConfig", options: "Options | None" = None)
             downloads: Path = Path("data")
             """Where downloads are kept."""
             options: Annotated[Options, NO_PREFIX] = field(default_factory=lambda: default_options)
-            config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=lambda: config)
+            config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=lambda: default_config)
 
-        _run_recipe(corpus, _parse(Recipe, Path(sys.argv[0]).name, sys.argv[1:]))
+        @dataclass(frozen=True)
+        class RecipeWithFast(Recipe):
+            __doc__ = Recipe.__doc__
+
+            fast: bool = False
+            """Settings for a shorter training, of a model that makes more errors."""
+
+        kind = RecipeWithFast if fast else Recipe
+        _run_recipe(corpus, _parse(kind, Path(sys.argv[0]).name, arguments))
     sys.exit(0)
 
 

@@ -190,3 +190,21 @@ class _Lattice:
         result = torch.full_like(column, -math.inf)
         result[:, states] = moved
         return result if frame < self._shortest else torch.where((frame < self.lengths)[:, None], result, column)
+
+
+def divergence(log_probs: Tensor, lengths: Tensor) -> Tensor:
+    """How far two views of the same utterances disagree (Yao et al. 2024, consistency-regularised CTC, equation 4).
+
+    Each view learns from the other one's distribution, which itself gets no gradient from that.
+
+    Args:
+        log_probs: (2 B, T, V): the first views of all utterances, then their second ones.
+        lengths: (2 B,), valid frames.
+
+    Returns:
+        Mean of the two Kullback-Leibler divergences, in nats, summed over utterances and frames.
+    """
+    one, other = log_probs.chunk(2)
+    valid = torch.arange(one.shape[1], device=one.device) < lengths[: len(one), None]
+    both = ((one, other.detach()), (other, one.detach()))
+    return torch.stack([(taught.exp() * (taught - pupil)).sum(dim=2)[valid].sum() for pupil, taught in both]).mean()

@@ -92,6 +92,16 @@ class LogMel(nn.Module):
         self.register_buffer("mean", torch.zeros(config.num_mels))
         self.register_buffer("deviation", torch.ones(config.num_mels))
 
+    @property
+    def frequencies(self) -> Tensor:
+        """(M,), the mean frequency that each filter lets through, as a share of the highest."""
+        filters: Tensor = self.mel.fb.double()
+        return (
+            torch.linspace(0, 1, len(filters), device=filters.device, dtype=torch.float64)
+            @ filters
+            / filters.sum(dim=0)
+        )
+
     @torch.no_grad()
     def forward(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N) float32, (B,) valid samples -> (B, T, M), (B,) valid frames; padded frames are 0.

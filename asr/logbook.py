@@ -60,7 +60,7 @@ class Logbook:
         self.draw()
 
     def draw(self) -> None:
-        """Draw `curves.png`: losses, word error rate, gradient norm and learning rate against epochs."""
+        """Draw `curves.png`: losses, word error rate (of a recogniser), gradient norm and learning rate against epochs."""
         import matplotlib.figure
 
         steps = [record for record in self.records if record["kind"] == "step"]
@@ -74,18 +74,19 @@ class Logbook:
         losses.plot(progress, [record["loss"] for record in steps], color="tab:blue", alpha=0.25, linewidth=0.8)
         losses.plot(ends, [record["train_loss"] for record in epochs], color="tab:blue", label="train (augmented)")
         losses.plot(ends, [record["dev_loss"] for record in epochs], color="tab:orange", label="dev")
-        losses.set(title="CTC loss per token", ylabel="nats", yscale="log")
-        losses.legend()
-        errors.plot(ends, [100 * record["wer"] for record in epochs], color="tab:orange", label="dev WER")
-        low, high = ([100 * record[name] for record in epochs] for name in ("wer_low", "wer_high"))
-        errors.fill_between(ends, low, high, color="tab:orange", alpha=0.2, label="95 % interval")
-        errors.plot(ends, [100 * record["cer"] for record in epochs], color="tab:green", label="dev CER")
+        recognises = "wer" in epochs[-1]
         best = [record for record in epochs if record["best"]][-1]
-        errors.plot(best["epoch"], 100 * best["wer"], "o", color="tab:orange")
-        errors.set(
-            title=f"dev WER, best {100 * best['wer']:.2f} % after epoch {best['epoch']}", ylabel="%", ylim=(0, 105)
-        )
-        errors.legend()
+        if recognises:
+            losses.set(title="CTC loss per token", ylabel="nats", yscale="log")
+        else:
+            losses.set(title="forecasts", ylabel="mean absolute error, in deviations")
+        losses.legend()
+        if recognises:
+            _draw_errors(errors, epochs, best)
+        else:
+            errors.plot(ends, [record["dev_loss"] for record in epochs], color="tab:orange")
+            errors.plot(best["epoch"], best["dev_loss"], "o", color="tab:orange")
+            errors.set(title=f"dev, best {best['dev_loss']:.4f} after epoch {best['epoch']}")
         for number, name in enumerate(name for name in steps[-1] if name.startswith("gradient_norm_")):
             values, label = [record[name] for record in steps], name.removeprefix("gradient_norm_").replace("_", " ")
             norms.plot(progress, values, color=f"C{number}", linewidth=0.7, alpha=0.6, label=label)
@@ -96,17 +97,31 @@ class Logbook:
         norms.legend(fontsize=7, ncols=2)
         rates.plot(progress, [1e3 * record["learning_rate"] for record in steps], color="tab:red")
         rates.set_ylabel("learning rate / 0.001", color="tab:red")
-        shares = rates.twinx()
-        shares.plot(ends, [100 * record["dropped_share"] for record in epochs], color="tab:gray")
-        shares.set_ylabel("gradient beyond a segment, %", color="tab:gray")
-        shares.set_ylim(bottom=0)
-        rates.set(title="learning rate, and what truncation drops")
+        rates.set(title="learning rate")
+        if recognises:
+            shares = rates.twinx()
+            shares.plot(ends, [100 * record["dropped_share"] for record in epochs], color="tab:gray")
+            shares.set_ylabel("gradient beyond a segment, %", color="tab:gray")
+            shares.set_ylim(bottom=0)
+            rates.set(title="learning rate, and what truncation drops")
         figure.suptitle(self.folder.name)
         for axes in (losses, errors, norms, rates):
             axes.set_xlabel("epoch")
             axes.grid(alpha=0.3)
         with atomic(self.folder / "curves.png") as path:
             figure.savefig(path, format="png", dpi=110)
+
+
+def _draw_errors(axes: Any, epochs: list[dict[str, Any]], best: dict[str, Any]) -> None:
+    """WER and CER on dev."""
+    ends = [record["epoch"] for record in epochs]
+    axes.plot(ends, [100 * record["wer"] for record in epochs], color="tab:orange", label="dev WER")
+    low, high = ([100 * record[name] for record in epochs] for name in ("wer_low", "wer_high"))
+    axes.fill_between(ends, low, high, color="tab:orange", alpha=0.2, label="95 % interval")
+    axes.plot(ends, [100 * record["cer"] for record in epochs], color="tab:green", label="dev CER")
+    axes.plot(best["epoch"], 100 * best["wer"], "o", color="tab:orange")
+    axes.set(title=f"dev WER, best {100 * best['wer']:.2f} % after epoch {best['epoch']}", ylabel="%", ylim=(0, 105))
+    axes.legend()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """A recogniser: features, acoustic model and tokenizer, that belong together."""
 
+import copy
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +11,8 @@ from torch import Tensor
 
 from asr.acoustic import AcousticConfig, AcousticModel, Emissions
 from asr.bptt import Chunked, Full
+from asr.config import differences
+from asr.errors import ConfigError
 from asr.features import FeatureConfig, LogMel
 from asr.tokenizer import Tokenizer
 from asr.units import Frames, Seconds
@@ -102,6 +106,40 @@ class Recogniser:
         self.acoustic.load_state_dict(
             {name.removeprefix(ACOUSTIC): tensor for name, tensor in state.items() if not name.startswith("features.")}
         )
+
+    def with_acoustic(self, acoustic: AcousticModel) -> "Recogniser":
+        """This recogniser with another acoustic model of its shape; all else is shared."""
+        other = copy.copy(self)
+        other.acoustic = acoustic
+        return other
+
+    @torch.no_grad()
+    def adopt(self, other: "Recogniser") -> None:
+        """Begin with another recogniser's weights, from which this one goes on learning.
+
+        The output layer's are taken over for the tokens that both know. The statistics of the features stay this one's own, so that
+        another microphone's average sounds like the average that the weights know.
+
+        Raises:
+            ConfigError: if the two have other shapes; names what differs.
+        """
+        theirs, ours = other.config, self.config
+        shape = dataclasses.replace(
+            theirs.acoustic, dropout=ours.acoustic.dropout, intermediate=ours.acoustic.intermediate
+        )
+        differing = [f"acoustic.{line}" for line in differences(shape, ours.acoustic)]
+        differing += [f"features.{line}" for line in differences(theirs.features, ours.features)]
+        if differing:
+            raise ConfigError(f"init: that model has another shape; its {'; its '.join(differing)} here")
+        weights = other.acoustic.state_dict()
+        known = {piece: token for token, piece in enumerate((None, *other.tokenizer.pieces))}
+        rows = [(token, known[piece]) for token, piece in enumerate((None, *self.tokenizer.pieces)) if piece in known]
+        to, of = torch.tensor(rows, device=self.device).T
+        for name, tensor in self.acoustic.state_dict().items():
+            if name.startswith("output."):
+                tensor[to] = weights[name].to(self.device)[of]
+            else:
+                tensor.copy_(weights[name])
 
     @torch.no_grad()
     def emissions(self, waveforms: Tensor, num_samples: Tensor) -> Emissions:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asr.bptt import Full, State, Truncated, each, read, state_after, unroll, unroll_recomputed
@@ -154,6 +155,29 @@ class RecurrentLayer(nn.Module):
             with torch.no_grad():
                 state = state_after(self.rnns[0], self._prepare(inputs, kept), lengths, state)  # type: ignore[arg-type]
         return self._merge(outputs, lengths), state
+
+    def one_way(
+        self, inputs: Tensor, direction: int, bptt: Full | Truncated, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Read in one direction alone.
+
+        Args:
+            inputs: (B, T, input_size) in the direction's reading order, padding last.
+            direction: 0 is forwards, 1 backwards.
+            bptt: where gradients stop.
+            generator: source of the dropout masks in training.
+
+        Returns:
+            (B, T, output_size) in reading order: what `forward` would give if the other direction said nothing but zeros.
+        """
+        kept, rnn = self._draw(inputs, generator), self.rnns[direction]
+        if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
+            weights = [*self.norm.parameters(), *rnn.parameters()]
+            output = unroll_recomputed(partial(self._step, rnn), inputs, None, kept, weights, bptt)
+        else:
+            output = unroll(rnn, self._prepare(inputs, kept), bptt)  # type: ignore[arg-type]
+        beside = self.output_size - output.shape[2]
+        return F.pad(output, (beside, 0) if direction else (0, beside))
 
     def window(
         self, inputs: Tensor, lengths: Tensor, chunk: Frames, state: State, generator: torch.Generator | None = None

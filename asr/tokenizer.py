@@ -176,7 +176,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         characters = json.loads((folder / CHARACTERS_FILE).read_text(encoding="utf-8"))
         if not (isinstance(characters, list) and all(isinstance(c, str) and len(c) == 1 for c in characters)):
             raise ValueError("not a list of characters")
-        if len(set(characters)) != len(characters) or not characters:
+        if len(set(characters)) != len(characters):
             raise ValueError("not a list of different characters")
         return CharacterTokenizer(characters)
     except (OSError, ValueError, RuntimeError) as error:

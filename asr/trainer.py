@@ -1,171 +1,30 @@
-"""The model in training: its settings, and the step that moves its weights.
+"""The model in training: the step that moves its weights.
 
 Every random draw of a step is seeded by what it is for, so a step can be repeated exactly from weights, optimiser and
 position alone.
 """
 
+import contextlib
 import copy
 import dataclasses
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig, spec_augment
+from asr.augment import draw_factors, spec_augment, warp_frequencies
 from asr.bptt import Bptt, Truncated
-from asr.ctc import ctc_loss
 from asr.data import Batch
-from asr.errors import ConfigError, TrainingError
-from asr.features import FeatureConfig
-from asr.recogniser import Recogniser, RecogniserConfig
-from asr.tokenizer import TokenizerConfig
-from asr.units import Seconds
+from asr.errors import TrainingError
+from asr.objective import Heard, Objective
+from asr.recogniser import Recogniser
+from asr.settings import RunConfig
 from asr.workers import Workers, num_workers
-
-
-@dataclass(frozen=True)
-class BpttConfig:
-    """How far gradients reach in training."""
-
-    mode: Literal["full", "truncated", "chunked"] = "truncated"
-    """Over the whole utterance; at most over a segment; or over chunks, for a model that then also hears live speech so."""
-    segment: Seconds = 2.0
-    """Length of a segment."""
-    random_cuts: bool = False
-    """Draw for each step how long the first segment is, so that cuts do not always fall on the same frames."""
-    recompute: bool = False
-    """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
-    carry: bool = False
-    """Begin each piece of a recording with the state in which the forward direction left the piece before: for manifests whose
-    utterances are consecutive pieces of long recordings.
-    """
-    chunk: Seconds = 0.64
-    """Length of a chunk."""
-    lookahead: Seconds = 0.32
-    """What the backward direction sees beyond a chunk."""
-
-    def __post_init__(self) -> None:
-        for name in ("segment", "chunk"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"bptt.{name} must be positive, got {getattr(self, name)}")
-        if self.lookahead < 0:
-            raise ConfigError(f"bptt.lookahead must not be negative, got {self.lookahead}")
-        if self.carry and self.mode == "chunked":
-            raise ConfigError("bptt.carry needs bptt.mode full or truncated")
-
-
-@dataclass(frozen=True)
-class OptimiserConfig:
-    """AdamW (Loshchilov & Hutter 2019) on a one-cycle schedule: linear warm-up, then a cosine down to 0."""
-
-    learning_rate: float = 2e-3
-    """Peak of the schedule."""
-    warmup: float = 0.15
-    """Share of training in which the learning rate rises."""
-    weight_decay: float = 1e-2
-    """Decoupled weight decay, of matrices; biases and norms have none."""
-    clip: float = 1.0
-    """Largest gradient norm (Pascanu et al. 2013)."""
-    clip_value: float | None = None
-    """Largest absolute value of a single derivative, after clipping by norm; none leaves them."""
-    accumulate: int = 1
-    """Batches for one step."""
-
-    def __post_init__(self) -> None:
-        for name in ("learning_rate", "clip"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"optimiser.{name} must be positive, got {getattr(self, name)}")
-        if self.clip_value is not None and self.clip_value <= 0:
-            raise ConfigError(f"optimiser.clip_value must be positive, or none, got {self.clip_value}")
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"optimiser.warmup must lie in [0, 1), got {self.warmup}")
-        if self.weight_decay < 0:
-            raise ConfigError(f"optimiser.weight_decay must not be negative, got {self.weight_decay}")
-        if self.accumulate < 1:
-            raise ConfigError(f"optimiser.accumulate must be at least 1, got {self.accumulate}")
-
-    def rate(self, progress: float) -> float:
-        """Learning rate after a share of training in [0, 1]."""
-        if progress < self.warmup:
-            return self.learning_rate * max(progress / self.warmup, 1e-3)
-        return self.learning_rate * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup))) / 2
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a run, but its data.
-
-    Raises:
-        ConfigError: if a field is outside its range.
-    """
-
-    features: FeatureConfig = field(default_factory=FeatureConfig)
-    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    acoustic: AcousticConfig = field(default_factory=AcousticConfig)
-    bptt: BpttConfig = field(default_factory=BpttConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    epochs: int = 30
-    """Passes over the training data."""
-    batch_seconds: Seconds = 60.0
-    """Audio of a batch, padding included."""
-    intermediate_weight: float = 0.3
-    """Weight of the intermediate CTC losses, where the model has them."""
-    ctc_band: Seconds | None = None
-    """In recordings too long for PyTorch's CTC, the time by which a token may be early or late against an even pace; none allows
-    any, and takes time that grows with the square of the length.
-    """
-    average: float = 0.99
-    """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
-    patience: int | None = None
-    """Epochs without a better dev WER after which training stops."""
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of matrix products under autocast; float16 needs a CUDA device."""
-    seed: int = 0
-    """Of the initial weights and every draw."""
-    device: str = "auto"
-    """cpu, cuda, or (auto) cuda where there is one."""
-    threads: int | None = None
-    """CPU processes of one thread that share each batch; none takes one a core. A run that is to be repeated bit
-    for bit names it.
-    """
-    loaders: int = 1
-    """Background processes that read and perturb audio."""
-    checkpoint_every: Seconds = 60.0
-    """Time between checkpoints."""
-    failures: int = 10
-    """Non-finite steps in a row after which training stops."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "failures"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("loaders", "checkpoint_every", "intermediate_weight"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("patience", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, or none, got {value}")
-        if self.batch_seconds <= 0:
-            raise ConfigError(f"batch_seconds must be positive, got {self.batch_seconds}")
-        if self.ctc_band is not None and self.ctc_band <= 0:
-            raise ConfigError(f"ctc_band must be positive, or none, got {self.ctc_band}")
-        if self.bptt.carry and self.optimiser.accumulate > 1:
-            raise ConfigError("bptt.carry needs optimiser.accumulate 1: a piece begins where a step ended")
-        if not 0 <= self.average < 1:
-            raise ConfigError(f"average must lie in [0, 1), got {self.average}")
-
-    @property
-    def recogniser(self) -> RecogniserConfig:
-        chunk = self.bptt.chunk if self.bptt.mode == "chunked" else None
-        return RecogniserConfig(self.features, self.acoustic, chunk, self.bptt.lookahead)
 
 
 @dataclass
@@ -180,11 +39,11 @@ class Position:
     """Optimiser steps tried."""
     seconds: float = 0.0
     """Time spent in training, evaluation not counted."""
-    best: tuple[float, float, float] = (math.inf, math.inf, math.inf)
-    """Dev WER, CER and loss of the best epoch; the later one decides where the earlier ones are equal."""
+    best: tuple[float, ...] = (math.inf,)
+    """What the best epoch was judged by, such as dev WER, CER and loss; the later one decides where the earlier ones are equal."""
     best_epoch: int = 0
     stale: int = 0
-    """Epochs since the dev WER last fell."""
+    """Epochs since the first of these last fell."""
     finished: bool = False
     failures: int = 0
     """Non-finite steps in a row."""
@@ -235,23 +94,30 @@ class WorkResult:
 
 
 class Trainer:
-    """Model, averaged model and optimiser of a run, and the step that moves them."""
+    """Model, averaged model and optimiser of a run, and the step that moves them.
 
-    def __init__(self, config: TrainConfig, recogniser: Recogniser) -> None:
+    Args:
+        config: the settings.
+        recogniser: what is trained, or contains it.
+        objective: what is minimised.
+    """
+
+    def __init__(self, config: RunConfig, recogniser: Recogniser, objective: Objective) -> None:
         self.config = config
         self.recogniser = recogniser
-        self.averaged = copy.copy(recogniser)
-        self.averaged.acoustic = copy.deepcopy(recogniser.acoustic)
+        self.objective = objective
+        self.averaged = copy.deepcopy(objective.module)
         self.position = Position()
         self.states: dict[str, Tensor] = {}
         """As in `WorkResult`, of each recording's last piece that was used in this epoch."""
         self.bptt: Bptt = recogniser.reading
         if config.bptt.mode == "truncated":
             self.bptt = Truncated(recogniser.config.frames(config.bptt.segment), config.bptt.recompute)
-        names, self.parameters = map(list, zip(*recogniser.acoustic.named_parameters(), strict=True))
+        names, self.parameters = map(list, zip(*objective.module.named_parameters(), strict=True))
         self._parts = [_part(name) for name in names]
         matrices = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]
+        self._matrices = matrices
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": config.optimiser.weight_decay},
@@ -275,14 +141,21 @@ class Trainer:
                 ) from None
         self.workers = Workers(self._work, recogniser.device, count)
 
-    def step(self, batches: Sequence[Batch], learning_rate: float) -> StepResult:
-        """Take one optimiser step on one or more batches, or none if the loss or gradient is not finite."""
+    def step(self, batches: Sequence[Batch], learning_rate: float, *, views: int = 1) -> StepResult:
+        """Take one optimiser step on one or more batches, or none if the loss or gradient is not finite.
+
+        Args:
+            batches: the utterances.
+            learning_rate: of the step.
+            views: how often each utterance is heard, each time augmented anew.
+        """
         count = self.workers.count
         shards = [shard for batch in batches for shard in batch.split(count)]
         seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
         states = [{name: self.states[name] for name in shard.recordings if name in self.states} for shard in shards]
-        shares = list(zip(shards, seeds, states, strict=True))
-        results = self.workers.run([shares[first::count] for first in range(count)])
+        shares = [(*share, views) for share in zip(shards, seeds, states, strict=True)]
+        with self._noise():
+            results = self.workers.run([shares[first::count] for first in range(count)])
         num_tokens = max(1, sum(result.tokens for result in results))
         total, *others = self._gradients
         for gradients in others:
@@ -310,6 +183,25 @@ class Trainer:
         infeasible = tuple(name for result in results for name in result.infeasible)
         return StepResult(loss, num_tokens, float(norm), self._norms_of_parts(norms), skipped, infeasible)
 
+    @contextlib.contextmanager
+    def _noise(self) -> Iterator[None]:
+        """Add noise to the matrices, and take it away again."""
+        share = self.config.optimiser.noise
+        if not share:
+            yield
+            return
+        generator = torch.Generator(self.recogniser.device).manual_seed(_seed(self.config.seed, self.position.step))
+        with torch.no_grad():
+            clean = [matrix.clone() for matrix in self._matrices]
+            for matrix in self._matrices:
+                noise = torch.empty_like(matrix).normal_(generator=generator)
+                matrix.add_(noise, alpha=share * float(matrix.square().mean().sqrt()))
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(list[Tensor](self._matrices), clean)
+
     def _norms_of_parts(self, norms: Tensor) -> dict[str, float]:
         """Norms of single parameters -> of the parts of the model that they belong to."""
         squares: dict[str, float] = {}
@@ -317,19 +209,23 @@ class Trainer:
             squares[part] = squares.get(part, 0.0) + square
         return {part: math.sqrt(square) for part, square in squares.items()}
 
+    def begin(self) -> None:
+        """Before the first step: the averaged weights are those that training begins with."""
+        self.averaged.load_state_dict(self.objective.module.state_dict())
+
     def begin_epoch(self) -> None:
         """Every recording begins again."""
         self.position.begin_epoch()
         self.states.clear()
 
-    def _work(self, worker: int, shares: Sequence[tuple[Batch, int, dict[str, Tensor]]]) -> WorkResult:
+    def _work(self, worker: int, shares: Sequence[tuple[Batch, int, dict[str, Tensor], int]]) -> WorkResult:
         """Sum the gradients of a worker's shards into its own buffers."""
-        self.recogniser.acoustic.train()
+        self.objective.module.train()
         sums = self._gradients[worker]
         torch._foreach_zero_(sums)
         result = WorkResult(0.0, 0, (), {})
-        for shard, seed, states in shares:
-            gradients, found = self._shard_gradient(shard, seed, states)
+        for shard, seed, states, views in shares:
+            gradients, found = self._shard_gradient(shard, seed, states, views)
             torch._foreach_add_(sums, gradients)
             result = WorkResult(
                 result.loss + found.loss,
@@ -339,54 +235,59 @@ class Trainer:
             )
         return result
 
-    def _shard_gradient(self, shard: Batch, seed: int, states: dict[str, Tensor]) -> tuple[list[Tensor], WorkResult]:
+    def _shard_gradient(
+        self, shard: Batch, seed: int, states: dict[str, Tensor], views: int
+    ) -> tuple[list[Tensor], WorkResult]:
         """From waveforms to the gradient of the summed loss of some of a step's utterances."""
         config, device = self.config, self.recogniser.device
-        masks = torch.Generator().manual_seed(seed)
+        draws = torch.Generator().manual_seed(seed)
         dropout = torch.Generator(device).manual_seed(seed)
-        shard = shard.to(device)
-        log_mel, lengths = self.recogniser.features(shard.waveforms, shard.num_samples)
-        frame_rate = 1 / config.features.hop
-        log_mel = spec_augment(log_mel, lengths, config.augment, frames_per_second=frame_rate, generator=masks)
+        heard = self._hear(shard.to(device), states, views, draws)
         bptt = self.bptt
         if isinstance(bptt, Truncated) and config.bptt.random_cuts:
-            bptt = dataclasses.replace(bptt, offset=int(torch.randint(bptt.segment, (), generator=masks)))
+            bptt = dataclasses.replace(bptt, offset=int(torch.randint(bptt.segment, (), generator=draws)))
+        with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
+            loss = self.objective(heard, bptt, dropout)
+        gradients = list(torch.autograd.grad(self.scaler.scale(loss.objective), self.parameters))
+        ended = {}
+        if loss.states is not None:
+            rows = loss.states[:, :, : len(shard.ids)].cpu().unbind(2)
+            ended = {  # a view would be stored with all it looks at
+                name: row.clone() for name, row in zip(shard.recordings, rows, strict=True)
+            }
+        return gradients, WorkResult(loss.value, loss.count, loss.infeasible, ended)
+
+    def _hear(self, batch: Batch, states: dict[str, Tensor], views: int, draws: torch.Generator) -> Heard:
+        """From waveforms to augmented frames, and the states in which their recordings stand."""
+        config, features = self.config, self.recogniser.features
+        log_mel, lengths = features(batch.waveforms, batch.num_samples)
+        log_mel, lengths = log_mel.repeat(views, 1, 1), lengths.repeat(views)
+        if config.augment.warp:
+            factors = draw_factors(len(log_mel), config.augment.warp, draws)
+            log_mel = warp_frequencies(log_mel, features.frequencies, factors)
+        rate = 1 / config.features.hop
+        log_mel = spec_augment(log_mel, lengths, config.augment, frames_per_second=rate, generator=draws)
         begin = None
         if config.bptt.carry:  # a recording's first piece begins at zeros
             zeros = self.recogniser.acoustic.initial_states(1)[:, :, 0]
-            begin = torch.stack([states.get(name, zeros).to(device) for name in shard.recordings], dim=2)
-        with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
-            emissions = self.recogniser.acoustic(log_mel, lengths, bptt, generator=dropout, states=begin)
-        band = None if config.ctc_band is None else self.recogniser.config.frames(config.ctc_band)
-        final, *lower = (
-            ctc_loss(log_probs, emissions.lengths, shard.tokens, shard.num_tokens, band=band)
-            for log_probs in (emissions.log_probs, *emissions.intermediate)
-        )
-        loss = objective = final.values.sum()
-        if lower:
-            intermediate = torch.stack([one.values.sum() for one in lower]).mean()
-            objective = torch.lerp(loss, intermediate, config.intermediate_weight)
-        gradients = list(torch.autograd.grad(self.scaler.scale(objective), self.parameters))
-        infeasible = tuple(name for name, fits in zip(shard.ids, final.feasible.tolist(), strict=True) if not fits)
-        ended = {}
-        if emissions.states is not None:
-            rows = map(Tensor.clone, emissions.states.cpu().unbind(2))  # a view would be stored with all it looks at
-            ended = dict(zip(shard.recordings, rows, strict=True))
-        return gradients, WorkResult(loss.item(), int(shard.num_tokens[final.feasible].sum()), infeasible, ended)
+            rows = [states.get(name, zeros).to(log_mel.device) for name in batch.recordings]
+            begin = torch.stack(rows * views, dim=2)
+        return Heard(batch, log_mel, lengths, begin)
 
     @torch.no_grad()
     def _average(self) -> None:
         """Move the averaged weights; early on they follow quickly, so that they do not remember the initial ones."""
         decay = min(self.config.average, (1 + self.position.step) / (10 + self.position.step))
-        averaged: list[Tensor] = list(self.averaged.acoustic.parameters())
+        averaged: list[Tensor] = list(self.averaged.parameters())
         torch._foreach_lerp_(averaged, list[Tensor](self.parameters), 1 - decay)
 
     def state(self) -> dict[str, Any]:
         """All that a run needs to go on."""
         return {
             "position": dataclasses.asdict(self.position),
-            "model": self.recogniser.state(),
-            "averaged": self.averaged.state(),
+            "statistics": self.recogniser.features.state_dict(),
+            "model": self.objective.module.state_dict(),
+            "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
             "states": self.states,
@@ -395,8 +296,9 @@ class Trainer:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to where `state` was taken."""
         self.position = Position(**state["position"])
-        self.recogniser.load_state(state["model"])
-        self.averaged.load_state(state["averaged"])
+        self.recogniser.features.load_state_dict(state["statistics"])
+        self.objective.module.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.states = state["states"]

@@ -20,6 +20,7 @@ import tyro
 from torch import Tensor, nn
 
 from asr.data import load_batches, load_cuts, perturb_speeds, plan_batches, text_of
+from asr.objective import Transcription
 from asr.prepare import prepare
 from asr.recogniser import Recogniser
 from asr.tokenizer import train_tokenizer
@@ -59,7 +60,8 @@ def main(arguments: Arguments) -> None:
         prepare("an4", Path(folder), source=arguments.source, check="header")
         cuts = load_cuts(Path(folder) / "train.jsonl.gz")
     tokenizer = train_tokenizer(CONFIG.tokenizer, map(text_of, cuts))
-    trainer = Trainer(CONFIG, Recogniser(CONFIG.recogniser, tokenizer))
+    recogniser = Recogniser(CONFIG.recogniser, tokenizer)
+    trainer = Trainer(CONFIG, recogniser, Transcription(CONFIG, recogniser.acoustic))
     bare = BareLayers()
     rates: list[tuple[float, float]] = []
     for epoch in range(ROUNDS + 1):  # the first warms up

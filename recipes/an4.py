@@ -6,7 +6,7 @@ python recipes/an4.py --source ../shared/corpora/an4 --out runs/an4
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig
 from asr.cli import recipe
-from asr.trainer import OptimiserConfig, TrainConfig
+from asr.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(layers=3, hidden=256, dropout=0.3, intermediate=(2,)),

@@ -5,7 +5,7 @@ python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
 
 from asr.acoustic import AcousticConfig
 from asr.cli import recipe
-from asr.trainer import OptimiserConfig, TrainConfig
+from asr.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(layers=4, hidden=320, intermediate=(2,), residual=True),

@@ -7,8 +7,8 @@ Ten words are a closed vocabulary, so a token is a word.
 
 from asr.acoustic import AcousticConfig
 from asr.cli import recipe
+from asr.settings import OptimiserConfig, TrainConfig
 from asr.tokenizer import TokenizerConfig
-from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     tokenizer=TokenizerConfig(units="words"),

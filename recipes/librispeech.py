@@ -5,8 +5,8 @@ python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
 
 from asr.acoustic import AcousticConfig
 from asr.cli import recipe
+from asr.settings import OptimiserConfig, TrainConfig
 from asr.tokenizer import TokenizerConfig
-from asr.trainer import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     tokenizer=TokenizerConfig(units="sentencepiece", size=300),

@@ -8,7 +8,7 @@ Sized for the demo: two to five minutes of training on two cores. More `--epochs
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig
 from asr.cli import recipe
-from asr.trainer import OptimiserConfig, TrainConfig
+from asr.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(channels=16, layers=2, hidden=192, dropout=0.1),

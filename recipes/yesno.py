@@ -6,7 +6,7 @@ python recipes/yesno.py --source ../shared/corpora/yesno --out runs/yesno
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig
 from asr.cli import recipe
-from asr.trainer import OptimiserConfig, TrainConfig
+from asr.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(channels=16, layers=2, hidden=64, dropout=0.1),

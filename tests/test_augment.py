@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import unhurried
 
-from asr.augment import AugmentConfig, draw_speed, spec_augment
+from asr.augment import AugmentConfig, draw_factors, draw_speed, spec_augment, warp_frequencies
 from asr.errors import ConfigError
 
 MELS = 20
@@ -151,3 +151,37 @@ def test_speeds_are_the_same_on_every_machine():
 def test_settings_outside_their_range_are_named(fields, message):
     with pytest.raises(ConfigError, match=message):
         AugmentConfig(**fields)
+
+
+FREQUENCIES = torch.linspace(0.02, 0.98, MELS) ** 2  # not evenly spaced
+
+
+def test_a_warp_by_one_changes_nothing():
+    log_mel = torch.randn(3, 7, MELS, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(warp_frequencies(log_mel, FREQUENCIES, torch.ones(3)), log_mel)
+
+
+@unhurried
+@given(factors=st.lists(st.floats(0.7, 1.4), min_size=1, max_size=3))
+def test_a_spectrum_moves_to_its_frequencies_times_the_factor_and_stays_at_the_top(factors):
+    """Known for spectra that are straight lines over frequency, which interpolation between bins does not change."""
+    frequencies = torch.linspace(0.0, 1.0, 50, dtype=torch.float64)
+    warped = warp_frequencies(frequencies.expand(len(factors), 2, 50), frequencies, torch.tensor(factors))
+    for row, factor in zip(warped, factors, strict=True):
+        moved = frequencies <= 0.6 * min(factor, 1.0)  # 4800 of 8000 Hz, as in the paper
+        torch.testing.assert_close(row[0, moved], frequencies[moved] / factor, rtol=0, atol=1e-6)
+        assert row[0, -1] == pytest.approx(1.0)
+        assert (row[0].diff() > 0).all()
+        assert torch.equal(row[0], row[1])
+
+
+def test_factors_are_drawn_on_both_sides_of_one_and_no_further_than_the_warp():
+    factors = draw_factors(2000, 0.1, torch.Generator().manual_seed(0))
+    assert 0.9 <= factors.min() < 0.902
+    assert 1.098 < factors.max() <= 1.1
+    assert float(factors.mean()) == pytest.approx(1.0, abs=0.005)
+
+
+def test_a_warp_out_of_range_is_named():
+    with pytest.raises(ConfigError, match=r"augment\.warp"):
+        AugmentConfig(warp=0.6)

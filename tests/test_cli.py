@@ -14,7 +14,7 @@ from tones import RATE, sentence, waveform, write_corpus
 
 from asr import cli
 from asr.acoustic import AcousticConfig
-from asr.trainer import OptimiserConfig, TrainConfig
+from asr.settings import OptimiserConfig, TrainConfig
 
 SMALL = [
     "--acoustic.channels",

@@ -12,7 +12,7 @@ from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig
 from asr.config import differences, from_dict, to_dict
 from asr.errors import ConfigError
-from asr.trainer import BpttConfig, OptimiserConfig, TrainConfig
+from asr.settings import BpttConfig, OptimiserConfig, TrainConfig
 
 shares = st.floats(0, 0.99)
 configs = st.builds(

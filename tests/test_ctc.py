@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asr.ctc
-from asr.ctc import ctc_loss, minimum_frames
+from asr.ctc import ctc_loss, divergence, minimum_frames
 
 unhurried = settings(deadline=None, max_examples=40)
 
@@ -230,3 +230,21 @@ def test_a_band_leaves_lattices_that_are_not_checkpointed_whole(lattice):
     exact, banded = (ctc_loss(log_probs, *arguments, band=band).values.item() for band in (None, 2))
     assert (banded == exact) == (lattice == "whole")
     assert banded >= exact
+
+
+def test_two_views_diverge_as_the_mean_of_both_kullback_leibler_divergences():
+    """Each against the other taken as given; frames that are padded have no part in it."""
+    log_probs = random_log_probs(4, 6, 3)
+    one, other = log_probs.chunk(2)
+    lengths = torch.tensor([6, 4, 6, 4])
+    found = divergence(log_probs, lengths)
+    expected = 0.0
+    for pupil, teacher in ((one, other), (other, one)):
+        for row, length in enumerate((6, 4)):
+            given_teacher = teacher[row, :length].detach()
+            expected += F.kl_div(pupil[row, :length], given_teacher, log_target=True, reduction="sum") / 2
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad(found, log_probs, retain_graph=True)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, log_probs)[0])
+    assert (gradient[1::2, 4:] == 0).all()
+    assert float(divergence(torch.cat([one, one]), lengths)) == 0

@@ -118,3 +118,22 @@ def test_the_backward_direction_of_a_piece_begins_anew():
         zeros, ones = (layer(inputs, lengths, bptt, state=torch.full((1, 4, 5), value).double())[0] for value in (0, 1))
         assert torch.equal(zeros[VALID][:, 5:], ones[VALID][:, 5:])
         assert ((zeros - ones)[VALID][:, :5].abs().amax(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("bptt", [Full(), Truncated(2), Truncated(2, recompute=True)])
+@pytest.mark.parametrize("merge", ["concat", "sum"])
+@pytest.mark.parametrize("direction", [0, 1])
+def test_one_way_is_what_the_layer_gives_when_the_other_direction_is_silent(direction, merge, bptt):
+    torch.manual_seed(0)
+    layer = RecurrentLayer("lstm", 3, 5, bidirectional=True, merge=merge, layer_norm=True).double()
+    with torch.no_grad():
+        for weight in layer.rnns[1 - direction].parameters():
+            weight.zero_()  # an LSTM without weights says zero
+    inputs = random_frames()
+    expected, _ = layer(inputs, LENGTHS, bptt)
+    in_order = reverse_within(inputs, LENGTHS) if direction else inputs
+    outputs = layer.one_way(in_order, direction, bptt)
+    outputs = reverse_within(outputs, LENGTHS) if direction else outputs
+    torch.testing.assert_close(outputs[VALID], expected[VALID], rtol=0, atol=1e-12)
+    gradients = [torch.autograd.grad(x[VALID].square().sum(), inputs)[0] for x in (outputs, expected)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)

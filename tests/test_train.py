@@ -27,13 +27,16 @@ from asr.bptt import Chunked, Full
 from asr.checkpoint import load_model
 from asr.config import to_dict
 from asr.data import Batch, collate
-from asr.errors import AsrError, ConfigError, DataError, TrainingError
+from asr.errors import AsrError, ConfigError, DataError, ModelError, TrainingError
+from asr.features import FeatureConfig
 from asr.logbook import read_metrics
+from asr.objective import Transcription
 from asr.recogniser import Recogniser
 from asr.recurrent import Cell
+from asr.settings import BpttConfig, ConsistencyConfig, OptimiserConfig, TrainConfig
 from asr.tokenizer import CharacterTokenizer, TokenizerConfig
 from asr.train import train
-from asr.trainer import BpttConfig, OptimiserConfig, TrainConfig, Trainer
+from asr.trainer import Trainer
 
 SMALL = TrainConfig(
     acoustic=AcousticConfig(channels=4, layers=2, hidden=12, intermediate=(1,)),
@@ -93,7 +96,8 @@ def batch(texts: list[str], seconds: list[float] | None = None) -> Batch:
 
 def trainer(config: TrainConfig) -> Trainer:
     torch.manual_seed(0)
-    return Trainer(config, Recogniser(config.recogniser, TOKENIZER))
+    recogniser = Recogniser(config.recogniser, TOKENIZER)
+    return Trainer(config, recogniser, Transcription(config, recogniser.acoustic))
 
 
 def parameters(trainer: Trainer) -> list[torch.Tensor]:
@@ -117,7 +121,7 @@ import json, pathlib, sys
 from rich.console import Console
 from asr.config import from_dict
 from asr.train import train
-from asr.trainer import TrainConfig
+from asr.settings import TrainConfig
 settings, data, out = map(pathlib.Path, sys.argv[1:])
 config = from_dict(TrainConfig, json.loads(settings.read_text()), where="settings")
 train(config, data, out, Console(stderr=True))
@@ -334,6 +338,69 @@ def test_recomputation_changes_nothing_in_a_step():
     assert steps[1] == pytest.approx(steps[0], rel=1e-4)
 
 
+def test_two_equal_views_are_one_and_two_different_ones_are_drawn_together():
+    """Without dropout, masks and warps both views are the same: they agree, and their mean is either of them."""
+    consistency = ConsistencyConfig(weight=0.5, begin=0.25)
+    told = batch(["abc abc", "b", "ca"])
+    plain = trainer(dataclasses.replace(PLAIN, consistency=consistency))
+    one, two = (plain.step([told], learning_rate=0.0, views=views) for views in (1, 2))
+    assert two.loss == pytest.approx(one.loss, rel=1e-5)
+    assert two.tokens == one.tokens
+    assert two.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
+    assert [plain.objective.views(progress) for progress in (0.0, 0.24, 0.25, 1.0)] == [1, 1, 2, 2]
+    assert trainer(PLAIN).objective.views(1.0) == 1
+    norms = []
+    for weight in (1e-9, 0.5, 50.0):
+        config = dataclasses.replace(SMALL, consistency=ConsistencyConfig(weight=weight))
+        norms.append(trainer(config).step([told], learning_rate=0.0, views=2).gradient_norm)
+    assert len(set(norms)) == 3, "views that differ are drawn towards each other"
+
+
+def test_noise_is_there_for_the_gradient_alone():
+    """It is another one each step, the same one again at the same step, and the weights come back as they were."""
+    noisy = trainer(dataclasses.replace(PLAIN, optimiser=OptimiserConfig(noise=0.1, weight_decay=0.0)))
+    before = parameters(noisy)
+    norms = []
+    for step in (0, 1, 2, 0):
+        noisy.position.step = step
+        norms.append(noisy.step([batch(["abc abc", "b"])], learning_rate=0.0).gradient_norm)
+    assert len(set(norms)) == 3
+    assert norms[0] == norms[3]
+    assert all(torch.equal(a, b) for a, b in zip(before, noisy.parameters, strict=True))
+
+
+def test_weights_that_training_begins_with_go_to_the_tokens_that_both_models_know():
+    torch.manual_seed(1)
+    other = Recogniser(PLAIN.recogniser, CharacterTokenizer("bcxz"))
+    ours = Recogniser(dataclasses.replace(SMALL.recogniser), CharacterTokenizer(" abc"))
+    before = ours.acoustic.output.weight.detach().clone()
+    ours.features.mean.fill_(-3.0)
+    ours.adopt(other)
+    theirs, found = other.acoustic.output.weight, ours.acoustic.output.weight
+    for token, origin in ((0, theirs[0]), (1, before[1]), (2, before[2]), (3, theirs[1]), (4, theirs[2])):
+        assert torch.equal(found[token], origin)
+    for name, tensor in other.acoustic.state_dict().items():
+        if not name.startswith("output."):
+            assert torch.equal(ours.acoustic.state_dict()[name], tensor)
+    assert (ours.features.mean == -3.0).all()
+    wide = Recogniser(dataclasses.replace(PLAIN.recogniser, features=FeatureConfig(num_mels=40)), TOKENIZER)
+    with pytest.raises(ConfigError, match=r"^init: .* its features\.num_mels was 40, is 80 here$"):
+        ours.adopt(wide)
+
+
+def test_a_run_begins_with_the_weights_of_another_and_refuses_what_is_no_model(
+    finished: Path, corpus: Path, tmp_path: Path
+):
+    config = dataclasses.replace(
+        SMALL, epochs=1, init=str(finished / "best"), optimiser=OptimiserConfig(learning_rate=1e-12)
+    )
+    best = load_model(train(config, corpus, tmp_path / "run", quiet()))
+    for name, tensor in load_model(finished / "best").state().items():
+        torch.testing.assert_close(best.state()[name], tensor, rtol=0, atol=1e-6)
+    with pytest.raises(ModelError, match="not a model folder"):
+        train(dataclasses.replace(config, init=str(tmp_path)), corpus, tmp_path / "other", quiet())
+
+
 def test_gradients_are_clipped_to_the_norm_and_the_unclipped_norm_is_told():
     subject = trainer(dataclasses.replace(PLAIN, optimiser=OptimiserConfig(clip=0.01)))
     result = subject.step([batch(["abc", "b"])], learning_rate=1e-3)
@@ -428,13 +495,13 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
 def test_averaging_by_zero_keeps_the_weights_as_they_are():
     subject = trainer(dataclasses.replace(SMALL, average=0.0))
     subject.step([batch(["abc"])], learning_rate=1e-2)
-    for ours, theirs in zip(subject.parameters, subject.averaged.acoustic.parameters(), strict=True):
+    for ours, theirs in zip(subject.parameters, subject.averaged.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     slow = trainer(dataclasses.replace(SMALL, average=0.999))
     start = parameters(slow)
     slow.position.step = 100_000
     slow.step([batch(["abc"])], learning_rate=1e-2)
-    for begun, now, mean in zip(start, slow.parameters, slow.averaged.acoustic.parameters(), strict=True):
+    for begun, now, mean in zip(start, slow.parameters, slow.averaged.parameters(), strict=True):
         torch.testing.assert_close(mean, begun + 0.001 * (now - begun), rtol=0, atol=1e-6)
 
 
@@ -448,6 +515,10 @@ def test_averaging_by_zero_keeps_the_weights_as_they_are():
         (lambda: TrainConfig(loaders=-1), "loaders"),
         (lambda: OptimiserConfig(clip=0), r"optimiser\.clip"),
         (lambda: OptimiserConfig(clip_value=0), r"optimiser\.clip_value"),
+        (lambda: OptimiserConfig(noise=-1), r"optimiser\.noise"),
+        (lambda: ConsistencyConfig(weight=-1), r"consistency\.weight"),
+        (lambda: ConsistencyConfig(begin=1.5), r"consistency\.begin"),
+        (lambda: TrainConfig(intermediate_weight=-1), "intermediate_weight"),
         (lambda: OptimiserConfig(warmup=1), r"optimiser\.warmup"),
         (lambda: OptimiserConfig(accumulate=0), r"optimiser\.accumulate"),
         (lambda: BpttConfig(mode="chunked", carry=True), r"bptt\.carry"),
