@@ -183,6 +183,8 @@ class TrainConfig(RunConfig):
     consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
     intermediate_weight: float = 0.3
     """Weight of the intermediate CTC losses, where the model has them."""
+    final: bool = False
+    """Train on dev too and keep the last epoch's weights, when the settings have been chosen with dev held out."""
     ctc_band: Seconds | None = None
     """In recordings too long for PyTorch's CTC, the time by which a token may be early or late against an even pace; none allows
     any, and takes time that grows with the square of the length.

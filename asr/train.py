@@ -24,7 +24,7 @@ from asr.trainer import Trainer
 
 
 def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
-    """Train on `data/train.jsonl.gz`, choose on `data/dev.jsonl.gz`, write the run to `out`.
+    """Train on `data/train.jsonl.gz`, choose on `data/dev.jsonl.gz` (or, finally, train on both), write the run to `out`.
 
     The same call after a kill goes on from the last checkpoint; after the end it returns at once.
 
@@ -44,6 +44,8 @@ def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
     """
     train_cuts = trainable(load_cuts(data / "train.jsonl.gz"), config, console)
     dev_cuts = load_cuts(data / "dev.jsonl.gz")
+    if config.final:
+        train_cuts += trainable(dev_cuts, config, console)
     device = usable_device(config)
     torch.manual_seed(config.seed)
     tokenizer = train_tokenizer(config.tokenizer, (text_of(cut) for cut in train_cuts))
@@ -82,8 +84,12 @@ class Words:
             "cer": cer.value,
             "dropped_share": self._dropped_share(),
         }
-        line = summary_line("dev", evaluation.score)
-        return Judgement((wer.value, cer.value, evaluation.loss), metrics, f"dev loss {evaluation.loss:.3f}  {line}")
+        result: tuple[float, ...] = (wer.value, cer.value, evaluation.loss)
+        name = "dev"
+        if self.config.final:
+            result, name = (-float(self.trainer.position.epoch),), "dev (trained on)"  # the last is the best
+        line = f"{name} loss {evaluation.loss:.3f}  {summary_line(name, evaluation.score)}"
+        return Judgement(result, metrics, line)
 
     def keep(self, judgement: Judgement) -> None:
         """Write the model folder."""

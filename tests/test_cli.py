@@ -153,6 +153,22 @@ def test_a_recipe_ends_with_one_line_of_its_test_error(monkeypatch, capfd, recor
     }
 
 
+def test_a_recipe_with_a_fast_setting_begins_with_it_on_request(monkeypatch, capfd, recordings: Path, tmp_path: Path):
+    config, fast = TrainConfig(epochs=2), TrainConfig(epochs=1)
+    arguments = ["--source", recordings, "--out", tmp_path, "--fast", "--acoustic.dropout", "0.0", *SMALL]
+    monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.recipe("folder", config, fast=fast)
+    assert stop.value.code == 0, capfd.readouterr().err
+    capfd.readouterr()
+    stored = json.loads((tmp_path / "config.json").read_text())["config"]
+    assert (stored["epochs"], stored["acoustic"]["dropout"]) == (1, 0.0)
+    with pytest.raises(SystemExit) as stop:
+        cli.recipe("folder", config)
+    assert stop.value.code == 2
+    assert "--fast" in capfd.readouterr().err
+
+
 def test_a_recipe_does_not_mix_two_corpora_in_one_run(monkeypatch, capfd, recordings: Path, tmp_path: Path):
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     monkeypatch.setattr(sys, "argv", ["own.py", "--source", str(recordings), "--out", str(tmp_path / "run")])

@@ -184,6 +184,18 @@ def test_two_processes_do_not_train_into_one_folder(corpus: Path, tmp_path: Path
         process.kill()
 
 
+def test_a_final_run_trains_on_dev_too_and_keeps_its_last_epoch(corpus: Path, tmp_path: Path):
+    config = dataclasses.replace(SMALL, final=True, average=0.0, epochs=2)
+    heard = io.StringIO()
+    best = load_model(train(config, corpus, tmp_path, Console(file=heard, width=300)))
+    assert "22 utterances" in heard.getvalue()
+    assert "dev (trained on) WER" in heard.getvalue()
+    epochs = [record for record in read_metrics(tmp_path / "metrics.jsonl") if record["kind"] == "epoch"]
+    assert [record["best"] for record in epochs] == [True, True]
+    last = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)["model"]
+    assert all(torch.equal(tensor, last[name]) for name, tensor in best.acoustic.state_dict().items())
+
+
 def test_other_settings_or_data_are_refused_and_named(finished: Path, corpus: Path, tmp_path: Path):
     other = dataclasses.replace(SMALL, optimiser=OptimiserConfig(learning_rate=1e-4))
     with pytest.raises(ConfigError, match=r"optimiser\.learning_rate was 0\.002, is 0\.0001"):
