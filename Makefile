@@ -8,7 +8,7 @@ DEMO_PROMPT := vm-newpassword.wav
 .PHONY: demo test check bench clean
 
 demo: $(READY)  ## train on real English prompts for two to five minutes, score the held-out ones, transcribe one
-	$(BIN)/python recipes/prompts.py --out runs/demo
+	$(BIN)/python recipes/prompts.py --fast --out runs/demo
 	$(BIN)/asr transcribe "$$(find data -name '$(DEMO_PROMPT)' | head -n 1)" --model runs/demo/best
 	@echo "curves: runs/demo/curves.png   model: runs/demo/best"
 

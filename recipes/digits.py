@@ -1,11 +1,13 @@
 """The Free Spoken Digit Dataset: six speakers, ten digits, fifty times each, 8 kHz; the official test is indices 0 to 4.
 
     python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits
+    python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits-theo --held-out-speaker theo
 
 Ten words are a closed vocabulary, so a token is a word.
 """
 
 from asr.acoustic import AcousticConfig
+from asr.augment import AugmentConfig
 from asr.cli import recipe
 from asr.settings import OptimiserConfig, TrainConfig
 from asr.tokenizer import TokenizerConfig
@@ -13,8 +15,9 @@ from asr.tokenizer import TokenizerConfig
 CONFIG = TrainConfig(
     tokenizer=TokenizerConfig(units="words"),
     acoustic=AcousticConfig(layers=2, hidden=128),
+    augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15), warp=0.1),
     optimiser=OptimiserConfig(learning_rate=3e-3),
-    epochs=25,
+    epochs=40,
     batch_seconds=16.0,
 )
 
