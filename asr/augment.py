@@ -1,21 +1,27 @@
 """Augmentation, all of it repeatable: every draw comes from a seed that names the epoch and utterance, or the step."""
 
+import math
 import random
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from asr.errors import ConfigError
 
+FILTER_POINTS = 5
+"""Places, from the lowest mel bin to the highest, at which a filter's gain is drawn."""
+NEPER = 10 / math.log(10)
+"""A nat of energy, in dB."""
 WARPED = 0.6
 """Share of the frequencies, from 0, that a warp multiplies; the others make room for them."""
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Speed perturbation (Ko et al. 2015), vocal tract length perturbation (Jaitly & Hinton 2013), and SpecAugment's masks
-    (Park et al. 2019; adaptive in time: Park et al. 2020).
+    """Speed perturbation (Ko et al. 2015), time stretching (Nguyen et al. 2020), vocal tract length perturbation (Jaitly & Hinton
+    2013), filters (FilterAugment, Nam et al. 2022) and SpecAugment's masks (Park et al. 2019; adaptive in time: Park et al. 2020).
 
     Raises:
         ConfigError: if a field is outside its range.
@@ -23,8 +29,12 @@ class AugmentConfig:
 
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     """Speed factors, of which each utterance draws one anew in each epoch; pitch follows speed."""
+    stretch: float = 0.0
+    """Largest change of an utterance's length, as a share of it, pitch unchanged; of its frames, which cost less than samples."""
     warp: float = 0.0
     """Largest change of an utterance's frequencies, as a share of them, which imitates longer and shorter vocal tracts."""
+    filter: float = 0.0
+    """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
     time_masks_per_second: float = 0.8
     """Time masks for one second of audio; the fraction that is left is a chance of one more."""
     time_mask_frames: int = 25
@@ -39,11 +49,12 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         if not self.speeds or not all(0.5 <= speed <= 2.0 for speed in self.speeds):
             raise ConfigError(f"augment.speeds must be one or more factors in [0.5, 2], got {self.speeds}")
-        if not 0 <= self.warp <= 0.5:
-            raise ConfigError(f"augment.warp must lie in [0, 0.5], got {self.warp}")
+        for name in ("stretch", "warp"):
+            if not 0 <= getattr(self, name) <= 0.5:
+                raise ConfigError(f"augment.{name} must lie in [0, 0.5], got {getattr(self, name)}")
         if not 0 <= self.time_mask_share <= 1:
             raise ConfigError(f"augment.time_mask_share must lie in [0, 1], got {self.time_mask_share}")
-        for name in ("time_masks_per_second", "time_mask_frames", "frequency_masks", "frequency_mask_bins"):
+        for name in ("filter", "time_masks_per_second", "time_mask_frames", "frequency_masks", "frequency_mask_bins"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"augment.{name} must not be negative, got {getattr(self, name)}")
 
@@ -51,6 +62,65 @@ class AugmentConfig:
 def draw_speed(speeds: tuple[float, ...], *, seed: int, epoch: int, utterance: str) -> float:
     """Choose an utterance's speed factor for an epoch."""
     return random.Random(f"speed {seed} {epoch} {utterance}").choice(speeds)
+
+
+def perturb(
+    log_mel: Tensor,
+    lengths: Tensor,
+    config: AugmentConfig,
+    *,
+    frequencies: Tensor,
+    deviation: Tensor,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Give each utterance another tempo, vocal tract and room, where the settings ask for them.
+
+    Args:
+        log_mel: (B, T, M), normalised, 0 at padded frames.
+        lengths: (B,), valid frames.
+        config: how much.
+        frequencies: (M,), of the bins, rising, in any unit.
+        deviation: (M,), by which nats were divided.
+        generator: source of the draws, on the CPU.
+
+    Returns:
+        As `log_mel` and `lengths`, with another T if utterances are stretched.
+    """
+    count = len(log_mel)
+    if config.stretch:
+        log_mel, lengths = stretch_time(log_mel, lengths, 1 + config.stretch * _draw(generator, count))
+    if config.warp:
+        log_mel = warp_frequencies(log_mel, frequencies, 1 + config.warp * _draw(generator, count))
+    if config.filter:
+        gains = config.filter * _draw(generator, count, FILTER_POINTS)
+        log_mel = log_mel + _curves(gains, len(deviation)).to(log_mel) / (NEPER * deviation)
+        valid = torch.arange(log_mel.shape[1], device=log_mel.device) < lengths[:, None]
+        log_mel = log_mel * valid[..., None]
+    return log_mel, lengths
+
+
+def stretch_time(log_mel: Tensor, lengths: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+    """Make each utterance longer by its factor; what would lie between two frames is interpolated.
+
+    Args:
+        log_mel: (B, T, M).
+        lengths: (B,), valid frames.
+        factors: (B,), above 0.
+
+    Returns:
+        (B, T', M), 0 at padded frames, and (B,), at least 1 where it was.
+    """
+    factors = factors.to(lengths.device)
+    stretched = torch.maximum((lengths * factors).round().long(), lengths.clamp(max=1))
+    time = torch.arange(int(stretched.max()) if len(stretched) else 0, device=lengths.device)
+    last = (lengths - 1).clamp(min=0)[:, None]
+    ends = (stretched - 1).clamp(min=1)[:, None]
+    places = (time * last.double() / ends).minimum(last.double())  # the first and last frames stay first and last
+    below = places.long()
+    rows = torch.arange(len(log_mel), device=lengths.device)[:, None]
+    share = (places - below).unsqueeze(-1).to(log_mel)
+    frames = torch.lerp(log_mel[rows, below], log_mel[rows, torch.minimum(below + 1, last)], share)
+    return frames * (time < stretched[:, None])[..., None], stretched
 
 
 def warp_frequencies(log_mel: Tensor, frequencies: Tensor, factors: Tensor) -> Tensor:
@@ -82,9 +152,14 @@ def warp_frequencies(log_mel: Tensor, frequencies: Tensor, factors: Tensor) -> T
     return torch.bmm(log_mel, weights.to(log_mel))
 
 
-def draw_factors(count: int, warp: float, generator: torch.Generator) -> Tensor:
-    """(count,), between 1 - warp and 1 + warp."""
-    return 1 + warp * (2 * torch.rand(count, generator=generator, dtype=torch.float64) - 1)
+def _draw(generator: torch.Generator, *shape: int) -> Tensor:
+    """Numbers between -1 and 1."""
+    return 2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1
+
+
+def _curves(points: Tensor, bins: int) -> Tensor:
+    """(B, n) -> (B, 1, bins), straight lines between n points at equal distances, the first and last at the ends."""
+    return F.interpolate(points.unsqueeze(1), size=bins, mode="linear", align_corners=True)
 
 
 def spec_augment(

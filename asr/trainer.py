@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from asr.augment import draw_factors, spec_augment, warp_frequencies
+from asr.augment import perturb, spec_augment
 from asr.bptt import Bptt, Truncated
 from asr.data import Batch
 from asr.errors import TrainingError
@@ -261,10 +261,14 @@ class Trainer:
         """From waveforms to augmented frames, and the states in which their recordings stand."""
         config, features = self.config, self.recogniser.features
         log_mel, lengths = features(batch.waveforms, batch.num_samples)
-        log_mel, lengths = log_mel.repeat(views, 1, 1), lengths.repeat(views)
-        if config.augment.warp:
-            factors = draw_factors(len(log_mel), config.augment.warp, draws)
-            log_mel = warp_frequencies(log_mel, features.frequencies, factors)
+        log_mel, lengths = perturb(
+            log_mel.repeat(views, 1, 1),
+            lengths.repeat(views),
+            config.augment,
+            frequencies=features.frequencies,
+            deviation=features.deviation,
+            generator=draws,
+        )
         rate = 1 / config.features.hop
         log_mel = spec_augment(log_mel, lengths, config.augment, frames_per_second=rate, generator=draws)
         begin = None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import unhurried
 
-from asr.augment import AugmentConfig, draw_factors, draw_speed, spec_augment, warp_frequencies
+from asr.augment import AugmentConfig, draw_speed, perturb, spec_augment, stretch_time, warp_frequencies
 from asr.errors import ConfigError
 
 MELS = 20
@@ -175,13 +175,80 @@ def test_a_spectrum_moves_to_its_frequencies_times_the_factor_and_stays_at_the_t
         assert torch.equal(row[0], row[1])
 
 
-def test_factors_are_drawn_on_both_sides_of_one_and_no_further_than_the_warp():
-    factors = draw_factors(2000, 0.1, torch.Generator().manual_seed(0))
-    assert 0.9 <= factors.min() < 0.902
-    assert 1.098 < factors.max() <= 1.1
-    assert float(factors.mean()) == pytest.approx(1.0, abs=0.005)
+@pytest.mark.parametrize(("field", "value"), [("warp", 0.6), ("stretch", -0.1), ("filter", -1.0)])
+def test_a_perturbation_out_of_range_is_named(field, value):
+    with pytest.raises(ConfigError, match=rf"augment\.{field}"):
+        AugmentConfig(**{field: value})
 
 
-def test_a_warp_out_of_range_is_named():
-    with pytest.raises(ConfigError, match=r"augment\.warp"):
-        AugmentConfig(warp=0.6)
+def frames(*lengths, seed=0):
+    """(B, T, M), 0 at padded frames, and their lengths."""
+    log_mel = torch.randn(len(lengths), max(lengths), MELS, generator=torch.Generator().manual_seed(seed))
+    lengths = torch.tensor(lengths)
+    return log_mel * (torch.arange(log_mel.shape[1]) < lengths[:, None])[..., None], lengths
+
+
+@unhurried
+@given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=4), factor=st.floats(0.5, 2.0), seed=seeds)
+def test_stretching_keeps_the_ends_and_what_lies_between_them(lengths, factor, seed):
+    """Known for straight lines over time, which interpolation between frames does not change."""
+    ramp = torch.arange(max(lengths), dtype=torch.float64)[None, :, None].expand(len(lengths), -1, MELS)
+    lengths = torch.tensor(lengths)
+    ramp = ramp * (ramp < lengths[:, None, None])
+    stretched, found = stretch_time(ramp, lengths, torch.full((len(lengths),), factor))
+    for row, before, after in zip(stretched, lengths.tolist(), found.tolist(), strict=True):
+        assert abs(after - before * factor) <= 0.5 or (before > 0 and after == 1)
+        expected = (
+            torch.linspace(0, max(before - 1, 0), after, dtype=torch.float64) if after > 1 else torch.zeros(after)
+        )
+        torch.testing.assert_close(row[:after], expected[:, None].expand(-1, MELS).double(), rtol=0, atol=1e-6)
+        assert (row[after:] == 0).all()
+
+
+def test_stretching_by_one_changes_nothing_and_each_utterance_has_its_own_factor():
+    log_mel, lengths = frames(30, 20)
+    same, found = stretch_time(log_mel, lengths, torch.ones(2))
+    assert torch.equal(found, lengths)
+    torch.testing.assert_close(same, log_mel)
+    _, found = stretch_time(log_mel, lengths, torch.tensor([0.5, 2.0]))
+    assert found.tolist() == [15, 40]
+
+
+def test_a_filter_adds_the_same_smooth_curve_of_bounded_gain_to_every_frame():
+    """In dB; features were divided by each bin's deviation, and padding stays 0."""
+    log_mel, lengths = frames(30, 20)
+    deviation = torch.linspace(1, 3, MELS)
+    config = AugmentConfig(filter=6.0)
+    draws = torch.Generator().manual_seed(0)
+    filtered, found = perturb(log_mel, lengths, config, frequencies=FREQUENCIES, deviation=deviation, generator=draws)
+    assert torch.equal(found, lengths)
+    assert (filtered[1, 20:] == 0).all()
+    gains = [(filtered[row, : lengths[row]] - log_mel[row, : lengths[row]]) * deviation * 4.342945 for row in (0, 1)]
+    for gain in gains:
+        torch.testing.assert_close(gain, gain[:1].expand_as(gain), rtol=0, atol=1e-4)
+        assert 0.5 < gain.abs().max() <= 6.0 + 1e-4
+        assert gain[0].diff().abs().max() <= 2 * 6.0 / (MELS - 1) * 4 + 1e-4  # four straight lines from end to end
+    assert not torch.allclose(gains[0][0], gains[1][0])
+
+
+def test_what_is_off_changes_nothing_and_draws_nothing():
+    log_mel, lengths = frames(30, 20)
+    draws = torch.Generator().manual_seed(0)
+    before = draws.get_state()
+    same, found = perturb(
+        log_mel, lengths, AugmentConfig(), frequencies=FREQUENCIES, deviation=torch.ones(MELS), generator=draws
+    )
+    assert same is log_mel and found is lengths
+    assert torch.equal(draws.get_state(), before)
+
+
+def test_padding_and_company_change_no_perturbed_frame():
+    log_mel, lengths = frames(30, 20)
+    config = AugmentConfig(stretch=0.3, warp=0.2, filter=6.0)
+    rest = {"frequencies": FREQUENCIES, "deviation": torch.ones(MELS)}
+    together, ends = perturb(log_mel, lengths, config, **rest, generator=torch.Generator().manual_seed(3))
+    padded = torch.nn.functional.pad(log_mel, (0, 0, 0, 9))
+    again, same_ends = perturb(padded, lengths, config, **rest, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(ends, same_ends)
+    torch.testing.assert_close(again[:, : together.shape[1]], together)
+    assert (again[:, together.shape[1] :] == 0).all()
