@@ -130,7 +130,9 @@ class Recogniser:
         differing = [f"acoustic.{line}" for line in differences(shape, ours.acoustic)]
         differing += [f"features.{line}" for line in differences(theirs.features, ours.features)]
         if differing:
-            raise ConfigError(f"init: that model has another shape; its {'; its '.join(differing)} here")
+            raise ConfigError(
+                f"init: that model has another shape ({'; '.join(differing)}); give these settings its values"
+            )
         weights = other.acoustic.state_dict()
         known = {piece: token for token, piece in enumerate((None, *other.tokenizer.pieces))}
         rows = [(token, known[piece]) for token, piece in enumerate((None, *self.tokenizer.pieces)) if piece in known]

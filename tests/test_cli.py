@@ -138,6 +138,25 @@ def test_scoring_does_not_load_pytorch(tmp_path: Path):
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_from_recordings_without_transcripts_to_weights_that_training_begins_with(
+    asr, recordings: Path, tmp_path: Path
+):
+    heard = asr("pretrain", recordings / "train", "--out", tmp_path / "heard", "--epochs", 1, *SMALL)
+    assert heard.code == 0, heard.err
+    best = tmp_path / "heard" / "best"
+    assert heard.out == f"pretrained model: {best}\n"
+    refused = asr("transcribe", recordings / "test", "--model", best)
+    assert refused.code == 1
+    assert refused.err.endswith(f"train it: asr train DATA --init {best}\n") and refused.err.count("\n") == 1
+    assert asr("prepare", "folder", "--source", recordings, "--out", tmp_path / "data").code == 0
+    trained = asr("train", tmp_path / "data", "--out", tmp_path / "run", "--init", best, "--epochs", 1, *SMALL)
+    assert trained.code == 0, trained.err
+    wider = asr("train", tmp_path / "data", "--out", tmp_path / "wider", "--init", best)
+    assert wider.code == 2
+    assert "asr: init: that model has another shape (acoustic.channels was 4, is 32; acoustic.layers" in wider.err
+    assert asr("pretrain", "--out", tmp_path / "none").code == 2
+
+
 def test_a_recipe_ends_with_one_line_of_its_test_error(monkeypatch, capfd, recordings: Path, tmp_path: Path):
     config = TrainConfig(epochs=1, optimiser=OptimiserConfig(learning_rate=1e-3))
     arguments = ["--source", recordings, "--out", tmp_path, "--acoustic.dropout", "0.0", *SMALL]

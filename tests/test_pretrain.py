@@ -63,7 +63,7 @@ def test_training_begins_with_pretrained_weights_and_its_own_statistics(pretrain
             torch.testing.assert_close(best.acoustic.state_dict()[name], tensor, rtol=0, atol=1e-8)
     torch.testing.assert_close(best.features.mean, before.features.mean)  # of the same recordings
     wider = dataclasses.replace(config, acoustic=dataclasses.replace(SHAPE, hidden=16, dropout=0.5))
-    with pytest.raises(ConfigError, match=r"^init: .* its acoustic\.hidden was 12, is 16 here$"):
+    with pytest.raises(ConfigError, match=r"^init: .*another shape \(acoustic\.hidden was 12, is 16\)"):
         train(wider, corpus, tmp_path / "other", Console(quiet=True))
 
 
