@@ -13,7 +13,7 @@ from asr.bptt import Full
 from asr.checkpoint import save_model
 from asr.corpora.recording import examine
 from asr.data import load_batches, load_cuts, plan_batches
-from asr.errors import DataError
+from asr.errors import ConfigError, DataError
 from asr.evaluate import BATCH_SECONDS
 from asr.forecast import Forecaster, Forecasting
 from asr.objective import Heard
@@ -46,9 +46,11 @@ def pretrain(config: PretrainConfig, sources: Sequence[Path], dev: Sequence[Path
 
     Raises:
         DataError: if a source cannot be read, or there is too little audio.
-        ConfigError: if `out` holds a run with other settings or data.
+        ConfigError: if no source is named, or `out` holds a run with other settings or data.
         TrainingError: after too many non-finite steps in a row.
     """
+    if not sources:
+        raise ConfigError("no audio was named to pretrain on; name manifests, audio files or folders of them")
     rewritten, rate = out / "audio", config.features.sample_rate
     cuts = trainable(read_audio(sources, rewritten, rate), config, console)
     if dev:
@@ -76,7 +78,7 @@ def read_audio(sources: Sequence[Path], rewritten: Path, sample_rate: int) -> li
         sample_rate: of those copies, in Hz.
 
     Raises:
-        DataError: if a source is missing, damaged, silent or not audio, or there is none.
+        DataError: if a source is missing, damaged, silent or not audio.
     """
     cuts: list[Cut] = []
     for source in sources:
@@ -84,8 +86,6 @@ def read_audio(sources: Sequence[Path], rewritten: Path, sample_rate: int) -> li
             cuts += load_cuts(source)
         else:
             cuts += [_cut(path, rewritten, sample_rate) for path in find_recordings([source])]
-    if not cuts:
-        raise DataError("no audio was named to pretrain on; name manifests, audio files or folders of them")
     return [piece for cut in cuts for piece in ([cut] if cut.duration <= LONGEST else cut.cut_into_windows(LONGEST))]
 
 

@@ -80,7 +80,7 @@ def test_audio_comes_from_folders_and_long_recordings_are_cut(tmp_path: Path):
 
 def test_what_cannot_be_pretrained_on_is_named(tmp_path: Path, corpus: Path):
     console = Console(quiet=True)
-    with pytest.raises(DataError, match="no audio was named"):
+    with pytest.raises(ConfigError, match="no audio was named"):
         pretrain(SMALL, [], [], tmp_path / "run", console)
     with pytest.raises(DataError, match="fewer than 20 pieces"):
         pretrain(SMALL, [corpus / "dev.jsonl.gz"], [], tmp_path / "run", console)
