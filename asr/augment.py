@@ -64,7 +64,26 @@ def draw_speed(speeds: tuple[float, ...], *, seed: int, epoch: int, utterance: s
     return random.Random(f"speed {seed} {epoch} {utterance}").choice(speeds)
 
 
-def perturb(
+def perturb_tempo(
+    log_mel: Tensor, lengths: Tensor, config: AugmentConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Give each utterance another tempo, where the settings ask for it.
+
+    Args:
+        log_mel: (B, T, M).
+        lengths: (B,), valid frames.
+        config: how much.
+        generator: source of the draws, on the CPU.
+
+    Returns:
+        (B, T', M), 0 at padded frames, and (B,).
+    """
+    if not config.stretch:
+        return log_mel, lengths
+    return stretch_time(log_mel, lengths, 1 + config.stretch * _draw(generator, len(log_mel)))
+
+
+def perturb_sound(
     log_mel: Tensor,
     lengths: Tensor,
     config: AugmentConfig,
@@ -72,8 +91,8 @@ def perturb(
     frequencies: Tensor,
     deviation: Tensor,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Give each utterance another tempo, vocal tract and room, where the settings ask for them.
+) -> Tensor:
+    """Give each utterance another vocal tract and room, where the settings ask for them; no frame moves.
 
     Args:
         log_mel: (B, T, M), normalised, 0 at padded frames.
@@ -84,11 +103,9 @@ def perturb(
         generator: source of the draws, on the CPU.
 
     Returns:
-        As `log_mel` and `lengths`, with another T if utterances are stretched.
+        (B, T, M), 0 at padded frames.
     """
     count = len(log_mel)
-    if config.stretch:
-        log_mel, lengths = stretch_time(log_mel, lengths, 1 + config.stretch * _draw(generator, count))
     if config.warp:
         log_mel = warp_frequencies(log_mel, frequencies, 1 + config.warp * _draw(generator, count))
     if config.filter:
@@ -96,7 +113,7 @@ def perturb(
         log_mel = log_mel + _curves(gains, len(deviation)).to(log_mel) / (NEPER * deviation)
         valid = torch.arange(log_mel.shape[1], device=log_mel.device) < lengths[:, None]
         log_mel = log_mel * valid[..., None]
-    return log_mel, lengths
+    return log_mel
 
 
 def stretch_time(log_mel: Tensor, lengths: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from asr.augment import perturb, spec_augment
+from asr.augment import perturb_sound, perturb_tempo, spec_augment
 from asr.bptt import Bptt, Truncated
 from asr.data import Batch
 from asr.errors import TrainingError
@@ -261,9 +261,13 @@ class Trainer:
         """From waveforms to augmented frames, and the states in which their recordings stand."""
         config, features = self.config, self.recogniser.features
         log_mel, lengths = features(batch.waveforms, batch.num_samples)
-        log_mel, lengths = perturb(
-            log_mel.repeat(views, 1, 1),
-            lengths.repeat(views),
+        log_mel, lengths = perturb_tempo(
+            log_mel, lengths, config.augment, draws
+        )  # of all views: their frames are compared
+        log_mel, lengths = log_mel.repeat(views, 1, 1), lengths.repeat(views)
+        log_mel = perturb_sound(
+            log_mel,
+            lengths,
             config.augment,
             frequencies=features.frequencies,
             deviation=features.deviation,

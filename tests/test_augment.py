@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import unhurried
 
-from asr.augment import AugmentConfig, draw_speed, perturb, spec_augment, stretch_time, warp_frequencies
+from asr.augment import (
+    AugmentConfig,
+    draw_speed,
+    perturb_sound,
+    perturb_tempo,
+    spec_augment,
+    stretch_time,
+    warp_frequencies,
+)
 from asr.errors import ConfigError
 
 MELS = 20
@@ -220,8 +228,7 @@ def test_a_filter_adds_the_same_smooth_curve_of_bounded_gain_to_every_frame():
     deviation = torch.linspace(1, 3, MELS)
     config = AugmentConfig(filter=6.0)
     draws = torch.Generator().manual_seed(0)
-    filtered, found = perturb(log_mel, lengths, config, frequencies=FREQUENCIES, deviation=deviation, generator=draws)
-    assert torch.equal(found, lengths)
+    filtered = perturb_sound(log_mel, lengths, config, frequencies=FREQUENCIES, deviation=deviation, generator=draws)
     assert (filtered[1, 20:] == 0).all()
     gains = [(filtered[row, : lengths[row]] - log_mel[row, : lengths[row]]) * deviation * 4.342945 for row in (0, 1)]
     for gain in gains:
@@ -235,10 +242,10 @@ def test_what_is_off_changes_nothing_and_draws_nothing():
     log_mel, lengths = frames(30, 20)
     draws = torch.Generator().manual_seed(0)
     before = draws.get_state()
-    same, found = perturb(
-        log_mel, lengths, AugmentConfig(), frequencies=FREQUENCIES, deviation=torch.ones(MELS), generator=draws
-    )
+    same, found = perturb_tempo(log_mel, lengths, AugmentConfig(), draws)
     assert same is log_mel and found is lengths
+    rest = {"frequencies": FREQUENCIES, "deviation": torch.ones(MELS)}
+    assert perturb_sound(log_mel, lengths, AugmentConfig(), **rest, generator=draws) is log_mel
     assert torch.equal(draws.get_state(), before)
 
 
@@ -246,9 +253,14 @@ def test_padding_and_company_change_no_perturbed_frame():
     log_mel, lengths = frames(30, 20)
     config = AugmentConfig(stretch=0.3, warp=0.2, filter=6.0)
     rest = {"frequencies": FREQUENCIES, "deviation": torch.ones(MELS)}
-    together, ends = perturb(log_mel, lengths, config, **rest, generator=torch.Generator().manual_seed(3))
-    padded = torch.nn.functional.pad(log_mel, (0, 0, 0, 9))
-    again, same_ends = perturb(padded, lengths, config, **rest, generator=torch.Generator().manual_seed(3))
+
+    def both(padding):
+        draws = torch.Generator().manual_seed(3)
+        padded = torch.nn.functional.pad(log_mel, (0, 0, 0, padding))
+        stretched, ends = perturb_tempo(padded, lengths, config, draws)
+        return perturb_sound(stretched, ends, config, **rest, generator=draws), ends
+
+    (together, ends), (again, same_ends) = both(0), both(9)
     assert torch.equal(ends, same_ends)
     torch.testing.assert_close(again[:, : together.shape[1]], together)
     assert (again[:, together.shape[1] :] == 0).all()
