@@ -116,7 +116,7 @@ def prepare(
                 faults.append(f"the id {utterance.id} is used before, at {seen[utterance.id]}; ids must be unique")
             seen.setdefault(utterance.id, utterance.where)
             if isinstance(sound, Sound) and not faults:
-                cut = _cut(utterance, sound)
+                cut = cut_of(utterance, sound)
                 tight = _tight(cut, subsampling)
                 if tight is None or name != "train":
                     cuts[name].append(cut)
@@ -207,7 +207,7 @@ def _tight(cut: Cut, subsampling: int) -> str | None:
     return f"{cut.duration:.2f} s are too short for the transcript: CTC needs {needed} frames and has {frames}"
 
 
-def _cut(utterance: Utterance, sound: Sound) -> Cut:
+def cut_of(utterance: Utterance, sound: Sound) -> Cut:
     """Describe an utterance to lhotse; one channel is a MonoCut, several are a MultiCut."""
     total = sound.info.duration
     duration = min(_end(utterance, sound), total) - utterance.start

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from lhotse import AudioSource, MonoCut, MultiCut, Recording
 from lhotse.cut import Cut
 from rich.console import Console
 
 from asr.bptt import Full
 from asr.checkpoint import save_model
 from asr.corpora.recording import examine
+from asr.corpora.utterance import Utterance
 from asr.data import load_batches, load_cuts, plan_batches
 from asr.errors import ConfigError, DataError
 from asr.evaluate import BATCH_SECONDS
 from asr.forecast import Forecaster, Forecasting
 from asr.objective import Heard
+from asr.prepare import cut_of
 from asr.recogniser import Recogniser
 from asr.run import Judgement, clock, run, trainable, usable_device
 from asr.settings import PretrainConfig
@@ -92,16 +93,7 @@ def read_audio(sources: Sequence[Path], rewritten: Path, sample_rate: int) -> li
 def _cut(path: Path, rewritten: Path, sample_rate: int) -> Cut:
     """Describe a whole recording to lhotse."""
     sound = examine(path, check="decode", rewritten=rewritten, sample_rate=sample_rate)
-    name, info, channels = str(path), sound.info, list(range(sound.info.num_channels))
-    recording = Recording(
-        id=name,
-        sources=[AudioSource(type="file", channels=channels, source=str(sound.path))],
-        sampling_rate=info.sample_rate,
-        num_samples=info.num_samples,
-        duration=info.duration,
-    )
-    kind, channel = (MonoCut, 0) if len(channels) == 1 else (MultiCut, channels)
-    return kind(name, 0.0, info.duration, channel, recording=recording)
+    return cut_of(Utterance(str(path), path, "", where=str(path)), sound)
 
 
 class Foresight:
