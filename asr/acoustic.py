@@ -21,6 +21,10 @@ from asr.units import Frames, subsampled
 
 PIECE: Frames = 1024
 """Output frames of the convolutions, and of the output layer, that are recomputed at a time."""
+STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
+"""Steps in time of the two convolutions, by how many input frames they make one output frame of. In threes, the last frame of an
+utterance of a multiple of three is heard by none.
+"""
 CONTEXT: Frames = 2
 """Output frames to either side beyond which the convolutions of a piece see nothing."""
 
@@ -33,7 +37,7 @@ class AcousticConfig:
         ConfigError: if a field is outside its range.
     """
 
-    subsampling: Literal[2, 4] = 4
+    subsampling: Literal[2, 3, 4] = 4
     """Input frames for one output frame."""
     channels: int = 32
     """Filters of each of the two convolutions."""
@@ -62,8 +66,8 @@ class AcousticConfig:
         for name in ("channels", "layers", "hidden"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"acoustic.{name} must be at least 1, got {getattr(self, name)}")
-        if self.subsampling not in (2, 4):
-            raise ConfigError(f"acoustic.subsampling must be 2 or 4, got {self.subsampling}")
+        if self.subsampling not in STRIDES:
+            raise ConfigError(f"acoustic.subsampling must be 2, 3 or 4, got {self.subsampling}")
         if self.projection is not None and self.projection < 1:
             raise ConfigError(f"acoustic.projection must be at least 1, or none, got {self.projection}")
         if not 0 <= self.dropout < 1:
@@ -322,14 +326,14 @@ class Subsampling(nn.Module):
         num_features: mel bins of an input frame.
         channels: filters of each convolution.
         output_size: features of an output frame.
-        factor: 2 or 4 input frames for one output frame, counted as `units.subsampled` does.
+        factor: 2, 3 or 4 input frames for one output frame, counted as `units.subsampled` does.
     """
 
     def __init__(self, num_features: int, channels: int, output_size: int, factor: int) -> None:
         super().__init__()
         self.factor = factor
-        self.strides = (2, factor // 2)
-        self.overhang = 2 * (4 // factor - 1)
+        self.strides = STRIDES[factor]
+        self.overhang = 0 if factor == 4 else 2
         """Input frames that an output frame depends on beyond the `factor` that are its own."""
         sizes = (1, channels, channels)
         self.convolutions = nn.ModuleList(

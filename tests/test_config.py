@@ -19,7 +19,7 @@ configs = st.builds(
     TrainConfig,
     acoustic=st.builds(
         AcousticConfig,
-        subsampling=st.sampled_from([2, 4]),
+        subsampling=st.sampled_from([2, 3, 4]),
         layers=st.just(4),
         projection=st.none() | st.integers(1, 99),
         bidirectional=st.booleans(),
