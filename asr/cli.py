@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Protocol, get_args
 
@@ -567,22 +567,25 @@ def main() -> NoReturn:
 
 
 def recipe(
-    corpus: str, config: "TrainConfig", options: "Options | None" = None, *, fast: "TrainConfig | None" = None
+    corpus: str,
+    *stages: "TrainConfig",
+    options: "Options | None" = None,
+    fast: "Sequence[TrainConfig]" = (),
 ) -> NoReturn:
     """Prepare a corpus, train on it, evaluate on its test part, print `test WER ...`, and exit.
 
     Args:
         corpus: as for `asr prepare`.
-        config: the recipe's settings; every field can be set on the command line.
-        options: the recipe's corpus options, likewise.
-        fast: the settings that --fast begins with, where the recipe has such.
+        stages: the recipe's settings. Each training but the first begins with the weights of the one before; the last model is
+            the recipe's. What the command line sets, it sets in all of them.
+        options: the recipe's corpus options, which can also be set there.
+        fast: the stages of --fast, where the recipe has such.
     """
     with _exit_codes():
         from asr.corpora import Options
         from asr.settings import TrainConfig
 
         default_options, arguments = options or Options(), sys.argv[1:]
-        default_config = fast if fast and "--fast" in arguments else config
 
         @dataclass(frozen=True)
         class Recipe:
@@ -595,7 +598,7 @@ def recipe(
             downloads: Path = Path("data")
             """Where downloads are kept."""
             options: Annotated[Options, NO_PREFIX] = field(default_factory=lambda: default_options)
-            config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=lambda: default_config)
+            config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=TrainConfig)
 
         @dataclass(frozen=True)
         class RecipeWithFast(Recipe):
@@ -604,12 +607,16 @@ def recipe(
             fast: bool = False
             """Settings for a shorter training, of a model that makes more errors."""
 
-        kind = RecipeWithFast if fast else Recipe
-        _run_recipe(corpus, _parse(kind, Path(sys.argv[0]).name, arguments))
+        kind, name = RecipeWithFast if fast else Recipe, Path(sys.argv[0]).name
+        chosen = fast if fast and "--fast" in arguments else stages
+        parsed = [
+            _parse(kind, name, arguments, default=kind(options=default_options, config=stage)) for stage in chosen
+        ]
+        _run_recipe(corpus, parsed[-1], [one.config for one in parsed])
     sys.exit(0)
 
 
-def _run_recipe(corpus: str, arguments: Any) -> None:
+def _run_recipe(corpus: str, arguments: Any, stages: "Sequence[TrainConfig]") -> None:
     from asr.checkpoint import load_model
     from asr.config import to_dict
     from asr.data import load_cuts
@@ -622,7 +629,8 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
     from asr.transcripts import write
     from asr.workers import choose_device
 
-    config, out = arguments.config, arguments.out
+    config, out = stages[-1], arguments.out
+    folders = [*(out / f"stage-{number}" for number in range(1, len(stages))), out]
     data, progress = out / "data", Console(stderr=True)
     request = {
         "corpus": corpus,
@@ -632,7 +640,7 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
     }
     prepared_for = data / "request.json"
     if not prepared_for.is_file() or json.loads(prepared_for.read_text(encoding="utf-8")) != request:
-        if (out / "checkpoints").exists():
+        if any((folder / "checkpoints").exists() for folder in folders):
             raise ConfigError(f"{out} holds a run on other data; choose another --out")
         prepared = prepare(
             corpus,
@@ -646,7 +654,12 @@ def _run_recipe(corpus: str, arguments: Any) -> None:
         with atomic(prepared_for) as path:
             path.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
     test_cuts = load_cuts(data / "test.jsonl.gz")
-    best = train(config, data, out, progress)
+    best: Path | None = None
+    for number, (stage, folder) in enumerate(zip(stages, folders, strict=True), start=1):
+        if len(stages) > 1:
+            progress.print(f"stage {number} of {len(stages)}: {stage.tokenizer.units}, {folder}", markup=False)
+        best = train(stage if best is None else replace(stage, init=str(best)), data, folder, progress)
+    assert best is not None
     recogniser = load_model(best, choose_device(config.device))
     evaluation = evaluate(recogniser, test_cuts, loaders=config.loaders)
     write(out / "test.hypotheses.txt", evaluation.hypotheses)
@@ -743,8 +756,8 @@ def _show(name: str, assessment: "Assessment") -> None:
         print(options.html)
 
 
-def _parse(command: type[Any], program: str, arguments: Sequence[str]) -> Any:
-    """Parse options with tyro, and turn its box of several lines into one.
+def _parse(command: type[Any], program: str, arguments: Sequence[str], default: Any = None) -> Any:
+    """Parse options with tyro, on top of an instance's values if one is given, and turn its box of several lines into one.
 
     Raises:
         ConfigError: for an option that does not exist or has a wrong value.
@@ -752,7 +765,7 @@ def _parse(command: type[Any], program: str, arguments: Sequence[str]) -> Any:
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
-            return tyro.cli(command, prog=program, args=arguments, description=command.__doc__)
+            return tyro.cli(command, prog=program, args=arguments, default=default, description=command.__doc__)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -30,7 +30,7 @@ from asr.errors import ConfigError, MissingExtra, ModelError
 from asr.hotwords import HotWords
 from asr.lm import LOG10, UNKNOWN, vocabulary
 from asr.rnn_lm import RnnLm, load_rnn_lm
-from asr.tokenizer import WORD_START, CharacterTokenizer, Tokenizer
+from asr.tokenizer import WORD_START, CharacterTokenizer, SentencePieceTokenizer, Tokenizer
 
 DECODING_FILE = "decoding.json"
 IMPOSSIBLE = -1e4
@@ -149,7 +149,8 @@ class Decoder:
             self._search = _PlainSearch(tokenizer, phrases)
         else:
             words = vocabulary(ngram)
-            kind = _TokenSearch if _are_tokens(words, tokenizer) else _WordSearch
+            by_token = _are_words(tokenizer) or _are_tokens(words, tokenizer)
+            kind = _TokenSearch if by_token else _WordSearch
             self._search = kind(tokenizer, ngram, words, phrases)
         self.has_ngram, self.has_rnn = ngram is not None, rnn is not None
 
@@ -265,10 +266,7 @@ class _WordSearch:
         spellings = {word: tuple(tokenizer.encode(word)) for word in words}
         self.unspelt = tuple(word for word in words if tokenizer.decode(spellings[word]) != word)
         if len(self.unspelt) == len(words):
-            raise ModelError(
-                f"{path}: none of its {len(words)} words, such as {words[0]!r}, can be spelt with the model's tokens, "
-                f"{_alphabet(tokenizer)}; are both of one language, case and form?"
-            )
+            raise _nothing_spelt(path, words, tokenizer)
         for word in self.unspelt:
             del spellings[word]
         for word in " ".join(hotwords).split():
@@ -354,14 +352,16 @@ class _WordSearch:
 
 
 class _TokenSearch:
-    """With a model of tokens: any spelling. Word bonuses count in the ranking only."""
+    """With a model of tokens, be they words: any spelling. Word bonuses count in the ranking only."""
 
-    unspelt: tuple[str, ...] = ()
-
-    def __init__(self, tokenizer: Tokenizer, path: Path, _words: list[str], hotwords: Mapping[str, float]) -> None:
+    def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
         self._flashlight = _flashlight()
         self._tokenizer = tokenizer
-        self._lm = _load_kenlm(self._flashlight, path, [UNKNOWN, *tokenizer.pieces])
+        units = [piece.removeprefix(WORD_START) if _are_words(tokenizer) else piece for piece in tokenizer.pieces]
+        self.unspelt = tuple(sorted(set(words) - set(units)))
+        if len(self.unspelt) == len(words):
+            raise _nothing_spelt(path, words, tokenizer)
+        self._lm = _load_kenlm(self._flashlight, path, ["<blank>", *units])
         self._hot = _TokenPhrases(tokenizer, hotwords) if hotwords else None
 
     def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[_Candidate]:
@@ -487,6 +487,20 @@ def _are_tokens(units: Sequence[str], tokenizer: Tokenizer) -> bool:
     pieces = tokenizer.pieces
     marked = any(unit.startswith(WORD_START) for unit in units) or not any(p.startswith(WORD_START) for p in pieces)
     return marked and set(units) <= set(pieces)
+
+
+def _are_words(tokenizer: Tokenizer) -> bool:
+    """Whether each token is a whole word."""
+    return isinstance(tokenizer, SentencePieceTokenizer) and all(
+        piece == UNKNOWN or piece.startswith(WORD_START) for piece in tokenizer.pieces
+    )
+
+
+def _nothing_spelt(path: Path, words: Sequence[str], tokenizer: Tokenizer) -> ModelError:
+    return ModelError(
+        f"{path}: none of its {len(words)} words, such as {words[0]!r}, can be spelt with the model's tokens, "
+        f"{_alphabet(tokenizer)}; are both of one language, case and form?"
+    )
 
 
 def _letters(tokenizer: Tokenizer) -> set[str]:

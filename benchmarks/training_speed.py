@@ -25,7 +25,7 @@ from asr.prepare import prepare
 from asr.recogniser import Recogniser
 from asr.tokenizer import train_tokenizer
 from asr.trainer import Trainer
-from recipes.an4 import CONFIG
+from recipes.an4 import CHARACTERS as CONFIG
 
 ROUNDS = 3
 BARE_STEPS = 20

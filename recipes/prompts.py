@@ -28,4 +28,4 @@ FAST = TrainConfig(
 )
 
 if __name__ == "__main__":
-    recipe("prompts", CONFIG, fast=FAST)
+    recipe("prompts", CONFIG, fast=(FAST,))

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 from tones import RATE, sentence, waveform, write_corpus
 
 from asr import cli
 from asr.acoustic import AcousticConfig
+from asr.checkpoint import load_model
 from asr.settings import OptimiserConfig, TrainConfig
+from asr.tokenizer import TokenizerConfig
 
 SMALL = [
     "--acoustic.channels",
@@ -177,7 +180,7 @@ def test_a_recipe_with_a_fast_setting_begins_with_it_on_request(monkeypatch, cap
     arguments = ["--source", recordings, "--out", tmp_path, "--fast", "--acoustic.dropout", "0.0", *SMALL]
     monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
-        cli.recipe("folder", config, fast=fast)
+        cli.recipe("folder", config, fast=(fast,))
     assert stop.value.code == 0, capfd.readouterr().err
     capfd.readouterr()
     stored = json.loads((tmp_path / "config.json").read_text())["config"]
@@ -186,6 +189,31 @@ def test_a_recipe_with_a_fast_setting_begins_with_it_on_request(monkeypatch, cap
         cli.recipe("folder", config)
     assert stop.value.code == 2
     assert "--fast" in capfd.readouterr().err
+
+
+def test_each_stage_of_a_recipe_begins_with_the_weights_of_the_one_before(
+    monkeypatch, capfd, recordings: Path, tmp_path: Path
+):
+    characters = TrainConfig(epochs=1)
+    words = TrainConfig(
+        epochs=2, tokenizer=TokenizerConfig(units="words"), optimiser=OptimiserConfig(learning_rate=1e-12)
+    )
+    arguments = ["--source", recordings, "--out", tmp_path, "--acoustic.dropout", "0.0", *SMALL]
+    monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
+    for _ in range(2):  # the second time all is finished
+        with pytest.raises(SystemExit) as stop:
+            cli.recipe("folder", characters, words)
+        printed = capfd.readouterr()
+        assert stop.value.code == 0, printed.err
+        assert printed.out.count("\n") == 1
+    stored = [json.loads((run / "config.json").read_text())["config"] for run in (tmp_path / "stage-1", tmp_path)]
+    assert [config["epochs"] for config in stored] == [1, 2]
+    assert [config["acoustic"]["dropout"] for config in stored] == [0.0, 0.0]
+    assert [config["init"] for config in stored] == [None, str(tmp_path / "stage-1" / "best")]
+    first, second = (load_model(run / "best") for run in (tmp_path / "stage-1", tmp_path))
+    assert second.tokenizer.size > first.tokenizer.size
+    for name, tensor in first.acoustic.layers.state_dict().items():
+        torch.testing.assert_close(second.acoustic.layers.state_dict()[name], tensor, rtol=0, atol=1e-8)
 
 
 def test_a_recipe_does_not_mix_two_corpora_in_one_run(monkeypatch, capfd, recordings: Path, tmp_path: Path):

@@ -107,6 +107,33 @@ def test_the_last_word_ends_and_no_word_is_doubled(tmp_path):
 
 
 @pytest.mark.usefixtures("flashlight")
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("weight", "bonus"), [(0.5, -1.0), (1.5, 1.0)])
+def test_tokens_that_are_words_are_found_with_a_model_of_words(tmp_path, seed, weight, bonus):
+    """By the sum over all paths: a word that is held for several frames is not a pause that may stand in for another one."""
+    words = train_tokenizer(TokenizerConfig("words"), ["ab a", "b"])
+    model = write_lm(tmp_path / "lm.arpa")
+    log_probs = lattice(5, words.size, seed, spread=1.0)
+    log_probs[:, 1] = -1e4  # the unknown word's token
+    expected = {
+        tokens: math.log(probability) + weight * written(model, words.decode(tokens).split()) + bonus * len(tokens)
+        for tokens, probability in sums_over_all_paths(log_probs).items()
+        if probability > 0
+    }
+    decoder = Decoder(words, DecodingConfig(lm_weight=weight, word_bonus=bonus, **WIDE), ngram=tmp_path / "lm.arpa")
+    found = decoder(log_probs)
+    best = max(expected, key=expected.get)
+    assert found[0].tokens == best
+    assert found[0].score == pytest.approx(expected[best], abs=1e-3)
+    assert decoder.unspelt == ()
+    write_lm(tmp_path / "more.arpa", [*TEXT, "xyz ab"])
+    assert Decoder(words, DecodingConfig(), ngram=tmp_path / "more.arpa").unspelt == ("xyz",)
+    write_lm(tmp_path / "none.arpa", ["xyz zyx"])
+    with pytest.raises(ModelError, match="none of its 2 words"):
+        Decoder(words, DecodingConfig(), ngram=tmp_path / "none.arpa")
+
+
+@pytest.mark.usefixtures("flashlight")
 @pytest.mark.parametrize("kind", ["words", "tokens"])
 @pytest.mark.parametrize("bonus", [0.0, 1.0])
 @pytest.mark.parametrize(("share", "heard"), [(0.7, "a"), (1.4, "b")])
