@@ -134,6 +134,20 @@ def test_tokens_that_are_words_are_found_with_a_model_of_words(tmp_path, seed, w
 
 
 @pytest.mark.usefixtures("flashlight")
+def test_a_narrow_search_does_not_take_a_rising_word_for_the_one_before_going_on(tmp_path):
+    """Each word is as likely as a blank in its first frame, then certain, so to leave it out costs more than a bonus of -1."""
+    words = train_tokenizer(TokenizerConfig("words"), ["ab a", "b"])
+    write_lm(tmp_path / "lm.arpa")
+    told = "ab a b a ab b a b ab a"
+    shares = [(token, share) for token in words.encode(told) for share in (0.5, 0.98, 0.02)]
+    log_probs = torch.full((len(shares), words.size), 1e-4)
+    for row, (token, share) in zip(log_probs, shares, strict=True):
+        row[token], row[0] = share, 1 - share
+    config = DecodingConfig(lm_weight=0.0, word_bonus=-1.0, beam=10)
+    assert Decoder(words, config, ngram=tmp_path / "lm.arpa")(log_probs.log())[0].text == told
+
+
+@pytest.mark.usefixtures("flashlight")
 @pytest.mark.parametrize("kind", ["words", "tokens"])
 @pytest.mark.parametrize("bonus", [0.0, 1.0])
 @pytest.mark.parametrize(("share", "heard"), [(0.7, "a"), (1.4, "b")])
