@@ -17,7 +17,7 @@ from asr.confidence import CONFIDENCE_FILE
 from asr.config import read_settings, write_settings
 from asr.errors import ModelError
 from asr.files import atomic
-from asr.recogniser import Recogniser, RecogniserConfig
+from asr.recogniser import ACOUSTIC, Recogniser, RecogniserConfig
 from asr.tokenizer import load_tokenizer
 
 WEIGHTS_FILE = "model.safetensors"
@@ -53,7 +53,10 @@ def load_model(folder: Path, device: torch.device | None = None, *, untaught: bo
     config = read_settings(RecogniserConfig, folder / CONFIG_FILE, remedy="copy the whole model folder again")
     recogniser = Recogniser(config, load_tokenizer(folder))
     try:
-        recogniser.load_state(safetensors.torch.load_file(folder / WEIGHTS_FILE))
+        weights = safetensors.torch.load_file(folder / WEIGHTS_FILE)
+        if recogniser.tokenizer.size == 1 and len(weights.get(f"{ACOUSTIC}output.bias", ())) > 1:
+            raise ModelError(f"{folder}: its tokenizer has lost its tokens; copy the whole model folder again")
+        recogniser.load_state(weights)
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[-1].strip()  # torch names the tensors last
         raise ModelError(
