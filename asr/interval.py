@@ -12,6 +12,7 @@ from asr.errors import ConfigError
 _DRAWS_AT_ONCE = 100_000  # bounds the bootstrap's memory to a few MB
 _TAIL = 0.025
 _FEW = 20
+_EXACT = 1e-12  # share of a count by which rounding may make it differ from what the rate has it be
 _ROUNDING = 1e-6
 _Z = 1.959964  # the normal distribution's 97.5 % point
 
@@ -81,7 +82,8 @@ def bootstrap(
         value = math.inf if total else 0.0
         return Rate(value, value, value)
     value = total / size
-    residuals = counts - value * sizes
+    expected = value * sizes
+    residuals = np.where(np.isclose(counts, expected, rtol=_EXACT, atol=0.0), 0.0, counts - expected)
     if units == 1 or (not residuals.any() and value not in (0.0, most)):
         return Rate(value, value, value)
     moments = np.stack([sizes, residuals, residuals**2, residuals * sizes, sizes**2], axis=1)  # (units, 5)

@@ -119,6 +119,12 @@ def test_the_interval_of_equal_utterances_is_a_point():
     assert bootstrap([1] * 40, [4] * 40) == Rate(0.25, 0.25, 0.25)
 
 
+@pytest.mark.parametrize(("errors", "lengths"), [([15, 15], [11, 11]), ([34 / 9, 68 / 9], [4, 8])])
+def test_rates_that_differ_by_rounding_alone_are_equal(errors, lengths):
+    rate = bootstrap(errors, lengths)
+    assert rate.low == rate.value == rate.high == pytest.approx(errors[0] / lengths[0])
+
+
 @pytest.mark.parametrize("units", [300, 3000])
 def test_the_interval_is_the_binomials_where_words_fail_independently(units):
     """With one word an utterance the bootstrap draws a binomial, whose spread is known."""
