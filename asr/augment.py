@@ -156,9 +156,8 @@ def warp_frequencies(log_mel: Tensor, frequencies: Tensor, factors: Tensor) -> T
     """
     frequencies, factors = frequencies.double(), factors.double().to(frequencies.device)[:, None]
     top = frequencies[-1]
-    knee = (
-        WARPED * factors.clamp(max=1.0) * top
-    )  # up to which frequencies are multiplied; it comes to stand below the top
+    # Up to the knee frequencies are multiplied; the rest makes room.
+    knee = WARPED * factors.clamp(max=1.0) * top
     squeezed = top - (top - frequencies) * (top - knee / factors) / (top - knee)
     sources = torch.where(frequencies <= knee, frequencies / factors, squeezed)
     above = torch.searchsorted(frequencies, sources).clamp(1, len(frequencies) - 1)

@@ -654,12 +654,12 @@ def _run_recipe(corpus: str, arguments: Any, stages: "Sequence[TrainConfig]") ->
         with atomic(prepared_for) as path:
             path.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
     test_cuts = load_cuts(data / "test.jsonl.gz")
-    best: Path | None = None
+    init = stages[0].init
     for number, (stage, folder) in enumerate(zip(stages, folders, strict=True), start=1):
         if len(stages) > 1:
             progress.print(f"stage {number} of {len(stages)}: {stage.tokenizer.units}, {folder}", markup=False)
-        best = train(stage if best is None else replace(stage, init=str(best)), data, folder, progress)
-    assert best is not None
+        best = train(replace(stage, init=init), data, folder, progress)
+        init = str(best)
     recogniser = load_model(best, choose_device(config.device))
     evaluation = evaluate(recogniser, test_cuts, loaders=config.loaders)
     write(out / "test.hypotheses.txt", evaluation.hypotheses)

@@ -29,10 +29,10 @@ class Evaluation:
     """CTC loss in nats a token, over the utterances whose frames suffice for their tokens."""
 
 
-def emitted(
+def in_turn(
     recogniser: Recogniser, cuts: Sequence[Cut], doing: str, console: Console, *, loaders: int = 1
-) -> Iterator[tuple[Batch, Emissions]]:
-    """Score utterances batch by batch and show on the console how far it is.
+) -> Iterator[Batch]:
+    """Read utterances batch by batch and show on the console how far it is.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
@@ -40,7 +40,14 @@ def emitted(
     plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
     rate = recogniser.config.features.sample_rate
     batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=loaders)
-    for batch in track(batches, doing, len(plan), console=console, transient=True, disable=not console.is_terminal):
+    yield from track(batches, doing, len(plan), console=console, transient=True, disable=not console.is_terminal)
+
+
+def emitted(
+    recogniser: Recogniser, cuts: Sequence[Cut], doing: str, console: Console, *, loaders: int = 1
+) -> Iterator[tuple[Batch, Emissions]]:
+    """Score utterances, as `in_turn` reads them."""
+    for batch in in_turn(recogniser, cuts, doing, console, loaders=loaders):
         yield batch, recogniser.emissions(batch.waveforms, batch.num_samples)
 
 

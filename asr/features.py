@@ -79,6 +79,8 @@ class LogMel(nn.Module):
     """(M,), of log-mel energy relative to the loudest, in nats."""
     deviation: Tensor
     """(M,), likewise."""
+    frequencies: Tensor
+    """(M,), the mean frequency that each filter lets through, as a share of the highest."""
 
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__()
@@ -91,16 +93,9 @@ class LogMel(nn.Module):
         )
         self.register_buffer("mean", torch.zeros(config.num_mels))
         self.register_buffer("deviation", torch.ones(config.num_mels))
-
-    @property
-    def frequencies(self) -> Tensor:
-        """(M,), the mean frequency that each filter lets through, as a share of the highest."""
         filters: Tensor = self.mel.fb.double()
-        return (
-            torch.linspace(0, 1, len(filters), device=filters.device, dtype=torch.float64)
-            @ filters
-            / filters.sum(dim=0)
-        )
+        places = torch.linspace(0, 1, len(filters), dtype=torch.float64)
+        self.register_buffer("frequencies", places @ filters / filters.sum(dim=0), persistent=False)
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:

@@ -149,8 +149,7 @@ class Decoder:
             self._search = _PlainSearch(tokenizer, phrases)
         else:
             words = vocabulary(ngram)
-            by_token = _are_words(tokenizer) or _are_tokens(words, tokenizer)
-            kind = _TokenSearch if by_token else _WordSearch
+            kind = _TokenSearch if _are_words(tokenizer) or _are_tokens(words, tokenizer) else _WordSearch
             self._search = kind(tokenizer, ngram, words, phrases)
         self.has_ngram, self.has_rnn = ngram is not None, rnn is not None
 
@@ -357,7 +356,9 @@ class _TokenSearch:
     def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
         self._flashlight = _flashlight()
         self._tokenizer = tokenizer
-        units = [piece.removeprefix(WORD_START) if _are_words(tokenizer) else piece for piece in tokenizer.pieces]
+        units = tokenizer.pieces
+        if _are_words(tokenizer):
+            units = tuple(piece.removeprefix(WORD_START) for piece in units)
         self.unspelt = tuple(sorted(set(words) - set(units)))
         if len(self.unspelt) == len(words):
             raise _nothing_spelt(path, words, tokenizer)

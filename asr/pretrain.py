@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,9 +13,9 @@ from asr.bptt import Full
 from asr.checkpoint import save_model
 from asr.corpora.recording import examine
 from asr.corpora.utterance import Utterance
-from asr.data import load_batches, load_cuts, plan_batches
+from asr.data import load_cuts
 from asr.errors import ConfigError, DataError
-from asr.evaluate import BATCH_SECONDS
+from asr.evaluate import in_turn
 from asr.forecast import Forecaster, Forecasting
 from asr.objective import Heard
 from asr.prepare import cut_of
@@ -96,17 +97,15 @@ def _cut(path: Path, rewritten: Path, sample_rate: int) -> Cut:
     return cut_of(Utterance(str(path), path, "", where=str(path)), sound)
 
 
+@dataclass(frozen=True)
 class Foresight:
     """The goal of forecasts that are little off."""
 
-    def __init__(
-        self, trainer: Trainer, config: PretrainConfig, cuts: Sequence[Cut], dev_cuts: Sequence[Cut], out: Path
-    ) -> None:
-        self.trainer = trainer
-        self.config = config
-        self.cuts = cuts
-        self.dev_cuts = dev_cuts
-        self.best = out / "best"
+    trainer: Trainer
+    config: PretrainConfig
+    cuts: Sequence[Cut]
+    dev_cuts: Sequence[Cut]
+    out: Path
 
     @property
     def forecaster(self) -> Forecaster:
@@ -119,15 +118,9 @@ class Foresight:
         """Forecast dev."""
         recogniser, forecaster = self.trainer.recogniser, self.forecaster.eval()
         forecasting = Forecasting(forecaster, recogniser.config.frames(self.config.ahead))
-        plan = plan_batches(self.dev_cuts, BATCH_SECONDS, seed=None)
-        batches = load_batches(
-            plan,
-            recogniser.tokenizer,
-            sample_rate=self.config.features.sample_rate,
-            loaders=self.config.loaders,
-        )
         total, count = 0.0, 0
-        for batch in batches:
+        console = Console(stderr=True)
+        for batch in in_turn(recogniser, self.dev_cuts, "forecasting", console, loaders=self.config.loaders):
             batch = batch.to(recogniser.device)
             log_mel, lengths = recogniser.features(batch.waveforms, batch.num_samples)
             loss = forecasting(Heard(batch, log_mel, lengths, None), Full())
@@ -148,7 +141,7 @@ class Foresight:
         }
         acoustic = copy.deepcopy(recogniser.acoustic)  # whose output nothing has trained
         acoustic.load_state_dict(learnt, strict=False)
-        save_model(self.best, recogniser.with_acoustic(acoustic), readme=self._card(judgement))
+        save_model(self.out / "best", recogniser.with_acoustic(acoustic), readme=self._card(judgement))
 
     def _card(self, judgement: Judgement) -> str:
         """The model folder's README."""

@@ -122,10 +122,10 @@ def _run(
         except (KeyError, TypeError, ValueError, RuntimeError):
             raise ModelError(f"{checkpoint}: is not of this version of the program; delete it to start over") from None
     else:
-        _fit_features(trainer, train_cuts)
         if config.init is not None:
             recogniser.adopt(load_model(Path(config.init), untaught=True))
         trainer.begin()
+        _fit_features(trainer, train_cuts)
     position = trainer.position
     if position.finished:
         console.print(f"{out} is finished; its best model is of epoch {position.best_epoch}", markup=False)

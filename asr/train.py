@@ -1,6 +1,7 @@
 """Training a recogniser: manifests in, a run folder with its best model out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -54,17 +55,15 @@ def train(config: TrainConfig, data: Path, out: Path, console: Console) -> Path:
     return run(trainer, Words(trainer, config, train_cuts, dev_cuts, out), train_cuts, dev_cuts, out, console)
 
 
+@dataclass(frozen=True)
 class Words:
     """The goal of a low word error rate on dev."""
 
-    def __init__(
-        self, trainer: Trainer, config: TrainConfig, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], out: Path
-    ) -> None:
-        self.trainer = trainer
-        self.config = config
-        self.train_cuts = train_cuts
-        self.dev_cuts = dev_cuts
-        self.best = out / "best"
+    trainer: Trainer
+    config: TrainConfig
+    train_cuts: Sequence[Cut]
+    dev_cuts: Sequence[Cut]
+    out: Path
 
     @property
     def recogniser(self) -> Recogniser:
@@ -93,7 +92,7 @@ class Words:
 
     def keep(self, judgement: Judgement) -> None:
         """Write the model folder."""
-        save_model(self.best, self.recogniser, readme=self._card(judgement))
+        save_model(self.out / "best", self.recogniser, readme=self._card(judgement))
 
     def _dropped_share(self) -> float:
         """The largest share of the gradient of any layer and direction that lies beyond a BPTT segment or chunk."""

@@ -261,9 +261,8 @@ class Trainer:
         """From waveforms to augmented frames, and the states in which their recordings stand."""
         config, features = self.config, self.recogniser.features
         log_mel, lengths = features(batch.waveforms, batch.num_samples)
-        log_mel, lengths = perturb_tempo(
-            log_mel, lengths, config.augment, draws
-        )  # of all views: their frames are compared
+        # Views have one tempo: their frames are compared.
+        log_mel, lengths = perturb_tempo(log_mel, lengths, config.augment, draws)
         log_mel, lengths = log_mel.repeat(views, 1, 1), lengths.repeat(views)
         log_mel = perturb_sound(
             log_mel,
