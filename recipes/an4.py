@@ -12,23 +12,33 @@ from dataclasses import replace
 from asr.acoustic import AcousticConfig
 from asr.augment import AugmentConfig
 from asr.cli import recipe
-from asr.settings import OptimiserConfig, TrainConfig
+from asr.settings import ConsistencyConfig, OptimiserConfig, TrainConfig
 from asr.tokenizer import TokenizerConfig
 
 CHARACTERS = TrainConfig(
-    acoustic=AcousticConfig(layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
+    acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
     augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15), stretch=0.2, warp=0.1, filter=6.0),
     optimiser=OptimiserConfig(weight_decay=0.05),
-    epochs=110,
-    batch_seconds=72.0,
+    epochs=100,
+    batch_seconds=48.0,
 )
 WORDS = replace(
     CHARACTERS,
     tokenizer=TokenizerConfig(units="words"),
     optimiser=OptimiserConfig(learning_rate=1.5e-3, warmup=0.1, weight_decay=0.05),
-    epochs=30,
+    consistency=ConsistencyConfig(weight=0.2),
+    epochs=16,
 )
-FAST = (replace(CHARACTERS, epochs=22), replace(WORDS, epochs=16))
+FAST = tuple(
+    replace(
+        stage,
+        acoustic=replace(stage.acoustic, subsampling=4),
+        consistency=ConsistencyConfig(),
+        epochs=18,
+        batch_seconds=36.0,
+    )
+    for stage in (CHARACTERS, WORDS)
+)
 
 if __name__ == "__main__":
     recipe("an4", CHARACTERS, WORDS, fast=FAST)
