@@ -7,7 +7,7 @@ from math import ceil
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tiny import unhurried
 
@@ -198,6 +198,7 @@ def frames(*lengths, seed=0):
 
 @unhurried
 @given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=4), factor=st.floats(0.5, 2.0), seed=seeds)
+@example(lengths=[55], factor=1.1, seed=0)
 def test_stretching_keeps_the_ends_and_what_lies_between_them(lengths, factor, seed):
     """Known for straight lines over time, which interpolation between frames does not change."""
     ramp = torch.arange(max(lengths), dtype=torch.float64)[None, :, None].expand(len(lengths), -1, MELS)
@@ -205,7 +206,8 @@ def test_stretching_keeps_the_ends_and_what_lies_between_them(lengths, factor, s
     ramp = ramp * (ramp < lengths[:, None, None])
     stretched, found = stretch_time(ramp, lengths, torch.full((len(lengths),), factor))
     for row, before, after in zip(stretched, lengths.tolist(), found.tolist(), strict=True):
-        assert abs(after - before * factor) <= 0.5 or (before > 0 and after == 1)
+        # A half, such as 55 * 1.1, may fall on either side: factors are float32.
+        assert abs(after - before * factor) <= 0.5 + 1e-4 or (before > 0 and after == 1)
         expected = (
             torch.linspace(0, max(before - 1, 0), after, dtype=torch.float64) if after > 1 else torch.zeros(after)
         )
