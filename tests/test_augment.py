@@ -204,10 +204,11 @@ def test_stretching_keeps_the_ends_and_what_lies_between_them(lengths, factor, s
     ramp = torch.arange(max(lengths), dtype=torch.float64)[None, :, None].expand(len(lengths), -1, MELS)
     lengths = torch.tensor(lengths)
     ramp = ramp * (ramp < lengths[:, None, None])
-    stretched, found = stretch_time(ramp, lengths, torch.full((len(lengths),), factor))
-    for row, before, after in zip(stretched, lengths.tolist(), found.tolist(), strict=True):
-        # A half, such as 55 * 1.1, may fall on either side: factors are float32.
-        assert abs(after - before * factor) <= 0.5 + 1e-4 or (before > 0 and after == 1)
+    factors = torch.full((len(lengths),), factor)
+    stretched, found = stretch_time(ramp, lengths, factors)
+    exact = lengths * factors  # in float32, where 55 * 1.1 is a half
+    for row, before, after, wanted in zip(stretched, lengths.tolist(), found.tolist(), exact.tolist(), strict=True):
+        assert abs(after - wanted) <= 0.5 or (before > 0 and after == 1)
         expected = (
             torch.linspace(0, max(before - 1, 0), after, dtype=torch.float64) if after > 1 else torch.zeros(after)
         )
