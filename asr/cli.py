@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from asr.assess import Assessment
     from asr.corpora import Options
     from asr.fusion import Decoder
+    from asr.recogniser import Recogniser
     from asr.settings import TrainConfig
-    from asr.tokenizer import Tokenizer
 
 NO_PREFIX = arg(name="")
 """A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
@@ -59,17 +59,26 @@ class Search:
     `asr tune` has put into the model folder."""
     beam: int | None = None
     """Hypotheses to keep; without --lm, this alone asks for a beam search."""
+    second: Path | None = None
+    """With --lm: another recogniser's model folder, such as one of characters beside one of words, whose score counts too; --lm
+    alone takes that of `asr tune`."""
     hotwords: Path | None = None
     """Names and jargon to favour: a phrase a line, and after a tab, if wanted, its bonus in nats (6 is usual)."""
 
-    def decoder(self, model: Path, tokenizer: "Tokenizer") -> "Decoder | None":
+    def decoder(self, model: Path, recogniser: "Recogniser") -> "Decoder | None":
         """Build what the options ask for; None for greedy decoding."""
+        if self.lm is None and self.second is not None:
+            raise ConfigError("--second needs --lm")
         if self.lm is None and self.beam is None and self.hotwords is None:
             return None
         from asr.fusion import load_decoder, tuned_models
 
-        lm = self.lm or (() if self.lm is None else tuned_models(model))
-        decoder = load_decoder(model, tokenizer, lm, beam=self.beam, hotwords=_hotwords(self.hotwords))
+        lm, second = self.lm or (), self.second
+        if self.lm == ():
+            lm, kept = tuned_models(model)
+            second = second or kept
+        hotwords = _hotwords(self.hotwords)
+        decoder = load_decoder(model, recogniser, lm, second=second, beam=self.beam, hotwords=hotwords)
         if decoder.unspelt:
             print(
                 f"asr: {len(decoder.unspelt)} words of the language model, such as {decoder.unspelt[0]!r}, cannot be spelt "
@@ -123,7 +132,7 @@ class Transcribe:
             raise ConfigError("--out needs --format, such as --format srt json")
         deliver = _delivery([path.with_suffix("") for path in paths], self.format, self.out, nbest=self.nbest)
         recogniser = load_model(self.model, choose_device(self.device))
-        decoder = self.search.decoder(self.model, recogniser.tokenizer)
+        decoder = self.search.decoder(self.model, recogniser)
         if self.nbest < 1 or (self.nbest > 1 and (decoder is None or self.format)):
             raise ConfigError(
                 f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam or --lm, without --format"
@@ -276,9 +285,11 @@ class Tune:
     manifest: Positional[Path]
     """A lhotse cut manifest, such as dev.jsonl.gz; never that of the test set."""
     model: Path
-    """A model folder; it gets decoding.json and copies of the language models."""
+    """A model folder; it gets decoding.json and copies of the language models and the second recogniser."""
     lm: tuple[Path, ...]
     """An n-gram file (ARPA or KenLM binary), the folder of a recurrent language model, or both."""
+    second: Path | None = None
+    """Another recogniser's model folder, such as one of characters beside one of words, whose score is to count too."""
     beam: int = 50
     """Hypotheses to keep."""
     device: str = "auto"
@@ -295,10 +306,10 @@ class Tune:
         if not self.lm:
             raise ConfigError("--lm: no language model was named")
         recogniser = load_model(self.model, choose_device(self.device))
-        decoder = Search(self.lm, self.beam).decoder(self.model, recogniser.tokenizer)
+        decoder = Search(self.lm, self.beam, self.second).decoder(self.model, recogniser)
         assert decoder is not None
         tuning = tune(recogniser, decoder, load_cuts(self.manifest), Console(stderr=True))
-        keep(self.model, self.lm, tuning.config)
+        keep(self.model, self.lm, self.second, tuning.config)
         Console().print(trials(tuning))
         name = self.manifest.name.split(".")[0]
         print(summary_line(f"{name}, greedy:", tuning.greedy))
@@ -425,7 +436,7 @@ def _evaluate_command() -> type[Command]:
             from asr.workers import choose_device
 
             recogniser = load_model(self.model, choose_device(self.device))
-            decoder = self.search.decoder(self.model, recogniser.tokenizer)
+            decoder = self.search.decoder(self.model, recogniser)
             evaluation = evaluate(recogniser, load_cuts(self.manifest), decoder=decoder)
             if self.hypotheses is not None:
                 write(self.hypotheses, evaluation.hypotheses)

@@ -67,8 +67,9 @@ def evaluate(
         if decoder is None:
             heard = [recogniser.tokenizer.decode(found) for found in greedy(emissions.log_probs, emissions.lengths)]
         else:
-            parts = zip(emissions.log_probs, emissions.lengths.tolist(), strict=True)
-            heard = [decoder(log_probs[:length])[0].text for log_probs, length in parts]
+            second = decoder.second_log_probs(batch.waveforms, batch.num_samples)
+            parts = zip(emissions.log_probs, emissions.lengths.tolist(), second, strict=True)
+            heard = [decoder(log_probs[:length], second=other)[0].text for log_probs, length, other in parts]
         hypotheses.update(zip(batch.ids, heard, strict=True))
         targets = batch.to(recogniser.device)
         losses = ctc_loss(emissions.log_probs, emissions.lengths, targets.tokens, targets.num_tokens)

@@ -2,10 +2,13 @@
 
 A text's score, in nats, is
 
-    ln P(its tokens | audio) + lm_weight x ln P(text) + word_bonus x words + what its hot words earn
+    ln P(its tokens | audio) + second_weight x ln P2(text | audio) + lm_weight x ln P(text) + word_bonus x words
+    + what its hot words earn
 
-where the first term sums over all CTC paths, whichever search found the text, and ln P(text) is the n-gram model's, the recurrent
-model's, or both, weighted by `rnn_share` (log-linear interpolation). The search is shallow fusion with the n-gram model:
+where the first term sums over all CTC paths, whichever search found the text, the second is the same by a second recogniser, such
+as one of characters beside one of words, and ln P(text) is the n-gram model's, the recurrent model's, or both, weighted by
+`rnn_share` (log-linear interpolation). The search is shallow fusion with the n-gram model; the second recogniser and the recurrent
+model rank what it finds:
 
     a model of words     flashlight's lexicon search (Collobert et al. 2016, arXiv 1609.03193): only words that the model knows
     a model of tokens    flashlight's search without a lexicon: any spelling
@@ -16,23 +19,26 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from asr.checkpoint import load_model
 from asr.config import from_dict, read_settings, to_dict, write_settings
 from asr.ctc import BLANK, LARGEST_LATTICE, ctc_loss
 from asr.decode import collapse, prefix_beam_search
 from asr.errors import ConfigError, MissingExtra, ModelError
 from asr.hotwords import HotWords
 from asr.lm import LOG10, UNKNOWN, vocabulary
+from asr.recogniser import Recogniser
 from asr.rnn_lm import RnnLm, load_rnn_lm
 from asr.tokenizer import WORD_START, CharacterTokenizer, SentencePieceTokenizer, Tokenizer
 
 DECODING_FILE = "decoding.json"
+SECOND_FOLDER = "second"
 IMPOSSIBLE = -1e4
 """Stands for ln 0 in what flashlight is given, whose sums do not take infinities."""
 THRESHOLD = 50.0
@@ -57,6 +63,8 @@ class DecodingConfig:
     """Nats a word, against a language model's preference for few of them."""
     rnn_share: float = 0.5
     """The recurrent model's part, where there are two: 0 is none of it, 1 only it."""
+    second_weight: float = 0.2
+    """Factor of the second recogniser's log-probability, where there is one; the first's is 1."""
 
     def __post_init__(self) -> None:
         for name in ("beam", "top_tokens"):
@@ -66,6 +74,8 @@ class DecodingConfig:
             raise ConfigError(
                 f"lm_weight must be 0 or more and word_bonus a number, got {self.lm_weight} and {self.word_bonus}"
             )
+        if not 0 <= self.second_weight < float("inf"):
+            raise ConfigError(f"second_weight must be 0 or more, got {self.second_weight}")
         if not 0 <= self.rnn_share <= 1:
             raise ConfigError(f"rnn_share must be from 0 to 1, got {self.rnn_share}")
 
@@ -77,6 +87,8 @@ class TunedDecoding:
     lm: tuple[str, ...] = ()
     """File and folder names in the model folder."""
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
+    second: bool = False
+    """Whether a second recogniser is in the model folder, in `second/`."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,8 @@ class Hypothesis:
     score: float
     acoustic: float
     """ln P(tokens | audio), over all CTC paths."""
+    second: float = 0.0
+    """ln P(text | audio) by the second recogniser, 0 without one."""
     ngram: float = 0.0
     """ln P(text) by the n-gram model, 0 without one."""
     rnn: float = 0.0
@@ -114,6 +128,7 @@ class Decoder:
         config: beam and weights.
         ngram: an n-gram model of words or of tokens.
         rnn: a recurrent model, which ranks what the search proposes.
+        second: another recogniser of the same sample rate, which does so too.
         hotwords: phrases and what each occurrence of one earns, in nats.
 
     Raises:
@@ -129,6 +144,7 @@ class Decoder:
         *,
         ngram: Path | None = None,
         rnn: RnnLm | None = None,
+        second: Recogniser | None = None,
         hotwords: Mapping[str, float] | None = None,
     ) -> None:
         self.config = config
@@ -143,7 +159,12 @@ class Decoder:
                 f"the recurrent language model writes {_alphabet(rnn.tokenizer)}, the recogniser {_alphabet(tokenizer)}; "
                 "are both of one language, case and form?"
             )
-        self._tokenizer, self._rnn = tokenizer, rnn
+        if second is not None and not _letters(tokenizer) & _letters(second.tokenizer):
+            raise ModelError(
+                f"the second recogniser writes {_alphabet(second.tokenizer)}, the first {_alphabet(tokenizer)}; "
+                "are both of one language, case and form?"
+            )
+        self._tokenizer, self._rnn, self._second = tokenizer, rnn, second
         self._search: _WordSearch | _TokenSearch | _PlainSearch
         if ngram is None:
             self._search = _PlainSearch(tokenizer, phrases)
@@ -151,20 +172,38 @@ class Decoder:
             words = vocabulary(ngram)
             kind = _TokenSearch if _are_words(tokenizer) or _are_tokens(words, tokenizer) else _WordSearch
             self._search = kind(tokenizer, ngram, words, phrases)
-        self.has_ngram, self.has_rnn = ngram is not None, rnn is not None
+        self.has_ngram, self.has_rnn, self.has_second = ngram is not None, rnn is not None, second is not None
 
     @property
     def unspelt(self) -> tuple[str, ...]:
         """Words of the n-gram model that the tokens cannot spell, and so can never be heard."""
         return self._search.unspelt
 
+    def second_log_probs(self, waveforms: Tensor, num_samples: Tensor) -> list[Tensor | None]:
+        """What the second recogniser hears in utterances, for `__call__`.
+
+        Args:
+            waveforms: (B, N) float32.
+            num_samples: (B,), valid samples.
+
+        Returns:
+            Of each utterance its own frames and tokens, (T2, V2), on the CPU; None if there is no second recogniser.
+        """
+        if self._second is None:
+            return [None] * len(waveforms)
+        emissions = self._second.emissions(waveforms, num_samples)
+        return [rows[:length].cpu() for rows, length in zip(emissions.log_probs, emissions.lengths, strict=True)]
+
     @torch.no_grad()
-    def __call__(self, log_probs: Tensor, config: DecodingConfig | None = None) -> list[Hypothesis]:
+    def __call__(
+        self, log_probs: Tensor, config: DecodingConfig | None = None, *, second: Tensor | None = None
+    ) -> list[Hypothesis]:
         """Find the best texts, best first, each once.
 
         Args:
             log_probs: (T, V); without a frame the empty text is the only one.
             config: in place of the decoder's own.
+            second: what `second_log_probs` gave for the utterance.
         """
         config = config or self.config
         log_probs = log_probs.detach().float().cpu()
@@ -175,13 +214,14 @@ class Decoder:
         longest = 2 * max(len(found.tokens) for found in best) + 1
         best = best[: max(1, LARGEST_LATTICE // (longest * len(log_probs)))]
         acoustic = _log_likelihoods(log_probs, [found.tokens for found in best])
+        other = self._by_second(second, [found.text for found in best])
         recurrent = [0.0] * len(best)
         if self._rnn is not None and self._share(config) > 0:
             recurrent = self._rnn.log_probs([found.text for found in best])
         return self.rank(
             [
-                Hypothesis(found.tokens, found.text, 0.0, heard, found.ngram, written, found.bonus)
-                for found, heard, written in zip(best, acoustic, recurrent, strict=True)
+                Hypothesis(found.tokens, found.text, 0.0, heard, again, found.ngram, written, found.bonus)
+                for found, heard, again, written in zip(best, acoustic, other, recurrent, strict=True)
             ],
             config,
         )
@@ -193,11 +233,20 @@ class Decoder:
         for found in hypotheses:
             written = (1 - share) * found.ngram + share * found.rnn
             said = config.word_bonus * len(found.text.split()) + found.bonus
-            score = found.acoustic + config.lm_weight * written + said
-            ranked.append(
-                Hypothesis(found.tokens, found.text, score, found.acoustic, found.ngram, found.rnn, found.bonus)
-            )
+            heard = found.acoustic + config.second_weight * found.second
+            ranked.append(replace(found, score=heard + config.lm_weight * written + said))
         return sorted(ranked, key=lambda hypothesis: -hypothesis.score)
+
+    def _by_second(self, log_probs: Tensor | None, texts: Sequence[str]) -> list[float]:
+        """ln P(text | audio) of each; next to nothing for what the second recogniser cannot write, or has too few frames for."""
+        if self._second is None or log_probs is None or len(log_probs) == 0:
+            return [0.0] * len(texts)
+        tokenizer = self._second.tokenizer
+        spelt = [tuple(tokenizer.encode(text)) for text in texts]
+        return [
+            max(value, IMPOSSIBLE) if tokenizer.decode(tokens) == text else IMPOSSIBLE
+            for value, tokens, text in zip(_log_likelihoods(log_probs, spelt), spelt, texts, strict=True)
+        ]
 
     def _share(self, config: DecodingConfig) -> float:
         """The recurrent model's, of the language models that there are."""
@@ -206,11 +255,16 @@ class Decoder:
 
 def _log_likelihoods(log_probs: Tensor, sequences: Sequence[tuple[int, ...]]) -> list[float]:
     """ln P(tokens | audio) of each token sequence; a sequence that the frames do not suffice for has minus infinity."""
-    lengths = torch.tensor([len(tokens) for tokens in sequences])
-    targets = torch.nn.utils.rnn.pad_sequence([torch.tensor(tokens).long() for tokens in sequences], batch_first=True)
-    frames = torch.full((len(sequences),), len(log_probs))
-    found = ctc_loss(log_probs.expand(len(sequences), -1, -1), frames, targets, lengths)
-    return torch.where(found.feasible, -found.values, -torch.inf).tolist()
+    longest = 2 * max(map(len, sequences)) + 1
+    size = max(1, LARGEST_LATTICE // (longest * len(log_probs)))
+    values: list[float] = []
+    for part in (sequences[i : i + size] for i in range(0, len(sequences), size)):
+        lengths = torch.tensor([len(tokens) for tokens in part])
+        targets = torch.nn.utils.rnn.pad_sequence([torch.tensor(tokens).long() for tokens in part], batch_first=True)
+        frames = torch.full((len(part),), len(log_probs))
+        found = ctc_loss(log_probs.expand(len(part), -1, -1), frames, targets, lengths)
+        values += torch.where(found.feasible, -found.values, -torch.inf).tolist()
+    return values
 
 
 class _PlainSearch:
@@ -515,9 +569,10 @@ def _alphabet(tokenizer: Tokenizer) -> str:
 
 def load_decoder(
     folder: Path,
-    tokenizer: Tokenizer,
+    recogniser: Recogniser,
     lm: Sequence[Path],
     *,
+    second: Path | None = None,
     beam: int | None = None,
     hotwords: Mapping[str, float] | None = None,
 ) -> Decoder:
@@ -525,14 +580,15 @@ def load_decoder(
 
     Args:
         folder: the model's.
-        tokenizer: the model's.
+        recogniser: the model's.
         lm: an n-gram file, the folder of a recurrent language model, or both.
+        second: the model folder of a second recogniser.
         beam: in place of the stored width.
         hotwords: phrases and their bonuses.
 
     Raises:
-        ModelError: if a language model or `decoding.json` cannot be used.
-        ConfigError: if two language models of one kind are given, or a value is not allowed.
+        ModelError: if a language model, the second recogniser or `decoding.json` cannot be used.
+        ConfigError: if two language models of one kind are given, the recognisers' sample rates differ, or a value is not allowed.
         MissingExtra: if flashlight-text is needed and not installed.
     """
     stored = load_tuned(folder)
@@ -543,11 +599,16 @@ def load_decoder(
     files = [path for path in lm if not path.is_dir()]
     if len(folders) > 1 or len(files) > 1:
         raise ConfigError("--lm takes one n-gram file, one folder of a recurrent language model, or one of each")
+    other = load_model(second, recogniser.device) if second is not None else None
+    rates = [model.config.features.sample_rate for model in (recogniser, other) if model is not None]
+    if len(set(rates)) > 1:
+        raise ConfigError(f"{second}: hears {rates[1]} samples a second, {folder} {rates[0]}; train both at one rate")
     return Decoder(
-        tokenizer,
+        recogniser.tokenizer,
         config,
         ngram=files[0] if files else None,
         rnn=load_rnn_lm(folders[0]) if folders else None,
+        second=other,
         hotwords=hotwords,
     )
 
@@ -564,8 +625,8 @@ def load_tuned(folder: Path) -> TunedDecoding | None:
     return read_settings(TunedDecoding, path, remedy="tune again, or delete it")
 
 
-def tuned_models(folder: Path) -> tuple[Path, ...]:
-    """The language models that `asr tune` has put into a model folder.
+def tuned_models(folder: Path) -> tuple[tuple[Path, ...], Path | None]:
+    """The language models that `asr tune` has put into a model folder, and the second recogniser if there is one.
 
     Raises:
         ModelError: if there are none.
@@ -573,7 +634,7 @@ def tuned_models(folder: Path) -> tuple[Path, ...]:
     tuned = load_tuned(folder)
     if tuned is None or not tuned.lm:
         raise ModelError(f"{folder}: has no language model; name one after --lm, or run `asr tune` with it first")
-    return tuple(folder / name for name in tuned.lm)
+    return tuple(folder / name for name in tuned.lm), folder / SECOND_FOLDER if tuned.second else None
 
 
 def save_tuned(folder: Path, tuned: TunedDecoding) -> None:

@@ -134,29 +134,30 @@ def reliability(judgements: "Sequence[Reliability]") -> RenderableType:
 
 
 def trials(tuning: "Tuning") -> RenderableType:
-    """Show the word error rate of each pair of weights, and below it that of each share of the recurrent model."""
+    """Show the word error rate of each pair of weights, and below it of the recurrent model's shares and second weights."""
     words = tuning.tuned.words.reference_length
     rate = {trial.config: f"{100 * trial.words / max(1, words):.2f}" for trial in tuning.trials}
     best = tuning.config
     plane = sorted({(config.lm_weight, config.word_bonus) for config in rate})
-    lowest = min(config.rnn_share for config in rate)
+    lowest = {name: min(getattr(config, name) for config in rate) for name in ("rnn_share", "second_weight")}
     bonuses = sorted({bonus for _, bonus in plane})
     table = Table(title="WER %", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("LM weight \\ word bonus", justify="right")
     for bonus in bonuses:
         table.add_column(f"{bonus:g}", justify="right")
     for weight in sorted({weight for weight, _ in plane}):
-        cells = [rate[replace(best, lm_weight=weight, word_bonus=bonus, rnn_share=lowest)] for bonus in bonuses]
+        cells = [rate[replace(best, lm_weight=weight, word_bonus=bonus, **lowest)] for bonus in bonuses]
         table.add_row(f"{weight:g}", *cells)
-    shares = sorted({config.rnn_share for config in rate} - {lowest})
     parts: list[RenderableType] = [table]
-    if shares:
-        errors = [min(t.words for t in tuning.trials if t.config.rnn_share == share) for share in shares]
-        line = ", ".join(f"{s:g}: {100 * e / max(1, words):.2f}" for s, e in zip(shares, errors, strict=True))
-        parts.append(Text(f"at best, by the recurrent model's share: {line}"))
     chosen = f"chosen: LM weight {best.lm_weight:g}, word bonus {best.word_bonus:g}"
-    parts.append(Text(chosen + (f", recurrent share {best.rnn_share:g}" if shares else "")))
-    return Group(*parts)
+    for name, title in (("rnn_share", "recurrent share"), ("second_weight", "second recogniser's weight")):
+        values = sorted({getattr(config, name) for config in rate} - {lowest[name]})
+        if values:
+            errors = [min(t.words for t in tuning.trials if getattr(t.config, name) == value) for value in values]
+            line = ", ".join(f"{v:g}: {100 * e / max(1, words):.2f}" for v, e in zip(values, errors, strict=True))
+            parts.append(Text(f"at best, by the {title}: {line}"))
+            chosen += f", {title} {getattr(best, name):g}"
+    return Group(*parts, Text(chosen))
 
 
 def _table(title: str) -> Table:

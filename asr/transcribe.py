@@ -51,9 +51,10 @@ def transcribe(
         except AsrError as error:
             yield Transcript(str(path), path.with_suffix(""), None, error)
             continue
-        emissions = recogniser.emissions(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
+        sound = torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
+        emissions = recogniser.emissions(*sound)
         log_probs = emissions.log_probs[0, : int(emissions.lengths[0])]
-        hypotheses = tuple(decoder(log_probs)) if decoder else ()
+        hypotheses = tuple(decoder(log_probs, second=decoder.second_log_probs(*sound)[0])) if decoder else ()
         tokens = hypotheses[0].tokens if hypotheses else greedy(emissions.log_probs, emissions.lengths)[0]
         timed = time_text(recogniser, waveform, log_probs, heard(tokens, recogniser.tokenizer), calibration)
         yield Transcript(str(path), path.with_suffix(""), timed, hypotheses=hypotheses)

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from asr.checkpoint import load_model, save_model
 from asr.decode import greedy
 from asr.errors import ModelError
 from asr.evaluate import emitted
 from asr.files import atomic
-from asr.fusion import Decoder, DecodingConfig, Hypothesis, TunedDecoding, save_tuned
+from asr.fusion import SECOND_FOLDER, Decoder, DecodingConfig, Hypothesis, TunedDecoding, save_tuned
 from asr.recogniser import Recogniser
 from asr.score import Score, score
 from asr.workers import Workers, num_workers
@@ -27,6 +28,7 @@ T = TypeVar("T")
 LM_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
 RNN_SHARES = (0.25, 0.5, 0.75, 1.0)
+SECOND_WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 @dataclass(frozen=True)
@@ -52,25 +54,26 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
     """Search weights on a grid.
 
     Emissions are computed once. Where an n-gram model takes part in the search, the utterances are decoded with every point of
-    the grid, on all cores; for each share of a recurrent model, the best point's hypotheses are then only ranked anew by the
-    whole grid. A recurrent model alone never needs a second search.
+    the grid, on all cores; for each share of a recurrent model and each weight of a second recogniser, the best point's
+    hypotheses are then only ranked anew by the whole grid. Without an n-gram model there is one search alone.
 
     A point is judged by the mean of the word errors at it and at its neighbours on the grid, since a single one can be lucky;
-    of equal points that with the fewest character errors is taken, then that with the smallest weights. Of shares likewise the
-    one whose point is best.
+    of equal points that with the fewest character errors is taken, then that with the smallest weights. Of shares and second
+    weights likewise those whose point is best.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
     """
     references: dict[str, str] = {}
-    emissions: dict[str, Tensor] = {}
+    emissions: dict[str, tuple[Tensor, Tensor | None]] = {}
     plain: dict[str, str] = {}
     for batch, found in emitted(recogniser, cuts, "emissions", console, loaders=0):
+        second = decoder.second_log_probs(batch.waveforms, batch.num_samples)
         for row, (id, text, tokens) in enumerate(
             zip(batch.ids, batch.texts, greedy(found.log_probs, found.lengths), strict=True)
         ):
             references[id], plain[id] = text, recogniser.tokenizer.decode(tokens)
-            emissions[id] = found.log_probs[row, : found.lengths[row]].cpu()
+            emissions[id] = found.log_probs[row, : found.lengths[row]].cpu(), second[row]
     cpu = torch.device("cpu")
     count = min(num_workers(cpu, None), len(cuts))
     workers = Workers(_Shard(decoder, emissions, count), cpu, count)
@@ -83,26 +86,28 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
         result = score(references, texts, samples=1)
         return Trial(config, result.words.errors, result.characters.errors)
 
+    both = decoder.has_ngram and decoder.has_rnn
+    shares = (0.0, *RNN_SHARES) if both else (decoder.config.rnn_share,)
+    weights = (0.0, *SECOND_WEIGHTS) if decoder.has_second else (decoder.config.second_weight,)
     grid = [
-        replace(decoder.config, lm_weight=weight, word_bonus=bonus)
+        replace(decoder.config, lm_weight=weight, word_bonus=bonus, rnn_share=shares[0], second_weight=weights[0])
         for weight, bonus in product(LM_WEIGHTS, WORD_BONUSES)
     ]
+    planes: list[list[Trial]] = []
+    best = decoder.config
     try:
         if decoder.has_ngram:
-            if decoder.has_rnn:  # it takes no part yet
-                grid = [replace(config, rnn_share=0.0) for config in grid]
-            trials = [ranked(decode(config), config) for config in _shown(grid, "weights", len(grid), console)]
-            best = _middle(trials)
-            if decoder.has_rnn:
-                lists = decode(replace(best, rnn_share=1.0))
-                planes = [[ranked(lists, replace(config, rnn_share=share)) for config in grid] for share in RNN_SHARES]
-                trials += [trial for plane in planes for trial in plane]
-                chosen = {_middle(plane) for plane in planes} | {best}
-                best = min((t for t in trials if t.config in chosen), key=lambda t: (t.words, t.characters)).config
-        else:
-            lists = decode(decoder.config)
-            trials = [ranked(lists, config) for config in grid]
-            best = _middle(trials)
+            planes.append([ranked(decode(config), config) for config in _shown(grid, "weights", len(grid), console)])
+            best = _middle(planes[0])
+        rest = list(product(shares, weights))[len(planes) :]
+        if rest:
+            lists = decode(replace(best, rnn_share=1.0))
+            for share, weight in rest:
+                points = [replace(config, rnn_share=share, second_weight=weight) for config in grid]
+                planes.append([ranked(lists, config) for config in points])
+        chosen = {_middle(plane) for plane in planes}
+        trials = [trial for plane in planes for trial in plane]
+        best = min((t for t in trials if t.config in chosen), key=lambda t: (t.words, t.characters)).config
         texts = {id: found[0].text for id, found in decode(best).items()}
     finally:
         workers.close()
@@ -114,20 +119,20 @@ class _Shard:
     """A worker's part of the utterances, decoded; what it holds is there before the workers are forked."""
 
     decoder: Decoder
-    emissions: dict[str, Tensor]
+    emissions: dict[str, tuple[Tensor, Tensor | None]]
     workers: int
 
     def __call__(self, worker: int, config: DecodingConfig) -> dict[str, list[Hypothesis]]:
         part = list(self.emissions.items())[worker :: self.workers]
-        return {id: self.decoder(log_probs, config) for id, log_probs in part}
+        return {id: self.decoder(log_probs, config, second=second) for id, (log_probs, second) in part}
 
 
-def keep(folder: Path, lm: Sequence[Path], config: DecodingConfig) -> None:
-    """Copy language models into a model's folder, and write which they are and what they weigh.
+def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: DecodingConfig) -> None:
+    """Copy language models and a second recogniser into a model's folder, and write which they are and what they weigh.
 
     Raises:
         AsrError: if something cannot be written.
-        ModelError: if a language model has gone meanwhile.
+        ModelError: if one of them has gone meanwhile.
     """
     names = []
     for path in lm:
@@ -152,7 +157,9 @@ def keep(folder: Path, lm: Sequence[Path], config: DecodingConfig) -> None:
         }
         for left in stale:  # another tokenizer's file would be read in place of the right one
             (folder / "rnn_lm" / left).unlink()
-    save_tuned(folder, TunedDecoding(tuple(names), config))
+    if second is not None and second.resolve() != (folder / SECOND_FOLDER).resolve():
+        save_model(folder / SECOND_FOLDER, load_model(second), readme=f"The second recogniser of {folder.name}.\n")
+    save_tuned(folder, TunedDecoding(tuple(names), config, second is not None))
 
 
 def _middle(trials: Sequence[Trial]) -> DecodingConfig:

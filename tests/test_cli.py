@@ -304,14 +304,17 @@ def test_language_models_are_trained_tuned_and_used(asr, model: Path, recordings
     rnn = asr("lm", "train", text, "--rnn", "--out", tmp_path / "rnn", *sizes)
     assert rnn.code == 0, rnn.err
     assert "recurrent, sentences alone: perplexity" in rnn.out
-    for lm in ([tmp_path / "t.arpa"], [tmp_path / "rnn"], [tmp_path / "w.arpa", tmp_path / "rnn"]):
+    second = shutil.copytree(model, tmp_path / "second")
+    for lm in ([tmp_path / "t.arpa"], [tmp_path / "rnn"], [tmp_path / "w.arpa", tmp_path / "rnn", "--second", second]):
         tuned = asr("tune", dev, "--model", folder, "--beam", 4, "--lm", *lm)
         assert tuned.code == 0, tuned.err
         assert re.search(r"dev, greedy: WER .*\ndev, tuned: WER ", tuned.out)
+    assert "second recogniser's weight" in tuned.out
+    shutil.rmtree(second)
     assert (folder / "lm.arpa").read_bytes() == (tmp_path / "w.arpa").read_bytes()
     stored, named = (
         asr("transcribe", sound, "--model", folder, "--nbest", 3, "--lm", *lm)
-        for lm in ([], [tmp_path / "w.arpa", tmp_path / "rnn"])
+        for lm in ([], [tmp_path / "w.arpa", tmp_path / "rnn", "--second", folder / "second"])
     )
     assert stored.code == named.code == 0, stored.err
     assert stored.out == named.out

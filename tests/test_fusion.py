@@ -10,9 +10,22 @@ from test_prefix_beam import lattice, sums_over_all_paths
 from tiny import recogniser
 from tones import write_corpus
 
+from asr.acoustic import AcousticConfig
+from asr.checkpoint import save_model
 from asr.errors import ConfigError, MissingExtra, ModelError
-from asr.fusion import Decoder, DecodingConfig, TunedDecoding, load_decoder, load_tuned, save_tuned, tuned_models
+from asr.features import FeatureConfig
+from asr.fusion import (
+    IMPOSSIBLE,
+    Decoder,
+    DecodingConfig,
+    TunedDecoding,
+    load_decoder,
+    load_tuned,
+    save_tuned,
+    tuned_models,
+)
 from asr.lm import END, START, train_ngram
+from asr.recogniser import Recogniser, RecogniserConfig
 from asr.rnn_lm import RnnLm, RnnLmConfig
 from asr.tokenizer import CharacterTokenizer, TokenizerConfig, train_tokenizer
 
@@ -203,6 +216,24 @@ def test_a_recurrent_model_ranks_what_the_search_finds():
             assert hypothesis.score == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_second_recogniser_counts_the_sum_over_all_its_paths(seed):
+    """Its frames and tokens are its own, fewer and in another order here."""
+    first, second = lattice(5, 4, seed), lattice(4, 4, 50 + seed)
+    other = recogniser(tokenizer=CharacterTokenizer("ba "))
+    config = DecodingConfig(second_weight=0.7, lm_weight=0.0, **WIDE)
+    sums, again = sums_over_all_paths(first), texts(second, other.tokenizer)
+    found = Decoder(TOKENIZER, config, second=other)(first, second=second)
+    for hypothesis in found:
+        expected = math.log(sums[hypothesis.tokens]) + 0.7 * again.get(hypothesis.text, IMPOSSIBLE)
+        assert hypothesis.score == pytest.approx(expected, rel=1e-5)
+    scores = [hypothesis.score for hypothesis in found]
+    assert scores == sorted(scores, reverse=True)
+    alone = Decoder(TOKENIZER, config)(first)
+    assert {h.text for h in alone} == {h.text for h in found}
+    assert [h.text for h in alone] != [h.text for h in found]
+
+
 def test_mistakes_are_named(tmp_path, monkeypatch):
     write_lm(tmp_path / "lm.arpa")
     write_lm(tmp_path / "greek.arpa", ["αβγ δ"])
@@ -210,10 +241,20 @@ def test_mistakes_are_named(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="hot word 'xyz' cannot be spelt"):
         Decoder(TOKENIZER, DecodingConfig(), hotwords={"xyz": 1.0})
     with pytest.raises(ConfigError, match="--lm takes one n-gram file"):
-        load_decoder(tmp_path, TOKENIZER, [tmp_path / "lm.arpa", tmp_path / "greek.arpa"])
+        load_decoder(tmp_path, recogniser(), [tmp_path / "lm.arpa", tmp_path / "greek.arpa"])
+    slow = RecogniserConfig(
+        FeatureConfig(sample_rate=8000, num_mels=16), AcousticConfig(channels=2, layers=1, hidden=6)
+    )
+    save_model(tmp_path / "slow", Recogniser(slow, TOKENIZER), readme="")
+    with pytest.raises(ConfigError, match=r"slow: hears 8000 samples a second, .* 16000"):
+        load_decoder(tmp_path, recogniser(), [], second=tmp_path / "slow")
     greek = RnnLm(RnnLmConfig(hidden=2, embedding=2), CharacterTokenizer(" γδ"))
     with pytest.raises(ModelError, match="the recurrent language model writes γδ, the recogniser ab"):
         Decoder(TOKENIZER, DecodingConfig(), rnn=greek)
+    with pytest.raises(ModelError, match="the second recogniser writes γδ, the first ab"):
+        Decoder(TOKENIZER, DecodingConfig(), second=recogniser(tokenizer=CharacterTokenizer(" γδ")))
+    with pytest.raises(ConfigError, match="second_weight must be 0 or more"):
+        DecodingConfig(second_weight=-0.1)
     with pytest.raises(ConfigError, match="beam must be at least 1"):
         DecodingConfig(beam=0)
     with monkeypatch.context() as patch:
@@ -238,7 +279,9 @@ def test_what_was_tuned_comes_back_with_the_model_folder(tmp_path):
     tuned = TunedDecoding(("lm.arpa",), DecodingConfig(beam=20, lm_weight=0.4))
     save_tuned(tmp_path, tuned)
     assert load_tuned(tmp_path) == tuned
-    assert tuned_models(tmp_path) == (tmp_path / "lm.arpa",)
+    assert tuned_models(tmp_path) == ((tmp_path / "lm.arpa",), None)
+    save_tuned(tmp_path, TunedDecoding(("lm.arpa",), DecodingConfig(), second=True))
+    assert tuned_models(tmp_path) == ((tmp_path / "lm.arpa",), tmp_path / "second")
     (tmp_path / "decoding.json").write_text(json.dumps({"decoding": {"beem": 3}}))
     with pytest.raises(ModelError, match=r"decoding.json: cannot be used .*beem"):
         load_tuned(tmp_path)
@@ -260,6 +303,6 @@ def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
     tuning = tune(model, decoder, cuts, Console(quiet=True))
     chosen = next(trial for trial in tuning.trials if trial.config == tuning.config)
     assert chosen.words == tuning.tuned.words.errors
-    keep(tmp_path / "model", [tmp_path / "own.arpa"], tuning.config)
+    keep(tmp_path / "model", [tmp_path / "own.arpa"], None, tuning.config)
     assert (tmp_path / "model" / "lm.arpa").read_bytes() == (tmp_path / "own.arpa").read_bytes()
     assert load_tuned(tmp_path / "model") == TunedDecoding(("lm.arpa",), tuning.config)
