@@ -19,7 +19,7 @@ CHARACTERS = TrainConfig(
     acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
     augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15), stretch=0.2, warp=0.1, filter=6.0),
     optimiser=OptimiserConfig(weight_decay=0.05),
-    epochs=100,
+    epochs=64,
     batch_seconds=48.0,
 )
 WORDS = replace(
@@ -32,12 +32,13 @@ WORDS = replace(
 FAST = tuple(
     replace(
         stage,
-        acoustic=replace(stage.acoustic, subsampling=4),
+        acoustic=replace(stage.acoustic, subsampling=4, dropout=0.2),
+        augment=AugmentConfig(speeds=(0.9, 1.0, 1.1), filter=6.0),
         consistency=ConsistencyConfig(),
-        epochs=18,
+        epochs=epochs,
         batch_seconds=36.0,
     )
-    for stage in (CHARACTERS, WORDS)
+    for stage, epochs in ((CHARACTERS, 15), (WORDS, 12))
 )
 
 if __name__ == "__main__":
