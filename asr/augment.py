@@ -14,6 +14,8 @@ FILTER_POINTS = 5
 """Places, from the lowest mel bin to the highest, at which a filter's gain is drawn."""
 NEPER = 10 / math.log(10)
 """A nat of energy, in dB."""
+QUIETEST = -80.0
+"""Level of noise, in dB relative to the loudest sound, that features do not show."""
 WARPED = 0.6
 """Share of the frequencies, from 0, that a warp multiplies; the others make room for them."""
 
@@ -21,7 +23,8 @@ WARPED = 0.6
 @dataclass(frozen=True)
 class AugmentConfig:
     """Speed perturbation (Ko et al. 2015), time stretching (Nguyen et al. 2020), vocal tract length perturbation (Jaitly & Hinton
-    2013), filters (FilterAugment, Nam et al. 2022) and SpecAugment's masks (Park et al. 2019; adaptive in time: Park et al. 2020).
+    2013), noise, filters (FilterAugment, Nam et al. 2022) and SpecAugment's masks (Park et al. 2019; adaptive in time: Park et al.
+    2020).
 
     Raises:
         ConfigError: if a field is outside its range.
@@ -35,6 +38,8 @@ class AugmentConfig:
     """Largest change of an utterance's frequencies, as a share of them, which imitates longer and shorter vocal tracts."""
     filter: float = 0.0
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
+    noise: float = -80.0
+    """Loudest noise added, in dB relative to the loudest sound; none at -80 dB, which features take for silence."""
     time_masks_per_second: float = 0.8
     """Time masks for one second of audio; the fraction that is left is a chance of one more."""
     time_mask_frames: int = 25
@@ -52,6 +57,8 @@ class AugmentConfig:
         for name in ("stretch", "warp"):
             if not 0 <= getattr(self, name) <= 0.5:
                 raise ConfigError(f"augment.{name} must lie in [0, 0.5], got {getattr(self, name)}")
+        if not QUIETEST <= self.noise <= 0:
+            raise ConfigError(f"augment.noise must lie in [{QUIETEST:g}, 0] dB, got {self.noise}")
         if not 0 <= self.time_mask_share <= 1:
             raise ConfigError(f"augment.time_mask_share must lie in [0, 1], got {self.time_mask_share}")
         for name in ("filter", "time_masks_per_second", "time_mask_frames", "frequency_masks", "frequency_mask_bins"):
@@ -89,17 +96,19 @@ def perturb_sound(
     config: AugmentConfig,
     *,
     frequencies: Tensor,
+    mean: Tensor,
     deviation: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Give each utterance another vocal tract and room, where the settings ask for them; no frame moves.
+    """Give each utterance another vocal tract, noise and room, where the settings ask for them; no frame moves.
 
     Args:
         log_mel: (B, T, M), normalised, 0 at padded frames.
         lengths: (B,), valid frames.
         config: how much.
         frequencies: (M,), of the bins, rising, in any unit.
-        deviation: (M,), by which nats were divided.
+        mean: (M,), which was taken from nats relative to the loudest sound.
+        deviation: (M,), by which they were divided then.
         generator: source of the draws, on the CPU.
 
     Returns:
@@ -108,9 +117,14 @@ def perturb_sound(
     count = len(log_mel)
     if config.warp:
         log_mel = warp_frequencies(log_mel, frequencies, 1 + config.warp * _draw(generator, count))
+    if config.noise > QUIETEST:
+        levels = QUIETEST + (config.noise - QUIETEST) * (_draw(generator, count, FILTER_POINTS) + 1) / 2
+        energy = log_mel * deviation + mean
+        log_mel = (add_noise(energy, _curves(levels, len(mean)) / NEPER, generator) - mean) / deviation
     if config.filter:
         gains = config.filter * _draw(generator, count, FILTER_POINTS)
         log_mel = log_mel + _curves(gains, len(deviation)).to(log_mel) / (NEPER * deviation)
+    if config.noise > QUIETEST or config.filter:
         valid = torch.arange(log_mel.shape[1], device=log_mel.device) < lengths[:, None]
         log_mel = log_mel * valid[..., None]
     return log_mel
@@ -166,6 +180,26 @@ def warp_frequencies(log_mel: Tensor, frequencies: Tensor, factors: Tensor) -> T
     bins = torch.arange(len(frequencies), device=places.device)
     weights = (1 - (bins[:, None] - places.clamp(0, len(bins) - 1)[:, None, :]).abs()).clamp(min=0)  # (B, from, to)
     return torch.bmm(log_mel, weights.to(log_mel))
+
+
+def add_noise(log_mel: Tensor, levels: Tensor, generator: torch.Generator) -> Tensor:
+    """Add stationary noise to each utterance: the energies of independent sounds add up (Moreno et al. 1996).
+
+    In each frame and bin the noise's is drawn from the exponential distribution, that of one line of the spectrum of Gaussian
+    noise; a mel filter hears several lines, and varies somewhat less.
+
+    Args:
+        log_mel: (B, T, M), in nats, relative to any level.
+        levels: (B, 1, M), of the noise's mean energy, in nats relative to the same.
+        generator: source of the draws, on the CPU.
+
+    Returns:
+        (B, T, M).
+    """
+    count, num_frames, num_mels = log_mel.shape
+    # Frame by frame, so that padding changes no draw.
+    draws = torch.empty(num_frames, count, num_mels).exponential_(generator=generator).log().transpose(0, 1)
+    return torch.logaddexp(log_mel, levels.to(log_mel) + draws.to(log_mel))
 
 
 def _draw(generator: torch.Generator, *shape: int) -> Tensor:

@@ -269,6 +269,7 @@ class Trainer:
             lengths,
             config.augment,
             frequencies=features.frequencies,
+            mean=features.mean,
             deviation=features.deviation,
             generator=draws,
         )

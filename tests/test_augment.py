@@ -13,6 +13,7 @@ from tiny import unhurried
 
 from asr.augment import (
     AugmentConfig,
+    add_noise,
     draw_speed,
     perturb_sound,
     perturb_tempo,
@@ -21,6 +22,7 @@ from asr.augment import (
     warp_frequencies,
 )
 from asr.errors import ConfigError
+from asr.features import FeatureConfig, LogMel
 
 MELS = 20
 configs = st.builds(
@@ -153,6 +155,7 @@ def test_speeds_are_the_same_on_every_machine():
         ({"speeds": (1.0, 2.5)}, r"got \(1.0, 2.5\)"),
         ({"time_mask_share": 1.1}, r"time_mask_share must lie in \[0, 1\], got 1.1"),
         ({"time_masks_per_second": -1.0}, "time_masks_per_second must not be negative"),
+        ({"noise": -90.0}, r"noise must lie in \[-80, 0\] dB, got -90.0"),
         ({"frequency_masks": -1}, "frequency_masks must not be negative, got -1"),
     ],
 )
@@ -231,7 +234,8 @@ def test_a_filter_adds_the_same_smooth_curve_of_bounded_gain_to_every_frame():
     deviation = torch.linspace(1, 3, MELS)
     config = AugmentConfig(filter=6.0)
     draws = torch.Generator().manual_seed(0)
-    filtered = perturb_sound(log_mel, lengths, config, frequencies=FREQUENCIES, deviation=deviation, generator=draws)
+    rest = {"frequencies": FREQUENCIES, "mean": torch.zeros(MELS), "deviation": deviation}
+    filtered = perturb_sound(log_mel, lengths, config, **rest, generator=draws)
     assert (filtered[1, 20:] == 0).all()
     gains = [(filtered[row, : lengths[row]] - log_mel[row, : lengths[row]]) * deviation * 4.342945 for row in (0, 1)]
     for gain in gains:
@@ -241,21 +245,65 @@ def test_a_filter_adds_the_same_smooth_curve_of_bounded_gain_to_every_frame():
     assert not torch.allclose(gains[0][0], gains[1][0])
 
 
+def test_energies_of_sound_and_noise_add_up():
+    """On average; and no frame becomes quieter."""
+    log_mel = torch.linspace(-6, 0, MELS, dtype=torch.float64).repeat(2, 4000, 1)
+    levels = torch.tensor([-2.0, -20.0])[:, None, None].expand(-1, -1, MELS).double()
+    noisy = add_noise(log_mel, levels, torch.Generator().manual_seed(0))
+    assert (noisy >= log_mel).all()
+    added = (noisy.exp() - log_mel.exp()).mean(dim=(1, 2)) / levels[:, 0, 0].exp()
+    torch.testing.assert_close(added, torch.ones(2).double(), rtol=0.02, atol=0)
+    torch.testing.assert_close(noisy[1], log_mel[1], rtol=0, atol=1e-4)
+
+
+def test_noise_in_features_has_the_mean_of_noise_in_samples_and_varies_no_less():
+    """Of white noise beside a tone, each bin over time; a filter is wider than one line, so what it lets through varies less."""
+    config = FeatureConfig(sample_rate=8000, num_mels=40)
+    features = LogMel(config)
+    draws = torch.Generator().manual_seed(0)
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(40 * 8000) / 8000)[None]
+    white = torch.randn(tone.shape, generator=draws)
+    length = torch.tensor([tone.shape[1]])
+    in_samples = features(tone + 0.05 * white, length)[0][0]
+    clean = features(tone, length)[0]
+    noise = features(tone + 0.05 * white, length)[0].exp().mean(dim=1, keepdim=True) - clean.exp().mean(
+        dim=1, keepdim=True
+    )
+    in_features = add_noise(clean, noise.clamp(min=1e-8).log(), draws)[0]
+    heard = in_samples.mean(dim=0) > clean[0].mean(dim=0) + 1
+    assert heard.sum() > 30  # all but those that hear the tone
+    found, expected = in_features.exp().mean(dim=0)[heard], in_samples.exp().mean(dim=0)[heard]
+    torch.testing.assert_close(found / expected, torch.ones_like(found), rtol=0.1, atol=0)
+    ratio = in_features.std(dim=0) / in_samples.std(dim=0)
+    assert float(ratio[heard].min()) > 1 and float(ratio[heard].max()) < 3
+
+
+def test_noise_is_between_the_analysis_floor_and_the_loudest_that_is_allowed():
+    """Silence takes on the noise's level, in dB; the loudest of its five points was drawn anew for each utterance."""
+    silence, lengths = torch.full((200, 30, MELS), -80 / 4.342945), torch.full((200,), 30)
+    rest = {"frequencies": FREQUENCIES, "mean": torch.zeros(MELS), "deviation": torch.ones(MELS)}
+    draws = torch.Generator().manual_seed(0)
+    noisy = perturb_sound(silence, lengths, AugmentConfig(noise=-20.0), **rest, generator=draws)
+    levels = noisy.exp().mean(dim=1).log() * 4.342945
+    assert float(levels.min()) > -80 and float(levels.max()) < -20 + 3
+    assert float(levels[:, 0].std()) > 10 and float(levels.mean()) == pytest.approx(-50, abs=3)
+
+
 def test_what_is_off_changes_nothing_and_draws_nothing():
     log_mel, lengths = frames(30, 20)
     draws = torch.Generator().manual_seed(0)
     before = draws.get_state()
     same, found = perturb_tempo(log_mel, lengths, AugmentConfig(), draws)
     assert same is log_mel and found is lengths
-    rest = {"frequencies": FREQUENCIES, "deviation": torch.ones(MELS)}
+    rest = {"frequencies": FREQUENCIES, "mean": torch.zeros(MELS), "deviation": torch.ones(MELS)}
     assert perturb_sound(log_mel, lengths, AugmentConfig(), **rest, generator=draws) is log_mel
     assert torch.equal(draws.get_state(), before)
 
 
 def test_padding_and_company_change_no_perturbed_frame():
     log_mel, lengths = frames(30, 20)
-    config = AugmentConfig(stretch=0.3, warp=0.2, filter=6.0)
-    rest = {"frequencies": FREQUENCIES, "deviation": torch.ones(MELS)}
+    config = AugmentConfig(stretch=0.3, warp=0.2, noise=-5.0, filter=6.0)
+    rest = {"frequencies": FREQUENCIES, "mean": torch.zeros(MELS), "deviation": torch.ones(MELS)}
 
     def both(padding):
         draws = torch.Generator().manual_seed(3)
