@@ -12,11 +12,11 @@ from asr.cli import recipe
 from asr.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
-    acoustic=AcousticConfig(layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
-    augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15)),
+    acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
+    augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15), stretch=0.2, warp=0.1, filter=6.0),
     optimiser=OptimiserConfig(weight_decay=0.05),
-    epochs=60,
-    batch_seconds=48.0,
+    epochs=50,
+    batch_seconds=24.0,
 )
 FAST = TrainConfig(
     acoustic=AcousticConfig(channels=16, layers=2, hidden=192, dropout=0.1),
