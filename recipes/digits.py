@@ -3,6 +3,9 @@
     python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits
     python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits-theo --held-out-speaker theo
 
+A speaker whom training has not heard needs other voices than those five: begin with an English model (`--init`, its shape, and
+`--augment.noise -10`; see RESULTS.md).
+
 Ten words are a closed vocabulary, so a token is a word. The recordings hold nothing above 4 kHz, so the mel filters stop there.
 """
 
