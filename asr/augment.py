@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asr.errors import ConfigError
+from asr.features import DYNAMIC_RANGE
 
 FILTER_POINTS = 5
 """Places, from the lowest mel bin to the highest, at which a filter's gain is drawn."""
 NEPER = 10 / math.log(10)
 """A nat of energy, in dB."""
-QUIETEST = -80.0
-"""Level of noise, in dB relative to the loudest sound, that features do not show."""
+QUIETEST = NEPER * math.log(DYNAMIC_RANGE)
+"""Level of noise, in dB relative to the loudest sound, that features take for silence."""
 WARPED = 0.6
 """Share of the frequencies, from 0, that a warp multiplies; the others make room for them."""
 
@@ -38,7 +39,7 @@ class AugmentConfig:
     """Largest change of an utterance's frequencies, as a share of them, which imitates longer and shorter vocal tracts."""
     filter: float = 0.0
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
-    noise: float = -80.0
+    noise: float = QUIETEST
     """Loudest noise added, in dB relative to the loudest sound; none at -80 dB, which features take for silence."""
     time_masks_per_second: float = 0.8
     """Time masks for one second of audio; the fraction that is left is a chance of one more."""
