@@ -31,13 +31,13 @@ class AugmentConfig:
         ConfigError: if a field is outside its range.
     """
 
-    speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
+    speeds: tuple[float, ...] = (0.85, 0.925, 1.0, 1.075, 1.15)
     """Speed factors, of which each utterance draws one anew in each epoch; pitch follows speed."""
-    stretch: float = 0.0
+    stretch: float = 0.2
     """Largest change of an utterance's length, as a share of it, pitch unchanged; of its frames, which cost less than samples."""
-    warp: float = 0.0
+    warp: float = 0.1
     """Largest change of an utterance's frequencies, as a share of them, which imitates longer and shorter vocal tracts."""
-    filter: float = 0.0
+    filter: float = 6.0
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
     noise: float = QUIETEST
     """Loudest noise added, in dB relative to the loudest sound; none at -80 dB, which features take for silence."""
@@ -65,6 +65,10 @@ class AugmentConfig:
         for name in ("filter", "time_masks_per_second", "time_mask_frames", "frequency_masks", "frequency_mask_bins"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"augment.{name} must not be negative, got {getattr(self, name)}")
+
+
+LIGHT = AugmentConfig(speeds=(0.9, 1.0, 1.1), stretch=0.0, warp=0.0, filter=0.0)
+"""Little change, for trainings that are over after few steps."""
 
 
 def draw_speed(speeds: tuple[float, ...], *, seed: int, epoch: int, utterance: str) -> float:

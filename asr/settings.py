@@ -1,11 +1,11 @@
 """The settings of a run: everything that decides it, but its data."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from asr.acoustic import CONTEXT, AcousticConfig
-from asr.augment import AugmentConfig
+from asr.augment import LIGHT, AugmentConfig
 from asr.errors import ConfigError
 from asr.features import FeatureConfig
 from asr.recogniser import RecogniserConfig
@@ -206,7 +206,7 @@ class PretrainConfig(RunConfig):
         ConfigError: if a field is outside its range.
     """
 
-    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(time_masks_per_second=0.0, frequency_masks=0))
+    augment: AugmentConfig = field(default_factory=lambda: replace(LIGHT, time_masks_per_second=0.0, frequency_masks=0))
     ahead: Seconds = 0.12
     """How far ahead of an output frame lies what it forecasts."""
 

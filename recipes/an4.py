@@ -10,14 +10,13 @@ alone are learnt slowly, and characters misspell them.
 from dataclasses import replace
 
 from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig
+from asr.augment import LIGHT
 from asr.cli import recipe
 from asr.settings import ConsistencyConfig, OptimiserConfig, TrainConfig
 from asr.tokenizer import TokenizerConfig
 
 CHARACTERS = TrainConfig(
     acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
-    augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15), stretch=0.2, warp=0.1, filter=6.0),
     optimiser=OptimiserConfig(weight_decay=0.05),
     epochs=64,
     batch_seconds=48.0,
@@ -33,7 +32,7 @@ FAST = tuple(
     replace(
         stage,
         acoustic=replace(stage.acoustic, subsampling=4, dropout=0.2),
-        augment=AugmentConfig(speeds=(0.9, 1.0, 1.1), filter=6.0),
+        augment=replace(LIGHT, filter=6.0),
         consistency=ConsistencyConfig(),
         epochs=epochs,
         batch_seconds=36.0,

@@ -4,14 +4,12 @@ python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
 """
 
 from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig
 from asr.cli import recipe
 from asr.settings import BpttConfig, OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
     bptt=BpttConfig(segment=4.0),
-    augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15), stretch=0.2, warp=0.1, filter=6.0),
     optimiser=OptimiserConfig(weight_decay=0.05),
     epochs=40,
     batch_seconds=48.0,

@@ -10,7 +10,6 @@ Ten words are a closed vocabulary, so a token is a word. The recordings hold not
 """
 
 from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig
 from asr.cli import recipe
 from asr.features import FeatureConfig
 from asr.settings import OptimiserConfig, TrainConfig
@@ -20,7 +19,6 @@ CONFIG = TrainConfig(
     features=FeatureConfig(sample_rate=8000, num_mels=64),
     tokenizer=TokenizerConfig(units="words"),
     acoustic=AcousticConfig(layers=2, hidden=128),
-    augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15), stretch=0.2, warp=0.1, filter=6.0),
     optimiser=OptimiserConfig(learning_rate=3e-3),
     epochs=50,
     batch_seconds=16.0,

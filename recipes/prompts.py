@@ -1,26 +1,27 @@
 """Asterisk's recorded prompts: about 25 minutes of one studio voice a language; English, Spanish, French, Italian, Russian.
 
     python recipes/prompts.py --language it --out runs/prompts-it
-    python recipes/prompts.py --language it --out runs/prompts-it --init english/best --epochs 25 --optimiser.learning-rate 1e-3
+    python recipes/prompts.py --language it --out runs/prompts-it --init english/best --optimiser.warmup 0.1
 
 `--fast` is for the demo: two to five minutes of training on two cores.
 """
 
+from dataclasses import replace
+
 from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig
+from asr.augment import LIGHT
 from asr.cli import recipe
 from asr.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
-    augment=AugmentConfig(speeds=(0.85, 0.925, 1.0, 1.075, 1.15), stretch=0.2, warp=0.1, filter=6.0),
     optimiser=OptimiserConfig(weight_decay=0.05),
-    epochs=50,
+    epochs=40,
     batch_seconds=24.0,
 )
 FAST = TrainConfig(
     acoustic=AcousticConfig(channels=16, layers=2, hidden=192, dropout=0.1),
-    augment=AugmentConfig(time_masks_per_second=0.4, time_mask_frames=12, frequency_masks=1),
+    augment=replace(LIGHT, time_masks_per_second=0.4, time_mask_frames=12, frequency_masks=1),
     optimiser=OptimiserConfig(learning_rate=4e-3),
     epochs=20,
     batch_seconds=24.0,

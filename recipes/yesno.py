@@ -3,14 +3,16 @@
 python recipes/yesno.py --source ../shared/corpora/yesno --out runs/yesno
 """
 
+from dataclasses import replace
+
 from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig
+from asr.augment import LIGHT
 from asr.cli import recipe
 from asr.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(channels=16, layers=2, hidden=64, dropout=0.1),
-    augment=AugmentConfig(time_masks_per_second=0.4, frequency_masks=1),
+    augment=replace(LIGHT, time_masks_per_second=0.4, frequency_masks=1),
     optimiser=OptimiserConfig(learning_rate=5e-3),
     epochs=40,
     batch_seconds=14.0,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tiny import unhurried
 
 from asr.augment import (
+    LIGHT,
     AugmentConfig,
     add_noise,
     draw_speed,
@@ -232,7 +233,7 @@ def test_a_filter_adds_the_same_smooth_curve_of_bounded_gain_to_every_frame():
     """In dB; features were divided by each bin's deviation, and padding stays 0."""
     log_mel, lengths = frames(30, 20)
     deviation = torch.linspace(1, 3, MELS)
-    config = AugmentConfig(filter=6.0)
+    config = replace(LIGHT, filter=6.0)
     draws = torch.Generator().manual_seed(0)
     rest = {"frequencies": FREQUENCIES, "mean": torch.zeros(MELS), "deviation": deviation}
     filtered = perturb_sound(log_mel, lengths, config, **rest, generator=draws)
@@ -283,7 +284,7 @@ def test_noise_is_between_the_analysis_floor_and_the_loudest_that_is_allowed():
     silence, lengths = torch.full((200, 30, MELS), -80 / 4.342945), torch.full((200,), 30)
     rest = {"frequencies": FREQUENCIES, "mean": torch.zeros(MELS), "deviation": torch.ones(MELS)}
     draws = torch.Generator().manual_seed(0)
-    noisy = perturb_sound(silence, lengths, AugmentConfig(noise=-20.0), **rest, generator=draws)
+    noisy = perturb_sound(silence, lengths, replace(LIGHT, noise=-20.0), **rest, generator=draws)
     levels = noisy.exp().mean(dim=1).log() * 4.342945
     assert float(levels.min()) > -80 and float(levels.max()) < -20 + 3
     assert float(levels[:, 0].std()) > 10 and float(levels.mean()) == pytest.approx(-50, abs=3)
@@ -293,10 +294,10 @@ def test_what_is_off_changes_nothing_and_draws_nothing():
     log_mel, lengths = frames(30, 20)
     draws = torch.Generator().manual_seed(0)
     before = draws.get_state()
-    same, found = perturb_tempo(log_mel, lengths, AugmentConfig(), draws)
+    same, found = perturb_tempo(log_mel, lengths, LIGHT, draws)
     assert same is log_mel and found is lengths
     rest = {"frequencies": FREQUENCIES, "mean": torch.zeros(MELS), "deviation": torch.ones(MELS)}
-    assert perturb_sound(log_mel, lengths, AugmentConfig(), **rest, generator=draws) is log_mel
+    assert perturb_sound(log_mel, lengths, LIGHT, **rest, generator=draws) is log_mel
     assert torch.equal(draws.get_state(), before)
 
 

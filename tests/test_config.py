@@ -93,7 +93,7 @@ def test_differences_are_named_with_both_values():
     )
     assert differences(TrainConfig(), after) == [
         "bptt.mode was truncated, is full",
-        "augment.speeds was (0.9, 1.0, 1.1), is (1.0,)",
+        "augment.speeds was (0.85, 0.925, 1.0, 1.075, 1.15), is (1.0,)",
         "epochs was 30, is 7",
     ]
     assert differences(after, after) == []

@@ -22,7 +22,7 @@ from rich.console import Console
 from tones import RATE, waveform, write_corpus, write_cut, write_manifest
 
 from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig
+from asr.augment import LIGHT
 from asr.bptt import Chunked, Full
 from asr.checkpoint import load_model
 from asr.config import to_dict
@@ -49,7 +49,7 @@ SMALL = TrainConfig(
 PLAIN = dataclasses.replace(
     SMALL,
     acoustic=dataclasses.replace(SMALL.acoustic, dropout=0.0),
-    augment=AugmentConfig(speeds=(1.0,), time_masks_per_second=0.0, frequency_masks=0),
+    augment=dataclasses.replace(LIGHT, speeds=(1.0,), time_masks_per_second=0.0, frequency_masks=0),
 )
 TOKENIZER = CharacterTokenizer(" abc")
 
