@@ -28,6 +28,15 @@ class Evaluation:
     loss: float
     """CTC loss in nats a token, over the utterances whose frames suffice for their tokens."""
 
+    @property
+    def rank(self) -> tuple[float, float, float]:
+        """What the best epoch is chosen by, less is better: WER, then CER, then loss.
+
+        WERs above 1 count as 1, which is that of saying nothing: a model that learns to spell first makes more words than there
+        are, and is still better than one that has learnt nothing.
+        """
+        return min(self.score.wer.value, 1.0), self.score.cer.value, self.loss
+
 
 def in_turn(
     recogniser: Recogniser, cuts: Sequence[Cut], doing: str, console: Console, *, loaders: int = 1

@@ -83,7 +83,7 @@ class Words:
             "cer": cer.value,
             "dropped_share": self._dropped_share(),
         }
-        result: tuple[float, ...] = (wer.value, cer.value, evaluation.loss)
+        result: tuple[float, ...] = evaluation.rank
         name = "dev"
         if self.config.final:
             result, name = (-float(self.trainer.position.epoch),), "dev (trained on)"  # the last is the best
