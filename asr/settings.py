@@ -60,10 +60,6 @@ class OptimiserConfig:
     """Largest absolute value of a single derivative, after clipping by norm; none leaves them."""
     accumulate: int = 1
     """Batches for one step."""
-    noise: float = 0.0
-    """Deviation of Gaussian noise that each step adds to the matrices while it takes the gradient (Graves 2011), as a share of each
-    matrix's root mean square.
-    """
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "clip"):
@@ -77,8 +73,6 @@ class OptimiserConfig:
             raise ConfigError(f"optimiser.weight_decay must not be negative, got {self.weight_decay}")
         if self.accumulate < 1:
             raise ConfigError(f"optimiser.accumulate must be at least 1, got {self.accumulate}")
-        if self.noise < 0:
-            raise ConfigError(f"optimiser.noise must not be negative, got {self.noise}")
 
     def rate(self, progress: float) -> float:
         """Learning rate after a share of training in [0, 1]."""

@@ -4,12 +4,11 @@ Every random draw of a step is seeded by what it is for, so a step can be repeat
 position alone.
 """
 
-import contextlib
 import copy
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -117,7 +116,6 @@ class Trainer:
         self._parts = [_part(name) for name in names]
         matrices = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]
-        self._matrices = matrices
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": config.optimiser.weight_decay},
@@ -154,8 +152,7 @@ class Trainer:
         seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
         states = [{name: self.states[name] for name in shard.recordings if name in self.states} for shard in shards]
         shares = [(*share, views) for share in zip(shards, seeds, states, strict=True)]
-        with self._noise():
-            results = self.workers.run([shares[first::count] for first in range(count)])
+        results = self.workers.run([shares[first::count] for first in range(count)])
         num_tokens = max(1, sum(result.tokens for result in results))
         total, *others = self._gradients
         for gradients in others:
@@ -182,25 +179,6 @@ class Trainer:
         self.scaler.update()
         infeasible = tuple(name for result in results for name in result.infeasible)
         return StepResult(loss, num_tokens, float(norm), self._norms_of_parts(norms), skipped, infeasible)
-
-    @contextlib.contextmanager
-    def _noise(self) -> Iterator[None]:
-        """Add noise to the matrices, and take it away again."""
-        share = self.config.optimiser.noise
-        if not share:
-            yield
-            return
-        generator = torch.Generator(self.recogniser.device).manual_seed(_seed(self.config.seed, self.position.step))
-        with torch.no_grad():
-            clean = [matrix.clone() for matrix in self._matrices]
-            for matrix in self._matrices:
-                noise = torch.empty_like(matrix).normal_(generator=generator)
-                matrix.add_(noise, alpha=share * float(matrix.square().mean().sqrt()))
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                torch._foreach_copy_(list[Tensor](self._matrices), clean)
 
     def _norms_of_parts(self, norms: Tensor) -> dict[str, float]:
         """Norms of single parameters -> of the parts of the model that they belong to."""

@@ -368,19 +368,6 @@ def test_two_equal_views_are_one_and_two_different_ones_are_drawn_together():
     assert len(set(norms)) == 3, "views that differ are drawn towards each other"
 
 
-def test_noise_is_there_for_the_gradient_alone():
-    """It is another one each step, the same one again at the same step, and the weights come back as they were."""
-    noisy = trainer(dataclasses.replace(PLAIN, optimiser=OptimiserConfig(noise=0.1, weight_decay=0.0)))
-    before = parameters(noisy)
-    norms = []
-    for step in (0, 1, 2, 0):
-        noisy.position.step = step
-        norms.append(noisy.step([batch(["abc abc", "b"])], learning_rate=0.0).gradient_norm)
-    assert len(set(norms)) == 3
-    assert norms[0] == norms[3]
-    assert all(torch.equal(a, b) for a, b in zip(before, noisy.parameters, strict=True))
-
-
 def test_weights_that_training_begins_with_go_to_the_tokens_that_both_models_know():
     torch.manual_seed(1)
     other = Recogniser(PLAIN.recogniser, CharacterTokenizer("bcxz"))
@@ -527,7 +514,6 @@ def test_averaging_by_zero_keeps_the_weights_as_they_are():
         (lambda: TrainConfig(loaders=-1), "loaders"),
         (lambda: OptimiserConfig(clip=0), r"optimiser\.clip"),
         (lambda: OptimiserConfig(clip_value=0), r"optimiser\.clip_value"),
-        (lambda: OptimiserConfig(noise=-1), r"optimiser\.noise"),
         (lambda: ConsistencyConfig(weight=-1), r"consistency\.weight"),
         (lambda: ConsistencyConfig(begin=1.5), r"consistency\.begin"),
         (lambda: TrainConfig(intermediate_weight=-1), "intermediate_weight"),
