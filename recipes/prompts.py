@@ -1,4 +1,4 @@
-"""Asterisk's recorded prompts: about 25 minutes of one studio voice a language; English, Spanish, French, Italian, Russian.
+"""Asterisk's recorded prompts: about 20 minutes of one studio voice a language; English, Spanish, French, Italian, Russian.
 
     python recipes/prompts.py --language it --out runs/prompts-it
     python recipes/prompts.py --language it --out runs/prompts-it --init english/best --optimiser.warmup 0.1
