@@ -58,8 +58,9 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
     hypotheses are then only ranked anew by the whole grid. Without an n-gram model there is one search alone.
 
     A point is judged by the mean of the word errors at it and at its neighbours on the grid, since a single one can be lucky;
-    of equal points that with the fewest character errors is taken, then that with the smallest weights. Of shares and second
-    weights likewise those whose point is best.
+    of equal points that with the fewest character errors is taken, then that with the smallest weights. The points that are
+    taken for each share and second weight are decoded, as a search with other weights may find other texts than those that were
+    ranked, and the one with the fewest errors is chosen.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
@@ -94,24 +95,23 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
         for weight, bonus in product(LM_WEIGHTS, WORD_BONUSES)
     ]
     planes: list[list[Trial]] = []
-    best = decoder.config
     try:
         if decoder.has_ngram:
             planes.append([ranked(decode(config), config) for config in _shown(grid, "weights", len(grid), console)])
-            best = _middle(planes[0])
         rest = list(product(shares, weights))[len(planes) :]
         if rest:
-            lists = decode(replace(best, rnn_share=1.0))
+            lists = decode(replace(_middle(planes[0]) if planes else decoder.config, rnn_share=1.0))
             for share, weight in rest:
                 points = [replace(config, rnn_share=share, second_weight=weight) for config in grid]
                 planes.append([ranked(lists, config) for config in points])
-        chosen = {_middle(plane) for plane in planes}
-        trials = [trial for plane in planes for trial in plane]
-        best = min((t for t in trials if t.config in chosen), key=lambda t: (t.words, t.characters)).config
-        texts = {id: found[0].text for id, found in decode(best).items()}
+        trials = {trial.config: trial for plane in planes for trial in plane}
+        finals = {config: decode(config) for config in map(_middle, planes)}
     finally:
         workers.close()
-    return Tuning(tuple(trials), best, score(references, plain), score(references, texts))
+    trials |= {config: ranked(lists, config) for config, lists in finals.items()}
+    best = min((trials[config] for config in finals), key=lambda trial: (trial.words, trial.characters)).config
+    texts = {id: found[0].text for id, found in finals[best].items()}
+    return Tuning(tuple(trials.values()), best, score(references, plain), score(references, texts))
 
 
 @dataclass(frozen=True)

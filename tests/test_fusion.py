@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -306,3 +307,27 @@ def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
     keep(tmp_path / "model", [tmp_path / "own.arpa"], None, tuning.config)
     assert (tmp_path / "model" / "lm.arpa").read_bytes() == (tmp_path / "own.arpa").read_bytes()
     assert load_tuned(tmp_path / "model") == TunedDecoding(("lm.arpa",), tuning.config)
+
+
+@pytest.mark.usefixtures("flashlight")
+def test_what_only_ranks_well_is_decoded_before_it_is_chosen(tmp_path):
+    """The second recogniser helps the lists that are ranked; a search that follows its weight finds none of their texts."""
+    from rich.console import Console
+
+    from asr.data import load_cuts
+    from asr.tune import tune
+
+    class Lost(Decoder):
+        def __call__(self, log_probs, config=None, *, second=None):
+            found = super().__call__(log_probs, config, second=second)
+            return [replace(found[0], tokens=(), text="")] if config.second_weight else found
+
+    cuts = load_cuts(write_corpus(tmp_path, train=3, dev=4) / "dev.jsonl.gz")
+    write_lm(tmp_path / "own.arpa", ["a b c", "ab c", "b", "c a"])
+    model, other = recogniser(), recogniser(seed=10)
+    for kind, alone in ((Decoder, False), (Lost, True)):
+        decoder = kind(model.tokenizer, DecodingConfig(beam=4), ngram=tmp_path / "own.arpa", second=other)
+        tuning = tune(model, decoder, cuts, Console(quiet=True))
+        chosen = next(trial for trial in tuning.trials if trial.config == tuning.config)
+        assert chosen.words == tuning.tuned.words.errors
+        assert (tuning.config.second_weight == 0) == alone
