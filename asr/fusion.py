@@ -12,6 +12,7 @@ model rank what it finds:
 
     a model of words     flashlight's lexicon search (Collobert et al. 2016, arXiv 1609.03193): only words that the model knows
     a model of tokens    flashlight's search without a lexicon: any spelling
+    tokens are words     the same by sound alone; the model of words ranks what it finds too
     no n-gram model      `decode.prefix_beam_search`
 """
 
@@ -175,6 +176,11 @@ class Decoder:
         self.has_ngram, self.has_rnn, self.has_second = ngram is not None, rnn is not None, second is not None
 
     @property
+    def fused(self) -> bool:
+        """Whether the search depends on the n-gram model's weight and the word bonus, or the ranking alone."""
+        return self._search.fused
+
+    @property
     def unspelt(self) -> tuple[str, ...]:
         """Words of the n-gram model that the tokens cannot spell, and so can never be heard."""
         return self._search.unspelt
@@ -271,6 +277,7 @@ class _PlainSearch:
     """Without an n-gram model."""
 
     unspelt: tuple[str, ...] = ()
+    fused = False
 
     def __init__(self, tokenizer: Tokenizer, hotwords: Mapping[str, float]) -> None:
         self._tokenizer = tokenizer
@@ -311,6 +318,8 @@ class _TokenPhrases:
 
 class _WordSearch:
     """With a model of words: the lexicon is what it knows and the tokens can spell, and the hot words."""
+
+    fused = True
 
     def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
         flashlight = _flashlight()
@@ -405,13 +414,18 @@ class _WordSearch:
 
 
 class _TokenSearch:
-    """With a model of tokens, be they words: any spelling. Word bonuses count in the ranking only."""
+    """With a model of tokens, be they words: any spelling.
+
+    Word bonuses count in the ranking only. So tokens that are words, each of which would earn one, are searched without the
+    language model: one that charges for every word and grants no bonus drops the texts that the ranking would choose.
+    """
 
     def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
         self._flashlight = _flashlight()
         self._tokenizer = tokenizer
         units = tokenizer.pieces
-        if _are_words(tokenizer):
+        self.fused = not _are_words(tokenizer)
+        if not self.fused:
             units = tuple(piece.removeprefix(WORD_START) for piece in units)
         self.unspelt = tuple(sorted(set(words) - set(units)))
         if len(self.unspelt) == len(words):
@@ -421,7 +435,7 @@ class _TokenSearch:
 
     def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[_Candidate]:
         decoder, hot = self._flashlight.decoder, self._hot
-        lm_weight = max(config.lm_weight, 1e-3)
+        lm_weight = max(config.lm_weight if self.fused else 0.0, 1e-3)
         lm = self._lm
         if hot is not None:
             lm = self._flashlight.boosted(lm, hot.words, lm_weight * LOG10, hot.start, hot.border)

@@ -55,7 +55,7 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
 
     Emissions are computed once. Where an n-gram model takes part in the search, the utterances are decoded with every point of
     the grid, on all cores; for each share of a recurrent model and each weight of a second recogniser, the best point's
-    hypotheses are then only ranked anew by the whole grid. Without an n-gram model there is one search alone.
+    hypotheses are then only ranked anew by the whole grid. Where models only rank there is one search alone.
 
     A point is judged by the mean of the word errors at it and at its neighbours on the grid, since a single one can be lucky;
     of equal points that with the fewest character errors is taken, then that with the smallest weights. The points that are
@@ -96,7 +96,7 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
     ]
     planes: list[list[Trial]] = []
     try:
-        if decoder.has_ngram:
+        if decoder.fused:
             planes.append([ranked(decode(config), config) for config in _shown(grid, "weights", len(grid), console)])
         rest = list(product(shares, weights))[len(planes) :]
         if rest:

@@ -148,6 +148,20 @@ def test_tokens_that_are_words_are_found_with_a_model_of_words(tmp_path, seed, w
 
 
 @pytest.mark.usefixtures("flashlight")
+def test_a_narrow_search_keeps_the_words_that_their_bonus_pays_for(tmp_path):
+    words = train_tokenizer(TokenizerConfig("words"), ["ab a", "b"])
+    write_lm(tmp_path / "lm.arpa")
+    told = ["ab", "a", "ab", "b", "ab", "a"]
+    log_probs = torch.full((2 * len(told), words.size), 1e-4)
+    log_probs[:, 0] = 1.0
+    for place, token in enumerate(words.encode(" ".join(told))):
+        log_probs[2 * place, [0, token]] = torch.tensor([0.4, 0.6])
+    config = DecodingConfig(lm_weight=1.5, word_bonus=6.0, beam=8)
+    decoder = Decoder(words, config, ngram=tmp_path / "lm.arpa")
+    assert decoder(log_probs.log())[0].text == " ".join(told)
+
+
+@pytest.mark.usefixtures("flashlight")
 def test_a_narrow_search_does_not_take_a_rising_word_for_the_one_before_going_on(tmp_path):
     """Each word is as likely as a blank in its first frame, then certain, so to leave it out costs more than a bonus of -1."""
     words = train_tokenizer(TokenizerConfig("words"), ["ab a", "b"])
