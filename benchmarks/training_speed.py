@@ -29,6 +29,8 @@ from recipes.an4 import CHARACTERS as CONFIG
 
 ROUNDS = 3
 BARE_STEPS = 20
+SECONDS = 3
+"""Of each utterance of the bare loop's batches, which hold as many seconds as the recipe's."""
 WARM_UP = 6
 
 
@@ -63,6 +65,8 @@ def main(arguments: Arguments) -> None:
     recogniser = Recogniser(CONFIG.recogniser, tokenizer)
     trainer = Trainer(CONFIG, recogniser, Transcription(CONFIG, recogniser.acoustic))
     bare = BareLayers()
+    utterances = round(CONFIG.batch_seconds / SECONDS)
+    frames = round(SECONDS / CONFIG.features.hop / CONFIG.acoustic.subsampling)
     rates: list[tuple[float, float]] = []
     for epoch in range(ROUNDS + 1):  # the first warms up
         plan = plan_batches(
@@ -76,11 +80,11 @@ def main(arguments: Arguments) -> None:
             trainer.step([batch], learning_rate=1e-4)
         recipe = audio / (time.perf_counter() - started)
         torch.set_num_threads(cores)
-        inputs = torch.randn(24, 75, 256, requires_grad=True)  # 24 utterances of 3 s at 25 frames a second
+        inputs = torch.randn(utterances, frames, 256, requires_grad=True)
         started = time.perf_counter()
         for _ in range(BARE_STEPS):
             bare.step(inputs)
-        rates.append((recipe, BARE_STEPS * 24 * 3 / (time.perf_counter() - started)))
+        rates.append((recipe, BARE_STEPS * utterances * SECONDS / (time.perf_counter() - started)))
     recipes, bares = zip(*rates[1:], strict=True)
     ratio = statistics.median(a / b for a, b in rates[1:])
     print(f"recipe  {statistics.median(recipes):6.1f} s of audio a second ({min(recipes):.1f} to {max(recipes):.1f})")

@@ -16,7 +16,7 @@ from asr.settings import ConsistencyConfig, OptimiserConfig, TrainConfig
 from asr.tokenizer import TokenizerConfig
 
 CHARACTERS = TrainConfig(
-    acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
+    acoustic=AcousticConfig(subsampling=2, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
     optimiser=OptimiserConfig(weight_decay=0.05),
     epochs=64,
     batch_seconds=48.0,
