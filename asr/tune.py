@@ -59,8 +59,8 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
 
     A point is judged by the mean of the word errors at it and at its neighbours on the grid, since a single one can be lucky;
     of equal points that with the fewest character errors is taken, then that with the smallest weights. The points that are
-    taken for each share and second weight are decoded, as a search with other weights may find other texts than those that were
-    ranked, and the one with the fewest errors is chosen.
+    taken for each share and second weight are decoded where the search depends on them, as one with other weights may find other
+    texts than those that were ranked, and the one with the fewest errors is chosen.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
@@ -105,12 +105,12 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], console:
                 points = [replace(config, rnn_share=share, second_weight=weight) for config in grid]
                 planes.append([ranked(lists, config) for config in points])
         trials = {trial.config: trial for plane in planes for trial in plane}
-        finals = {config: decode(config) for config in map(_middle, planes)}
+        finals = {config: decode(config) if decoder.fused else lists for config in map(_middle, planes)}
     finally:
         workers.close()
     trials |= {config: ranked(lists, config) for config, lists in finals.items()}
     best = min((trials[config] for config in finals), key=lambda trial: (trial.words, trial.characters)).config
-    texts = {id: found[0].text for id, found in finals[best].items()}
+    texts = {id: decoder.rank(found, best)[0].text for id, found in finals[best].items()}
     return Tuning(tuple(trials.values()), best, score(references, plain), score(references, texts))
 
 

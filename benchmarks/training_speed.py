@@ -25,6 +25,7 @@ from asr.prepare import prepare
 from asr.recogniser import Recogniser
 from asr.tokenizer import train_tokenizer
 from asr.trainer import Trainer
+from asr.units import subsampled
 from recipes.an4 import CHARACTERS as CONFIG
 
 ROUNDS = 3
@@ -66,7 +67,7 @@ def main(arguments: Arguments) -> None:
     trainer = Trainer(CONFIG, recogniser, Transcription(CONFIG, recogniser.acoustic))
     bare = BareLayers()
     utterances = round(CONFIG.batch_seconds / SECONDS)
-    frames = round(SECONDS / CONFIG.features.hop / CONFIG.acoustic.subsampling)
+    frames = subsampled(round(SECONDS / CONFIG.features.hop), CONFIG.acoustic.subsampling)
     rates: list[tuple[float, float]] = []
     for epoch in range(ROUNDS + 1):  # the first warms up
         plan = plan_batches(
