@@ -26,16 +26,17 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from asr.acoustic import AcousticConfig, AcousticModel
-from asr.bptt import Bptt, Chunked, Full, Truncated
-from asr.ctc import ctc_loss
-from asr.data import load_batches, load_cuts, plan_batches, text_of
-from asr.features import FeatureConfig, LogMel
+from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.data.batches import load_batches, plan_batches
+from asr.data.cuts import load_cuts, text_of
+from asr.data.prepare import prepare
 from asr.files import atomic
-from asr.prepare import prepare
-from asr.recogniser import RecogniserConfig
-from asr.recurrent import Cell
-from asr.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
+from asr.model.acoustic import AcousticConfig, AcousticModel
+from asr.model.bptt import Bptt, Chunked, Full, Truncated
+from asr.model.ctc import ctc_loss
+from asr.model.recurrent import Cell
+from asr.recogniser.recogniser import RecogniserConfig
+from asr.text.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
 from asr.units import Seconds
 
 MODES: dict[str, Bptt] = {  # segments of 2 s; chunks of 0.64 s with 0.32 s of lookahead

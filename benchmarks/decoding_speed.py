@@ -12,10 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asr.checkpoint import load_model
-from asr.data import load_batches, load_cuts, plan_batches
-from asr.decode import greedy
-from asr.fusion import Decoder, DecodingConfig
+from asr.data.batches import load_batches, plan_batches
+from asr.data.cuts import load_cuts
+from asr.decoding.decoder import Decoder
+from asr.decoding.greedy import greedy
+from asr.decoding.hypothesis import DecodingConfig
+from asr.recogniser.model_folder import load_model
 
 
 def main() -> None:

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from asr.lm import train_ngram
-from asr.rnn_lm import RnnLmConfig, RnnTraining, train_rnn_lm
-from asr.text import normalise
-from asr.tokenizer import TokenizerConfig
-from asr.train_lm import read_sentences
+from asr.lm.ngram import train_ngram
+from asr.lm.rnn import RnnLmConfig, RnnTraining, train_rnn_lm
+from asr.lm.train import read_sentences
+from asr.text.normalise import normalise
+from asr.text.tokenizer import TokenizerConfig
 
 BLOCK = 50
 HELD_OUT_WORDS = 100_000
@@ -94,7 +94,6 @@ def main() -> None:
             ),
             TokenizerConfig("sentencepiece", options.subwords),
             train,
-            console,
         )
         seconds = time.perf_counter() - start
         running = model.predict(held_out, known.__contains__)

@@ -15,7 +15,7 @@ transformation (1992) did little better, 92 to 93 % at 50.
 
 import numpy as np
 
-from asr.interval import bootstrap
+from asr.scoring.interval import bootstrap
 
 SEED = 20040517
 REPETITIONS = 2000

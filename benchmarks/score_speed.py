@@ -6,7 +6,7 @@ Run it as `python benchmarks/score_speed.py`: it prints processor seconds of one
 import random
 import time
 
-from asr.score import score
+from asr.scoring.score import score
 
 UTTERANCES = 10_000
 WORDS = 10

@@ -19,12 +19,13 @@ import torch
 import tyro
 from torch import Tensor, nn
 
-from asr.data import load_batches, load_cuts, perturb_speeds, plan_batches, text_of
-from asr.objective import Transcription
-from asr.prepare import prepare
-from asr.recogniser import Recogniser
-from asr.tokenizer import train_tokenizer
-from asr.trainer import Trainer
+from asr.data.batches import load_batches, plan_batches
+from asr.data.cuts import load_cuts, perturb_speeds, text_of
+from asr.data.prepare import prepare
+from asr.recogniser.recogniser import Recogniser
+from asr.text.tokenizer import train_tokenizer
+from asr.training.objective import Transcription
+from asr.training.trainer import Trainer
 from asr.units import subsampled
 from recipes.an4 import CHARACTERS as CONFIG
 

@@ -9,11 +9,11 @@ alone are learnt slowly, and characters misspell them.
 
 from dataclasses import replace
 
-from asr.acoustic import AcousticConfig
-from asr.augment import LIGHT
+from asr.audio.augment import LIGHT
 from asr.cli import recipe
-from asr.settings import ConsistencyConfig, OptimiserConfig, TrainConfig
-from asr.tokenizer import TokenizerConfig
+from asr.model.acoustic import AcousticConfig
+from asr.text.tokenizer import TokenizerConfig
+from asr.training.settings import ConsistencyConfig, OptimiserConfig, TrainConfig
 
 CHARACTERS = TrainConfig(
     acoustic=AcousticConfig(subsampling=2, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),

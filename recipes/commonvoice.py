@@ -3,9 +3,9 @@
 python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
 """
 
-from asr.acoustic import AcousticConfig
 from asr.cli import recipe
-from asr.settings import BpttConfig, OptimiserConfig, TrainConfig
+from asr.model.acoustic import AcousticConfig
+from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),

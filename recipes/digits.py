@@ -9,11 +9,11 @@ A speaker whom training has not heard needs other voices than those five: begin 
 Ten words are a closed vocabulary, so a token is a word. The recordings hold nothing above 4 kHz, so the mel filters stop there.
 """
 
-from asr.acoustic import AcousticConfig
+from asr.audio.log_mel import FeatureConfig
 from asr.cli import recipe
-from asr.features import FeatureConfig
-from asr.settings import OptimiserConfig, TrainConfig
-from asr.tokenizer import TokenizerConfig
+from asr.model.acoustic import AcousticConfig
+from asr.text.tokenizer import TokenizerConfig
+from asr.training.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     features=FeatureConfig(sample_rate=8000, num_mels=64),

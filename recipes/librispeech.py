@@ -3,10 +3,10 @@
 python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
 """
 
-from asr.acoustic import AcousticConfig
 from asr.cli import recipe
-from asr.settings import OptimiserConfig, TrainConfig
-from asr.tokenizer import TokenizerConfig
+from asr.model.acoustic import AcousticConfig
+from asr.text.tokenizer import TokenizerConfig
+from asr.training.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     tokenizer=TokenizerConfig(units="sentencepiece", size=300),

@@ -8,10 +8,10 @@
 
 from dataclasses import replace
 
-from asr.acoustic import AcousticConfig
-from asr.augment import LIGHT
+from asr.audio.augment import LIGHT
 from asr.cli import recipe
-from asr.settings import OptimiserConfig, TrainConfig
+from asr.model.acoustic import AcousticConfig
+from asr.training.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),

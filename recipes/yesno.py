@@ -5,10 +5,10 @@ python recipes/yesno.py --source ../shared/corpora/yesno --out runs/yesno
 
 from dataclasses import replace
 
-from asr.acoustic import AcousticConfig
-from asr.augment import LIGHT
+from asr.audio.augment import LIGHT
 from asr.cli import recipe
-from asr.settings import OptimiserConfig, TrainConfig
+from asr.model.acoustic import AcousticConfig
+from asr.training.settings import OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(channels=16, layers=2, hidden=64, dropout=0.1),

@@ -6,13 +6,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import unhurried
+from support.tiny import unhurried
 
-from asr.acoustic import AcousticConfig
-from asr.augment import AugmentConfig
+from asr.audio.augment import AugmentConfig
 from asr.config import differences, from_dict, to_dict
 from asr.errors import ConfigError
-from asr.settings import BpttConfig, OptimiserConfig, TrainConfig
+from asr.model.acoustic import AcousticConfig
+from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 
 shares = st.floats(0, 0.99)
 configs = st.builds(

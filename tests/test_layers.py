@@ -10,58 +10,23 @@ import asr
 
 ROOT = Path(asr.__file__).parent
 
-LAYERS = {
-    "values": {"errors", "units", "words", "config", "files"},
-    "edges": {
-        "audio",
-        "text",
-        "interval",
-        "score",
-        "alternatives",
-        "compare",
-        "breakdown",
-        "transcripts",
-        "subtitles",
-        "formats",
-    },
-    "signals": {"features", "augment", "tokenizer", "spelling", "corpora", "lm", "hotwords"},
-    "model": {"bptt", "recurrent", "acoustic", "ctc", "align"},
-    "use": {
-        "recogniser",
-        "data",
-        "decode",
-        "confidence",
-        "timing",
-        "rnn_lm",
-        "fusion",
-        "checkpoint",
-        "logbook",
-        "workers",
-        "settings",
-        "objective",
-        "forecast",
-        "trainer",
-        "diagnostics",
-    },
-    "programs": {
-        "prepare",
-        "run",
-        "train",
-        "pretrain",
-        "train_lm",
-        "evaluate",
-        "assess",
-        "transcribe",
-        "aligner",
-        "calibrate",
-        "tune",
-        "gradients",
-    },
-    "surface": {"report", "page", "cli"},
-}
-"""From the bottom up; `corpora` stands for all of its folder."""
-
-LEVELS = {module: level for level, modules in enumerate(LAYERS.values()) for module in modules}
+GROUND = {"errors", "units", "files", "config", "workers", "progress"}
+"""Modules that lie in no folder."""
+FOLDERS = (
+    "model",
+    "text",
+    "audio",
+    "scoring",
+    "corpora",
+    "data",
+    "lm",
+    "recogniser",
+    "decoding",
+    "transcription",
+    "training",
+    "cli",
+)
+"""In the order in which data flows: each imports only from those before it."""
 
 
 def modules():
@@ -94,36 +59,40 @@ def imports(path):
 GRAPH = {name: imports(path) for name, path in modules()}
 
 
-def layer(name):
-    return LEVELS[name.split(".")[0]]
+def level(name):
+    """0 on the ground; 1 in the first folder, and so on."""
+    room = name.split(".")[0]
+    return 0 if room in GROUND else 1 + FOLDERS.index(room)
 
 
-def test_every_module_has_its_layer():
-    assert {name.split(".")[0] for name in GRAPH} == set(LEVELS)
+def test_every_module_has_its_place():
+    assert {name.split(".")[0] for name in GRAPH} == GROUND | set(FOLDERS)
 
 
 @pytest.mark.parametrize("name", GRAPH)
-def test_a_module_imports_only_from_its_own_layer_and_those_below(name):
-    assert [other for other in GRAPH[name] if layer(other) > layer(name)] == []
+def test_a_module_imports_only_from_its_own_folder_and_those_before(name):
+    assert [other for other in GRAPH[name] if level(other) > level(name)] == []
 
 
 def test_no_two_modules_import_each_other_not_even_in_a_round():
     TopologicalSorter(GRAPH).prepare()  # raises CycleError and names the modules of the cycle
 
 
-@pytest.mark.parametrize("name", sorted(LAYERS["model"]))
-def test_the_model_knows_only_values_and_itself(name):
-    assert {other.split(".")[0] for other in GRAPH[name]} <= LAYERS["values"] | LAYERS["model"]
+@pytest.mark.parametrize("name", sorted(name for name in GRAPH if name.startswith("model.")))
+def test_the_model_knows_only_the_ground_and_itself(name):
+    assert {other.split(".")[0] for other in GRAPH[name]} <= GROUND | {"model"}
 
 
-@pytest.mark.parametrize("name", ["acoustic", "recurrent"])
+@pytest.mark.parametrize("name", ["model.acoustic", "model.recurrent"])
 def test_the_acoustic_model_knows_no_loss(name):
-    assert "ctc" not in GRAPH[name]
+    assert "model.ctc" not in GRAPH[name]
 
 
 def test_imports_are_found_wherever_they_stand(tmp_path):
     """Else the tests above could not fail."""
     module = tmp_path / "module.py"
-    module.write_text("import asr.train\nfrom asr import data, corpora\ndef f():\n    from asr.score import wer\n")
-    assert imports(module) == {"train", "data", "corpora", "score"}
-    assert GRAPH["train"] and GRAPH["corpora.an4"]
+    module.write_text(
+        "import asr.training.train\nfrom asr import data, corpora\ndef f():\n    from asr.scoring.score import wer\n"
+    )
+    assert imports(module) == {"training.train", "data", "corpora", "scoring.score"}
+    assert GRAPH["training.train"] and GRAPH["corpora.an4"]

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import unhurried
+from support.tiny import unhurried
 
 from asr.units import num_frames, seconds_to_samples, subsampled
 

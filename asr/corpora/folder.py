@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from asr import audio
+from asr.audio import waveform as audio
 from asr.corpora.kaldi import read_kaldi
 from asr.corpora.lines import read_lines
 from asr.corpora.manifest import read_manifest

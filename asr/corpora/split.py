@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from asr.corpora.utterance import Utterance
-from asr.text import normalise
+from asr.text.normalise import normalise
 
 Key = Callable[[Utterance], str]
 """What must not be torn apart: utterances of one key go to one split."""

@@ -1,0 +1,81 @@
+"""Measurements for the eye: how far gradients reach, how far confidences can be believed, what tuning tried."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from asr.decoding.tune import Tuning
+from asr.scoring.report import printable
+from asr.training.gradients import Inspection
+from asr.training.reach import TOLERANCE
+from asr.transcription.calibrate import Reliability
+
+
+def reaches(inspections: Sequence[Inspection]) -> RenderableType:
+    """Show, for each layer and direction of each model, how far its gradients reach."""
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("model", overflow="fold")
+    for heading in ("layer", "direction", "change a frame", "within 0.5 s", "2 s drop", "segment"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for inspection in inspections:
+        for reach in inspection.reaches:
+            within = reach.share_within[: round(0.5 / inspection.frame) + 1][-1]
+            dropped, segment = reach.dropped(round(2.0 / inspection.frame)), reach.recommended()
+            table.add_row(
+                Text(printable(inspection.name)),
+                str(reach.layer),
+                reach.direction,
+                f"x {reach.growth:.3f}",
+                f"{100 * float(within):.1f} %",
+                f"{100 * dropped:.1f} %",
+                "longer" if segment is None else f"{segment * inspection.frame:.2f} s",
+            )
+    share = f"{100 * TOLERANCE:.0f} %"
+    note = f"2 s drop: what truncation to segments of 2 s takes away; segment: the shortest that takes at most {share}"
+    return Group(table, Text(note))
+
+
+def reliability(judgements: Sequence[Reliability]) -> RenderableType:
+    """Show shares that are right, mean confidences and expected calibration errors, a line each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("", no_wrap=True)
+    for heading in ("\nnumber", "\nright", "confidence\nbefore", "\nafter", "error\nbefore", "\nafter", "\nby luck"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for judged in judgements:
+        count = len(judged.correct)
+        means = (sum(column) / count for column in (judged.correct, judged.before, judged.after))
+        shares = (f"{100 * share:.1f} %" for share in (*means, *judged.errors))
+        table.add_row(Text(printable(judged.name)), f"{count:,}", *shares)
+    return table
+
+
+def trials(tuning: Tuning) -> RenderableType:
+    """Show the word error rate of each pair of weights, and below it of the recurrent model's shares and second weights."""
+    words = tuning.tuned.words.reference_length
+    rate = {trial.config: f"{100 * trial.words / max(1, words):.2f}" for trial in tuning.trials}
+    best = tuning.config
+    plane = sorted({(config.lm_weight, config.word_bonus) for config in rate})
+    lowest = {name: min(getattr(config, name) for config in rate) for name in ("rnn_share", "second_weight")}
+    bonuses = sorted({bonus for _, bonus in plane})
+    table = Table(title="WER %", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("LM weight \\ word bonus", justify="right")
+    for bonus in bonuses:
+        table.add_column(f"{bonus:g}", justify="right")
+    for weight in sorted({weight for weight, _ in plane}):
+        cells = [rate[replace(best, lm_weight=weight, word_bonus=bonus, **lowest)] for bonus in bonuses]
+        table.add_row(f"{weight:g}", *cells)
+    parts: list[RenderableType] = [table]
+    chosen = f"chosen: LM weight {best.lm_weight:g}, word bonus {best.word_bonus:g}"
+    for name, title in (("rnn_share", "recurrent share"), ("second_weight", "second recogniser's weight")):
+        values = sorted({getattr(config, name) for config in rate} - {lowest[name]})
+        if values:
+            errors = [min(t.words for t in tuning.trials if getattr(t.config, name) == value) for value in values]
+            line = ", ".join(f"{v:g}: {100 * e / max(1, words):.2f}" for v, e in zip(values, errors, strict=True))
+            parts.append(Text(f"at best, by the {title}: {line}"))
+            chosen += f", {title} {getattr(best, name):g}"
+    return Group(*parts, Text(chosen))

@@ -1,0 +1,204 @@
+"""Utterances -> batches of waveforms and tokens, loaded in the background."""
+
+import dataclasses
+import os
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from lhotse.audio import set_current_audio_backend
+from lhotse.audio.backend import LibsndfileBackend
+from lhotse.cut import Cut
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from asr.audio.waveform import resample
+from asr.data.cuts import recording_of, text_of
+from asr.errors import DataError
+from asr.text.tokenizer import Tokenizer
+from asr.units import Seconds
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances of one batch, padded at their ends."""
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    recordings: tuple[str, ...]
+    """What each utterance is a piece of."""
+    waveforms: Tensor
+    """(B, N), float32."""
+    num_samples: Tensor
+    """(B,)."""
+    tokens: Tensor
+    """(B, U), 0 where padded."""
+    num_tokens: Tensor
+    """(B,)."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy to a device."""
+        tensors: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return dataclasses.replace(self, **tensors)
+
+    def split(self, shards: int) -> "list[Batch]":
+        """Deal the utterances out, by length in turn, to at most `shards` batches of about equal work, each no longer
+        than it needs.
+        """
+        order = self.num_samples.argsort(descending=True, stable=True)
+        parts = [order[first::shards] for first in range(min(shards, len(order)))]
+        return [
+            Batch(
+                ids=tuple(self.ids[i] for i in part),
+                texts=tuple(self.texts[i] for i in part),
+                recordings=tuple(self.recordings[i] for i in part),
+                waveforms=self.waveforms[part, : int(self.num_samples[part].max())],
+                num_samples=self.num_samples[part],
+                tokens=self.tokens[part, : int(self.num_tokens[part].max())],
+                num_tokens=self.num_tokens[part],
+            )
+            for part in parts
+        ]
+
+
+def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
+    """Group cuts of like duration so that a batch, padding included, is at most `longest` seconds; a longer cut is alone.
+
+    Sorted by jittered duration, cut into runs, the runs shuffled: every cut is in one batch, and other neighbours each
+    epoch. (lhotse's dynamic bucketing ended an epoch of AN4 with batches of 4 to 50 of 60 s, and refuses corpora with
+    fewer cuts than buckets.)
+
+    Args:
+        cuts: the utterances.
+        longest: a batch's bound, in seconds of padded audio.
+        seed: of the jitter and the shuffle; None keeps plain order of duration, longest first.
+    """
+    draw = random.Random(f"batches {seed}")
+    jitter = 0.05 if seed is not None else 0.0
+    keyed = [(cut.duration * (1 + jitter * draw.uniform(-1, 1)), index) for index, cut in enumerate(cuts)]
+    batches: list[list[Cut]] = []
+    widest = 0.0
+    for _, index in sorted(keyed, reverse=True):
+        cut = cuts[index]
+        widest = max(widest, cut.duration)
+        if not batches or widest * (len(batches[-1]) + 1) > longest:
+            batches.append([])
+            widest = cut.duration
+        batches[-1].append(cut)
+    if seed is not None:
+        draw.shuffle(batches)
+    return batches
+
+
+def plan_pieces(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
+    """As `plan_batches`, but every recording's pieces come in the order given, no two in one batch: in one round the first pieces
+    of all recordings, in the next their second ones, and so on.
+    """
+    pieces: dict[str, list[Cut]] = defaultdict(list)
+    for cut in cuts:
+        pieces[recording_of(cut)].append(cut)
+    rounds = [[cut for cut in cuts if cut is not None] for cuts in zip_longest(*pieces.values())]
+    seeds = [None if seed is None else seed * len(rounds) + number for number in range(len(rounds))]
+    return [batch for cuts, seed in zip(rounds, seeds, strict=True) for batch in plan_batches(cuts, longest, seed=seed)]
+
+
+def collate(
+    ids: Sequence[str],
+    texts: Sequence[str],
+    waveforms: Sequence[Tensor],
+    tokenizer: Tokenizer,
+    *,
+    recordings: Sequence[str] | None = None,
+) -> Batch:
+    """Pad waveforms and tokens to a batch; an utterance whose recording is not told is its own."""
+    tokens = [torch.tensor(tokenizer.encode(text), dtype=torch.long) for text in texts]
+    pad = torch.nn.utils.rnn.pad_sequence
+    return Batch(
+        ids=tuple(ids),
+        texts=tuple(texts),
+        recordings=tuple(ids if recordings is None else recordings),
+        waveforms=pad(list(waveforms), batch_first=True),
+        num_samples=torch.tensor([len(waveform) for waveform in waveforms]),
+        tokens=pad(tokens, batch_first=True),
+        num_tokens=torch.tensor([len(sequence) for sequence in tokens]),
+    )
+
+
+class BatchDataset(Dataset["Batch | DataError"]):
+    """Batch plans by index; the audio is read, resampled, speed-perturbed and averaged to mono when a batch is asked for.
+
+    Audio that cannot be read comes back as the error, for the main process to raise: a loader process would bury it in a traceback.
+    """
+
+    def __init__(self, batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, sample_rate: int) -> None:
+        self.batches = batches
+        self.tokenizer = tokenizer
+        self.sample_rate = sample_rate
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> "Batch | DataError":
+        set_current_audio_backend(LibsndfileBackend())  # else lhotse hands Sphere files to an external program
+        cuts = self.batches[index]
+        waveforms = []
+        for cut in cuts:
+            try:
+                audio = cut.load_audio().mean(axis=0)
+                waveforms.append(torch.from_numpy(resample(audio, cut.sampling_rate, self.sample_rate)))
+            except Exception as error:
+                first = str(error).strip().split("\n")[0]
+                return DataError(f"utterance {cut.id}: its audio cannot be read ({first}); prepare the corpus again")
+        recordings = [recording_of(cut) for cut in cuts]
+        return collate(
+            [cut.id for cut in cuts], list(map(text_of, cuts)), waveforms, self.tokenizer, recordings=recordings
+        )
+
+
+def _give_way(_loader: int) -> None:
+    """Take the lowest priority."""
+    os.nice(19)
+
+
+def load_batches(
+    batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, *, sample_rate: int, loaders: int
+) -> Iterator[Batch]:
+    """Load planned batches in order, ahead of their use.
+
+    Args:
+        batches: from `plan_batches`.
+        tokenizer: for the targets.
+        sample_rate: of the waveforms, in Hz.
+        loaders: background processes; 0 loads in this one. Each uses one thread, when nothing else wants the core:
+            every step ends with its slowest worker, so a loader that took its turn would hold up all of them.
+
+    Raises:
+        DataError: if audio cannot be read; names the utterance.
+    """
+    dataset = BatchDataset(batches, tokenizer, sample_rate)
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        num_workers=loaders,
+        prefetch_factor=4 if loaders else None,
+        worker_init_fn=_give_way if loaders else None,
+    )
+    batches_loaded = iter(loader)
+    while True:
+        try:
+            batch = next(batches_loaded)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError("a loader process died, perhaps of too little shared memory; try --loaders 0") from None
+        if isinstance(batch, DataError):
+            raise batch
+        yield batch

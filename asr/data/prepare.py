@@ -1,0 +1,282 @@
+"""A corpus -> checked manifests: train.jsonl.gz, dev.jsonl.gz and test.jsonl.gz, each a list of lhotse cuts.
+
+Every fault is found before training starts: a recording that is missing, damaged or silent, a transcript that is empty
+or too long for its recording, an id used twice, a segment outside its file. Faulty utterances are left out and listed,
+the rest is written.
+"""
+
+import gzip
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lhotse import AudioSource, MonoCut, MultiCut, Recording, SupervisionSegment
+from lhotse.cut import Cut
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from asr import corpora
+from asr.audio.log_mel import FeatureConfig
+from asr.corpora.utterance import Problem, Utterance
+from asr.data.recording import Check, Sound, examine
+from asr.errors import ConfigError, DataError
+from asr.files import atomic
+from asr.model.ctc import minimum_frames
+from asr.progress import SILENT, Progress, track
+from asr.text.normalise import TextForm, normalise
+from asr.units import Seconds, num_frames, seconds_to_samples, subsampled
+
+FEATURES = FeatureConfig()
+"""The analysis by which transcripts are held against recordings, which keep their own rate."""
+
+OVERHANG: Seconds = 0.025
+"""How far a segment may reach past its file's end, which is then its own end: times in corpora are rounded."""
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """One row of the report: hours and longest (in seconds) count the speech as cut, speakers the known ones."""
+
+    name: str
+    utterances: int
+    speakers: int
+    hours: float
+    longest: Seconds
+    alphabet: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was written, and what was not: `problems` holds every fault found, `notes` what the user should know."""
+
+    folder: Path
+    splits: tuple[SplitSummary, ...]
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    corpus: str,
+    out: Path,
+    *,
+    source: Path | None = None,
+    downloads: Path = Path("data"),
+    options: corpora.Options | None = None,
+    text_form: TextForm = "basic",
+    check: Check = "decode",
+    subsampling: int = 4,
+    progress: Progress = SILENT,
+) -> Prepared:
+    """Read a corpus, check every utterance, and write the manifests of its splits, replacing those of an earlier run.
+
+    The same corpus gives the same bytes. A split without usable utterances has no file, and a note says so. Utterances
+    too short for their transcripts are left out of train only: dev and test are scored whole.
+
+    Args:
+        corpus: one of `corpora.NAMES`, or "lhotse:NAME".
+        out: folder for the manifests, `problems.txt`, and `audio/` with what had to be rewritten as FLAC.
+        source: the corpus on disk; None downloads it into `downloads`.
+        downloads: where downloaded corpora are kept, each in a folder of its own.
+        options: what some corpora let the user choose.
+        text_form: form of the transcripts.
+        check: whether recordings are decoded.
+        subsampling: feature frames per frame of the model's output, into which transcripts must fit.
+        progress: who is told how far it is.
+
+    Raises:
+        DataError: if the corpus cannot be read, nothing in train is usable, or `out` cannot be written.
+        ConfigError: if the corpus is unknown or an option does not fit it.
+        DownloadError: if the corpus cannot be fetched.
+        MissingExtra: if recordings need PyAV and it is not installed.
+    """
+    if subsampling < 1:
+        raise ConfigError(f"subsampling is {subsampling}; it must be at least 1")
+    options = options or corpora.Options()
+    if source is None:
+        source = corpora.download(corpus, downloads, options)
+    read = corpora.read(corpus, source.resolve(), options)
+    parts = {"train": read.train, "dev": read.dev, "test": read.test}
+    out = out.resolve()
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    sounds = _examine(
+        [utterance.audio for part in parts.values() for utterance in part], out / "audio", check, progress
+    )
+
+    problems = list(read.problems)
+    cuts: dict[str, list[Cut]] = {name: [] for name in parts}
+    seen: dict[str, str] = {}
+    for name, part in parts.items():
+        for utterance in part:
+            utterance = replace(utterance, text=normalise(utterance.text, text_form))
+            sound = sounds[utterance.audio]
+            faults = list(_faults(utterance, sound))
+            if utterance.id in seen:
+                faults.append(f"the id {utterance.id} is used before, at {seen[utterance.id]}; ids must be unique")
+            seen.setdefault(utterance.id, utterance.where)
+            if isinstance(sound, Sound) and not faults:
+                cut = cut_of(utterance, sound)
+                tight = _tight(cut, subsampling)
+                if tight is None or name != "train":
+                    cuts[name].append(cut)
+                if tight is not None:
+                    faults.append(tight if name == "train" else f"{tight}; it stays in {name}, which is scored whole")
+            problems += [Problem(utterance.where, fault) for fault in faults]
+    with _writing(out):
+        (out / "problems.txt").write_text(
+            "".join(f"{problem}\n" for problem in problems), encoding="utf-8", errors="backslashreplace"
+        )
+    if not cuts["train"]:
+        first = f"; the first of {len(problems)} problems is {problems[0]}" if problems else ""
+        raise DataError(f"{source}: holds no usable utterance to train on{first}")
+    with _writing(out):
+        _write(out, cuts)
+    splits = tuple(_summary(name, part) for name, part in cuts.items())
+    return Prepared(out, splits, tuple(problems), (*read.notes, *_notes(cuts)))
+
+
+def report(prepared: Prepared) -> RenderableType:
+    """Lay out a preparation for the screen: a row a split, the notes, and every problem."""
+    table = Table(title=str(prepared.folder), title_justify="left")
+    table.add_column("split")
+    for heading in ("utterances", "speakers", "hours", "longest (s)"):
+        table.add_column(heading, justify="right")
+    table.add_column("alphabet", overflow="fold")
+    for split in prepared.splits:
+        speakers = str(split.speakers) if split.speakers else "unknown"
+        figures = (str(split.utterances), speakers, f"{split.hours:.2f}", f"{split.longest:.1f}")
+        table.add_row(split.name, *figures, Text(split.alphabet))
+    lines = [Text(f"note: {note}") for note in prepared.notes]
+    if prepared.problems:
+        lines.append(Text(f"problems: {len(prepared.problems)}, also in {prepared.folder / 'problems.txt'}"))
+        lines += [Text(f"  {problem}") for problem in prepared.problems]
+    return Group(table, *lines)
+
+
+def _examine(paths: Sequence[Path], rewritten: Path, check: Check, progress: Progress) -> dict[Path, Sound | str]:
+    """Look at each recording once, several at a time: what it holds, or what is wrong with it."""
+
+    def look(path: Path) -> Sound | str:
+        try:
+            return examine(path, check=check, rewritten=rewritten, sample_rate=FEATURES.sample_rate)
+        except (DataError, OSError) as error:  # OSError: a name that no file system takes, for one
+            return str(error)
+
+    unique = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = track(pool.map(look, unique), "checking recordings", len(unique), progress)
+        return dict(zip(unique, found, strict=True))
+
+
+def _faults(utterance: Utterance, sound: Sound | str) -> Iterator[str]:
+    """List why an utterance, its text normalised, cannot be used at all."""
+    try:
+        f"{utterance.id}{utterance.text}{utterance.speaker}{utterance.audio}".encode()
+    except UnicodeEncodeError:  # a file name of another encoding, or half a surrogate pair
+        yield "its name, file or text is not valid Unicode; rename it"
+        return
+    if not utterance.text:
+        yield "the transcript is empty, or nothing but punctuation"
+    if isinstance(sound, str):
+        yield sound
+        return
+    total = sound.info.duration
+    start, end = utterance.start, _end(utterance, sound)
+    if not (0 <= start < min(end, total) and end <= total + OVERHANG):
+        yield f"the segment from {start:g} s to {end:g} s is not inside {sound.path}, which has {total:g} s"
+    if utterance.channel is not None and not 0 <= utterance.channel < sound.info.num_channels:
+        yield f"channel {utterance.channel} is not in {sound.path}, which has {sound.info.num_channels}"
+
+
+def _end(utterance: Utterance, sound: Sound) -> Seconds:
+    return sound.info.duration if utterance.duration is None else utterance.start + utterance.duration
+
+
+def _tight(cut: Cut, subsampling: int) -> str | None:
+    """Say so if no CTC path spells the transcript, character by character, in the frames that the model puts out."""
+    samples = seconds_to_samples(cut.duration, FEATURES.sample_rate)
+    inputs = num_frames(samples, window=FEATURES.window_samples, hop=FEATURES.hop_samples)
+    frames = subsampled(inputs, subsampling)
+    needed = minimum_frames([ord(character) for character in cut.supervisions[0].text])
+    if needed <= frames:
+        return None
+    return f"{cut.duration:.2f} s are too short for the transcript: CTC needs {needed} frames and has {frames}"
+
+
+def cut_of(utterance: Utterance, sound: Sound) -> Cut:
+    """Describe an utterance to lhotse; one channel is a MonoCut, several are a MultiCut."""
+    total = sound.info.duration
+    duration = min(_end(utterance, sound), total) - utterance.start
+    everything = list(range(sound.info.num_channels))
+    channels = everything if utterance.channel is None else [utterance.channel]
+    channel = channels[0] if len(channels) == 1 else channels
+    recording = Recording(
+        id=utterance.id,
+        sources=[AudioSource(type="file", channels=everything, source=str(sound.path))],
+        sampling_rate=sound.info.sample_rate,
+        num_samples=sound.info.num_samples,
+        duration=total,
+    )
+    supervision = SupervisionSegment(
+        id=utterance.id,
+        recording_id=utterance.id,
+        start=0.0,
+        duration=duration,
+        channel=channel,
+        text=utterance.text,
+        language=utterance.language,
+        speaker=utterance.speaker,
+    )
+    kind = MonoCut if len(channels) == 1 else MultiCut
+    return kind(utterance.id, utterance.start, duration, channel, supervisions=[supervision], recording=recording)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error.strerror}); choose another folder or make room") from None
+
+
+def _write(out: Path, cuts: Mapping[str, Sequence[Cut]]) -> None:
+    """Write the manifests; lhotse cannot load an empty one, so that has none."""
+    for name, part in cuts.items():
+        manifest = out / f"{name}.jsonl.gz"
+        if not part:
+            manifest.unlink(missing_ok=True)
+            continue
+        lines = "".join(json.dumps(cut.to_dict(), ensure_ascii=False) + "\n" for cut in part)
+        with atomic(manifest) as path:
+            path.write_bytes(gzip.compress(lines.encode(), mtime=0))  # no time in it: the same cuts, the same bytes
+
+
+def _speakers(cuts: Iterable[Cut]) -> set[str]:
+    return {cut.supervisions[0].speaker for cut in cuts if cut.supervisions[0].speaker is not None}
+
+
+def _summary(name: str, cuts: Sequence[Cut]) -> SplitSummary:
+    return SplitSummary(
+        name=name,
+        utterances=len(cuts),
+        speakers=len(_speakers(cuts)),
+        hours=sum(cut.duration for cut in cuts) / 3600,
+        longest=max((cut.duration for cut in cuts), default=0.0),
+        alphabet="".join(sorted({character for cut in cuts for character in cut.supervisions[0].text} - {" "})),
+    )
+
+
+def _notes(cuts: Mapping[str, Sequence[Cut]]) -> Iterator[str]:
+    """Say what is missing, and what a figure measured on these splits would hide."""
+    for name, part in cuts.items():
+        if not part:
+            yield f"{name} has no usable utterances, so there is no {name}.jsonl.gz"
+    trained = _speakers(cuts["train"])
+    shared = [name for name in ("dev", "test") if trained & _speakers(cuts[name])]
+    if shared:
+        yield f"train has speakers of {' and '.join(shared)}: a score there does not tell how strangers are recognised"

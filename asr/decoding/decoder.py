@@ -1,0 +1,211 @@
+"""Decoding with language models: a beam search proposes texts, exact scores rank them.
+
+A text's score, in nats, is
+
+    ln P(its tokens | audio) + second_weight x ln P2(text | audio) + lm_weight x ln P(text) + word_bonus x words
+    + what its hot words earn
+
+where the first term sums over all CTC paths, whichever search found the text, the second is the same by a second recogniser, such
+as one of characters beside one of words, and ln P(text) is the n-gram model's, the recurrent model's, or both, weighted by
+`rnn_share` (log-linear interpolation). The search is shallow fusion with the n-gram model; the second recogniser and the recurrent
+model rank what it finds:
+
+    a model of words     flashlight's lexicon search (Collobert et al. 2016, arXiv 1609.03193): only words that the model knows
+    a model of tokens    flashlight's search without a lexicon: any spelling
+    tokens are words     the same by sound alone; the model of words ranks what it finds too
+    no n-gram model      `decode.prefix_beam_search`
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from asr.decoding.flashlight import IMPOSSIBLE, TokenSearch, WordSearch
+from asr.decoding.hypothesis import Candidate, DecodingConfig, Hypothesis
+from asr.decoding.prefix_beam import prefix_beam_search
+from asr.decoding.vocabulary import TokenPhrases, alphabet, are_tokens, are_words, letters
+from asr.errors import ConfigError, ModelError
+from asr.lm.ngram import vocabulary
+from asr.lm.rnn import RnnLm
+from asr.model.ctc import LARGEST_LATTICE, ctc_loss
+from asr.recogniser.recogniser import Recogniser
+from asr.text.tokenizer import Tokenizer
+
+
+class Decoder:
+    """Log-probs of one utterance -> its best texts.
+
+    Args:
+        tokenizer: the acoustic model's.
+        config: beam and weights.
+        ngram: an n-gram model of words or of tokens.
+        rnn: a recurrent model, which ranks what the search proposes.
+        second: another recogniser of the same sample rate, which does so too.
+        hotwords: phrases and what each occurrence of one earns, in nats.
+
+    Raises:
+        ConfigError: if a hot word cannot be spelt.
+        ModelError: if the n-gram model cannot be used with these tokens.
+        MissingExtra: if an n-gram model is given and flashlight-text is not installed.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        config: DecodingConfig,
+        *,
+        ngram: Path | None = None,
+        rnn: RnnLm | None = None,
+        second: Recogniser | None = None,
+        hotwords: Mapping[str, float] | None = None,
+    ) -> None:
+        self.config = config
+        phrases = {" ".join(phrase.split()): bonus for phrase, bonus in (hotwords or {}).items()}
+        for phrase in phrases:
+            if not phrase or tokenizer.decode(tokenizer.encode(phrase)) != phrase:
+                raise ConfigError(f"hot word {phrase!r} cannot be spelt with the model's tokens, {alphabet(tokenizer)}")
+        if rnn is not None and not letters(tokenizer) & letters(rnn.tokenizer):
+            raise ModelError(
+                f"the recurrent language model writes {alphabet(rnn.tokenizer)}, the recogniser {alphabet(tokenizer)}; "
+                "are both of one language, case and form?"
+            )
+        if second is not None and not letters(tokenizer) & letters(second.tokenizer):
+            raise ModelError(
+                f"the second recogniser writes {alphabet(second.tokenizer)}, the first {alphabet(tokenizer)}; "
+                "are both of one language, case and form?"
+            )
+        self._tokenizer, self._rnn, self._second = tokenizer, rnn, second
+        self._search: WordSearch | TokenSearch | _PlainSearch
+        if ngram is None:
+            self._search = _PlainSearch(tokenizer, phrases)
+        else:
+            words = vocabulary(ngram)
+            kind = TokenSearch if are_words(tokenizer) or are_tokens(words, tokenizer) else WordSearch
+            self._search = kind(tokenizer, ngram, words, phrases)
+        self.has_ngram, self.has_rnn, self.has_second = ngram is not None, rnn is not None, second is not None
+
+    @property
+    def fused(self) -> bool:
+        """Whether the search depends on the n-gram model's weight and the word bonus, or the ranking alone."""
+        return self._search.fused
+
+    @property
+    def unspelt(self) -> tuple[str, ...]:
+        """Words of the n-gram model that the tokens cannot spell, and so can never be heard."""
+        return self._search.unspelt
+
+    def second_log_probs(self, waveforms: Tensor, num_samples: Tensor) -> list[Tensor | None]:
+        """What the second recogniser hears in utterances, for `__call__`.
+
+        Args:
+            waveforms: (B, N) float32.
+            num_samples: (B,), valid samples.
+
+        Returns:
+            Of each utterance its own frames and tokens, (T2, V2), on the CPU; None if there is no second recogniser.
+        """
+        if self._second is None:
+            return [None] * len(waveforms)
+        emissions = self._second.emissions(waveforms, num_samples)
+        return [rows[:length].cpu() for rows, length in zip(emissions.log_probs, emissions.lengths, strict=True)]
+
+    @torch.no_grad()
+    def __call__(
+        self, log_probs: Tensor, config: DecodingConfig | None = None, *, second: Tensor | None = None
+    ) -> list[Hypothesis]:
+        """Find the best texts, best first, each once.
+
+        Args:
+            log_probs: (T, V); without a frame the empty text is the only one.
+            config: in place of the decoder's own.
+            second: what `second_log_probs` gave for the utterance.
+        """
+        config = config or self.config
+        log_probs = log_probs.detach().float().cpu()
+        if len(log_probs) == 0:
+            return [Hypothesis((), "", 0.0, 0.0)]
+        candidates = {found.text: found for found in reversed(self._search(log_probs, config))}
+        best = list(reversed(candidates.values()))  # of equal texts the better one, in the search's order
+        longest = 2 * max(len(found.tokens) for found in best) + 1
+        best = best[: max(1, LARGEST_LATTICE // (longest * len(log_probs)))]
+        acoustic = _log_likelihoods(log_probs, [found.tokens for found in best])
+        other = self._by_second(second, [found.text for found in best])
+        recurrent = [0.0] * len(best)
+        if self._rnn is not None and self._share(config) > 0:
+            recurrent = self._rnn.log_probs([found.text for found in best])
+        return self.rank(
+            [
+                Hypothesis(found.tokens, found.text, 0.0, heard, again, found.ngram, written, found.bonus)
+                for found, heard, again, written in zip(best, acoustic, other, recurrent, strict=True)
+            ],
+            config,
+        )
+
+    def rank(self, hypotheses: Sequence[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:
+        """Score hypotheses anew, and sort them, best first."""
+        share = self._share(config)
+        ranked = []
+        for found in hypotheses:
+            written = (1 - share) * found.ngram + share * found.rnn
+            said = config.word_bonus * len(found.text.split()) + found.bonus
+            heard = found.acoustic + config.second_weight * found.second
+            ranked.append(replace(found, score=heard + config.lm_weight * written + said))
+        return sorted(ranked, key=lambda hypothesis: -hypothesis.score)
+
+    def _by_second(self, log_probs: Tensor | None, texts: Sequence[str]) -> list[float]:
+        """ln P(text | audio) of each; next to nothing for what the second recogniser cannot write, or has too few frames for."""
+        if self._second is None or log_probs is None or len(log_probs) == 0:
+            return [0.0] * len(texts)
+        tokenizer = self._second.tokenizer
+        spelt = [tuple(tokenizer.encode(text)) for text in texts]
+        return [
+            max(value, IMPOSSIBLE) if tokenizer.decode(tokens) == text else IMPOSSIBLE
+            for value, tokens, text in zip(_log_likelihoods(log_probs, spelt), spelt, texts, strict=True)
+        ]
+
+    def _share(self, config: DecodingConfig) -> float:
+        """The recurrent model's, of the language models that there are."""
+        return 0.0 if not self.has_rnn else config.rnn_share if self.has_ngram else 1.0
+
+
+def _log_likelihoods(log_probs: Tensor, sequences: Sequence[tuple[int, ...]]) -> list[float]:
+    """ln P(tokens | audio) of each token sequence; a sequence that the frames do not suffice for has minus infinity."""
+    longest = 2 * max(map(len, sequences)) + 1
+    size = max(1, LARGEST_LATTICE // (longest * len(log_probs)))
+    values: list[float] = []
+    for part in (sequences[i : i + size] for i in range(0, len(sequences), size)):
+        lengths = torch.tensor([len(tokens) for tokens in part])
+        targets = torch.nn.utils.rnn.pad_sequence([torch.tensor(tokens).long() for tokens in part], batch_first=True)
+        frames = torch.full((len(part),), len(log_probs))
+        found = ctc_loss(log_probs.expand(len(part), -1, -1), frames, targets, lengths)
+        values += torch.where(found.feasible, -found.values, -torch.inf).tolist()
+    return values
+
+
+class _PlainSearch:
+    """Without an n-gram model."""
+
+    unspelt: tuple[str, ...] = ()
+    fused = False
+
+    def __init__(self, tokenizer: Tokenizer, hotwords: Mapping[str, float]) -> None:
+        self._tokenizer = tokenizer
+        self._hot = TokenPhrases(tokenizer, hotwords) if hotwords else None
+
+    def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[Candidate]:
+        hot = self._hot
+        found = prefix_beam_search(
+            log_probs,
+            config.beam,
+            top_tokens=config.top_tokens,
+            hotwords=hot.words if hot else None,
+            start=hot.start if hot else 0,
+            end=hot.border if hot else (),
+        )
+        return [
+            Candidate(tokens, self._tokenizer.decode(tokens), 0.0, hot.earned(tokens) if hot else 0.0)
+            for tokens, _ in found
+        ]

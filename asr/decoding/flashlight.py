@@ -1,0 +1,256 @@
+"""Beam search with an n-gram model, by flashlight-text (Collobert et al. 2016, arXiv 1609.03193)."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asr.decoding.greedy import collapse
+from asr.decoding.hotwords import HotWords
+from asr.decoding.hypothesis import Candidate, DecodingConfig
+from asr.decoding.vocabulary import TokenPhrases, are_words, nothing_spelt, separator
+from asr.errors import MissingExtra, ModelError
+from asr.lm.ngram import LOG10, UNKNOWN
+from asr.model.ctc import BLANK
+from asr.text.tokenizer import WORD_START, Tokenizer
+
+IMPOSSIBLE = -1e4
+"""Stands for ln 0 in what flashlight is given, whose sums do not take infinities."""
+
+
+THRESHOLD = 50.0
+"""Nats behind the best hypothesis at which flashlight drops one."""
+
+
+class WordSearch:
+    """With a model of words: the lexicon is what it knows and the tokens can spell, and the hot words."""
+
+    fused = True
+
+    def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
+        flashlight = _flashlight()
+        self._flashlight = flashlight
+        self._separator = separator(tokenizer)
+        spellings = {word: tuple(tokenizer.encode(word)) for word in words}
+        self.unspelt = tuple(word for word in words if tokenizer.decode(spellings[word]) != word)
+        if len(self.unspelt) == len(words):
+            raise nothing_spelt(path, words, tokenizer)
+        for word in self.unspelt:
+            del spellings[word]
+        for word in " ".join(hotwords).split():
+            spellings.setdefault(word, tuple(tokenizer.encode(word)))
+        self._words = list(spellings)
+        self._spellings = list(spellings.values())
+        self._lm = _load_kenlm(flashlight, path, [*self._words, UNKNOWN])
+        numbers = {word: number for number, word in enumerate(self._words)}
+        phrases = {tuple(numbers[word] for word in phrase.split()): bonus for phrase, bonus in hotwords.items()}
+        self._hot = HotWords(phrases) if phrases else None
+        self._tries: dict[float, Any] = {}
+        # Where no token parts words, a column of its own stands for the last token of a word going on.
+        self._pause = tokenizer.size if self._separator is None else self._separator
+        self._end = () if self._separator is None else (self._separator,)
+        self._columns = tokenizer.size + (self._separator is None)
+
+    def _trie(self, lm_weight: float) -> Any:
+        """The lexicon, each node with the score of its best word at the start of a sentence, so that pruning looks ahead."""
+        if self._tries and (self._hot is None or lm_weight in self._tries):
+            return next(iter(self._tries.values())) if self._hot is None else self._tries[lm_weight]
+        trie = self._flashlight.decoder.Trie(self._columns, self._pause)
+        start = self._lm.start(False)
+        for number, spelling in enumerate(self._spellings):
+            _, score = self._lm.score(start, number)
+            if self._hot is not None and lm_weight:
+                score += self._hot.step(0, number)[1] / (lm_weight * LOG10)
+            trie.insert([*spelling, *self._end], number, score)
+        trie.smear(self._flashlight.decoder.SmearingMode.MAX)
+        self._tries = {lm_weight: trie}
+        return trie
+
+    def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[Candidate]:
+        decoder = self._flashlight.decoder
+        lm_weight = max(config.lm_weight, 1e-3)  # at 0 hot words could not speak through the language model
+        lm = self._lm if self._hot is None else self._flashlight.boosted(self._lm, self._hot, lm_weight * LOG10)
+        options = decoder.LexiconDecoderOptions(
+            beam_size=config.beam,
+            beam_size_token=config.top_tokens,
+            beam_threshold=THRESHOLD,
+            lm_weight=lm_weight * LOG10,  # which multiplies base 10 logarithms
+            word_score=config.word_bonus,
+            unk_score=-torch.inf,
+            sil_score=0.0,
+            log_add=True,
+            criterion_type=decoder.CriterionType.CTC,
+        )
+        search = decoder.LexiconDecoder(
+            options, self._trie(lm_weight), lm, self._pause, BLANK, len(self._words), [], False
+        )
+        scores = self._paused(log_probs).contiguous()
+        found: dict[tuple[int, ...], None] = {}
+        for result in search.decode(scores.data_ptr(), *scores.shape):
+            found[tuple(word for word in result.words if word >= 0)] = None
+        return [self._candidate(words) for words in found]
+
+    def _paused(self, log_probs: Tensor) -> Tensor:
+        """Make sure that the last word can end.
+
+        With a separator, a frame of it is appended. Without, a column is, in which the best token of a frame may go on from the
+        frame before, since the search offers nothing else between two words.
+        """
+        log_probs = log_probs.clamp(min=IMPOSSIBLE)
+        if self._separator is not None:
+            last = torch.full((1, log_probs.shape[1]), IMPOSSIBLE)
+            last[0, self._separator] = 0.0
+            return torch.cat([log_probs, last])
+        best = log_probs[:, BLANK + 1 :].max(dim=1)
+        goes_on = torch.zeros(len(log_probs), dtype=torch.bool)
+        goes_on[1:] = best.indices[1:] == best.indices[:-1]
+        return torch.cat([log_probs, best.values.where(goes_on, IMPOSSIBLE)[:, None]], dim=1)
+
+    def _candidate(self, words: tuple[int, ...]) -> Candidate:
+        spelt = [self._spellings[word] for word in words]
+        tokens = [token for word in spelt for token in (*word, *self._end)]
+        state, total = self._lm.start(False), 0.0
+        for word in words:
+            state, score = self._lm.score(state, word)
+            total += score
+        total += self._lm.finish(state)[1]
+        text = " ".join(self._words[word] for word in words)
+        bonus = self._hot.earned(words) if self._hot else 0.0
+        return Candidate(tuple(tokens[: len(tokens) - len(self._end)]), text, total * LOG10, bonus)
+
+
+class TokenSearch:
+    """With a model of tokens, be they words: any spelling.
+
+    Word bonuses count in the ranking only. So tokens that are words, each of which would earn one, are searched without the
+    language model: one that charges for every word and grants no bonus drops the texts that the ranking would choose.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
+        self._flashlight = _flashlight()
+        self._tokenizer = tokenizer
+        units = tokenizer.pieces
+        self.fused = not are_words(tokenizer)
+        if not self.fused:
+            units = tuple(piece.removeprefix(WORD_START) for piece in units)
+        self.unspelt = tuple(sorted(set(words) - set(units)))
+        if len(self.unspelt) == len(words):
+            raise nothing_spelt(path, words, tokenizer)
+        self._lm = _load_kenlm(self._flashlight, path, ["<blank>", *units])
+        self._hot = TokenPhrases(tokenizer, hotwords) if hotwords else None
+
+    def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[Candidate]:
+        decoder, hot = self._flashlight.decoder, self._hot
+        lm_weight = max(config.lm_weight if self.fused else 0.0, 1e-3)
+        lm = self._lm
+        if hot is not None:
+            lm = self._flashlight.boosted(lm, hot.words, lm_weight * LOG10, hot.start, hot.border)
+        options = decoder.LexiconFreeDecoderOptions(
+            beam_size=config.beam,
+            beam_size_token=config.top_tokens,
+            beam_threshold=THRESHOLD,
+            lm_weight=lm_weight * LOG10,
+            sil_score=0.0,
+            log_add=True,
+            criterion_type=decoder.CriterionType.CTC,
+        )
+        space = separator(self._tokenizer)
+        search = decoder.LexiconFreeDecoder(options, lm, BLANK if space is None else space, BLANK, [])
+        scores = log_probs.clamp(min=IMPOSSIBLE).contiguous()
+        found: dict[tuple[int, ...], None] = {}
+        for result in search.decode(scores.data_ptr(), *scores.shape):
+            found[tuple(collapse(list(result.tokens)[1:-1]))] = None  # the first and the last belong to no frame
+        return [self._candidate(tokens) for tokens in found]
+
+    def _candidate(self, tokens: tuple[int, ...]) -> Candidate:
+        state, total = self._lm.start(False), 0.0
+        for token in tokens:
+            state, score = self._lm.score(state, token)
+            total += score
+        total += self._lm.finish(state)[1]
+        bonus = self._hot.earned(tokens) if self._hot else 0.0
+        return Candidate(tokens, self._tokenizer.decode(tokens), total * LOG10, bonus)
+
+
+@dataclass(frozen=True)
+class _Flashlight:
+    """flashlight-text, imported when it is needed."""
+
+    decoder: Any
+    kenlm: Any
+    dictionary: Any
+
+    def boosted(self, lm: Any, words: HotWords, scale: float, start: int = 0, end: Sequence[int] = ()) -> Any:
+        """A language model that adds what hot words earn, divided by `scale`, which the search multiplies it by."""
+
+        class Boosted(self.decoder.LM):  # type: ignore[name-defined, misc]
+            def __init__(self) -> None:
+                super().__init__()
+                self.states: dict[Any, int] = {}
+
+            def start(self, start_with_nothing: bool) -> Any:
+                state = lm.start(start_with_nothing)
+                self.states = {state: start}
+                return state
+
+            def score(self, state: Any, unit: int) -> tuple[Any, float]:
+                reached, score = lm.score(state, unit)
+                self.states[reached], change = words.step(self.states[state], unit)
+                return reached, score + change / scale
+
+            def finish(self, state: Any) -> tuple[Any, float]:
+                reached, score = lm.finish(state)
+                hot, total = self.states[state], 0.0
+                for unit in end:
+                    hot, change = words.step(hot, unit)
+                    total += change
+                return reached, score + (total + words.finish(hot)) / scale
+
+        return Boosted()
+
+
+def _flashlight() -> _Flashlight:
+    try:
+        from flashlight.lib.text import decoder, dictionary
+        from flashlight.lib.text.decoder import kenlm
+    except ImportError:
+        if sys.version_info >= (3, 13):
+            raise MissingExtra(
+                "decoding with an n-gram model (flashlight-text, which exists up to Python 3.12)", "lm"
+            ) from None
+        raise MissingExtra("decoding with an n-gram model", "lm") from None
+    return _Flashlight(decoder, kenlm, dictionary)
+
+
+def _load_kenlm(flashlight: _Flashlight, path: Path, units: Sequence[str]) -> Any:
+    """The language model, its words numbered as `units` are."""
+    dictionary = flashlight.dictionary.Dictionary()
+    for unit in units:
+        dictionary.add_entry(unit)
+    try:
+        with _quiet():
+            return flashlight.kenlm.KenLM(str(path), dictionary)
+    except RuntimeError as error:
+        reason = str(error).strip().split("\n")[-1].strip()
+        raise ModelError(f"{path}: this language model cannot be read ({reason}); build or copy it again") from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep KenLM's progress bar, written by C++, off the screen."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)

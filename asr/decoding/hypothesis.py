@@ -1,0 +1,69 @@
+"""A text that may have been said, its score, and what the parts of a score weigh."""
+
+from dataclasses import dataclass
+
+from asr.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class DecodingConfig:
+    """How to search, and what the parts of a score weigh.
+
+    Raises:
+        ConfigError: if a value is not allowed.
+    """
+
+    beam: int = 50
+    """Hypotheses that are kept after each frame."""
+    top_tokens: int = 10
+    """How many of a frame's best tokens may lengthen a hypothesis."""
+    lm_weight: float = 0.7
+    """Factor of the language models' log-probability."""
+    word_bonus: float = 0.0
+    """Nats a word, against a language model's preference for few of them."""
+    rnn_share: float = 0.5
+    """The recurrent model's part, where there are two: 0 is none of it, 1 only it."""
+    second_weight: float = 0.2
+    """Factor of the second recogniser's log-probability, where there is one; the first's is 1."""
+
+    def __post_init__(self) -> None:
+        for name in ("beam", "top_tokens"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.lm_weight < float("inf") or not abs(self.word_bonus) < float("inf"):
+            raise ConfigError(
+                f"lm_weight must be 0 or more and word_bonus a number, got {self.lm_weight} and {self.word_bonus}"
+            )
+        if not 0 <= self.second_weight < float("inf"):
+            raise ConfigError(f"second_weight must be 0 or more, got {self.second_weight}")
+        if not 0 <= self.rnn_share <= 1:
+            raise ConfigError(f"rnn_share must be from 0 to 1, got {self.rnn_share}")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A text that may have been said, and the parts of its score, all natural logarithms."""
+
+    tokens: tuple[int, ...]
+    text: str
+    score: float
+    acoustic: float
+    """ln P(tokens | audio), over all CTC paths."""
+    second: float = 0.0
+    """ln P(text | audio) by the second recogniser, 0 without one."""
+    ngram: float = 0.0
+    """ln P(text) by the n-gram model, 0 without one."""
+    rnn: float = 0.0
+    """ln P(text) by the recurrent model, 0 without one."""
+    bonus: float = 0.0
+    """What its hot words earn."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a search proposes."""
+
+    tokens: tuple[int, ...]
+    text: str
+    ngram: float
+    bonus: float

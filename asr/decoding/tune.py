@@ -1,0 +1,174 @@
+"""Decoding weights -> those with the fewest word errors on dev, kept with the model."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import torch
+from lhotse.cut import Cut
+from torch import Tensor
+
+from asr.decoding.decoder import Decoder
+from asr.decoding.greedy import greedy
+from asr.decoding.hypothesis import DecodingConfig, Hypothesis
+from asr.decoding.tuned import SECOND_FOLDER, TunedDecoding, save_tuned
+from asr.errors import ModelError
+from asr.files import atomic
+from asr.progress import SILENT, Progress, track
+from asr.recogniser.emissions import emitted
+from asr.recogniser.model_folder import load_model, save_model
+from asr.recogniser.recogniser import Recogniser
+from asr.scoring.score import Score, score
+from asr.workers import Workers, num_workers
+
+LM_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
+WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
+RNN_SHARES = (0.25, 0.5, 0.75, 1.0)
+SECOND_WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Some weights, and the errors that they make."""
+
+    config: DecodingConfig
+    words: int
+    characters: int
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was tried, what was chosen, and how that compares with no language model at all."""
+
+    trials: tuple[Trial, ...]
+    config: DecodingConfig
+    greedy: Score
+    tuned: Score
+
+
+def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], progress: Progress = SILENT) -> Tuning:
+    """Search weights on a grid.
+
+    Emissions are computed once. Where an n-gram model takes part in the search, the utterances are decoded with every point of
+    the grid, on all cores; for each share of a recurrent model and each weight of a second recogniser, the best point's
+    hypotheses are then only ranked anew by the whole grid. Where models only rank there is one search alone.
+
+    A point is judged by the mean of the word errors at it and at its neighbours on the grid, since a single one can be lucky;
+    of equal points that with the fewest character errors is taken, then that with the smallest weights. The points that are
+    taken for each share and second weight are decoded where the search depends on them, as one with other weights may find other
+    texts than those that were ranked, and the one with the fewest errors is chosen.
+
+    Raises:
+        DataError: if an utterance's audio cannot be read.
+    """
+    references: dict[str, str] = {}
+    emissions: dict[str, tuple[Tensor, Tensor | None]] = {}
+    plain: dict[str, str] = {}
+    for batch, found in emitted(recogniser, cuts, "emissions", progress, loaders=0):
+        second = decoder.second_log_probs(batch.waveforms, batch.num_samples)
+        for row, (id, text, tokens) in enumerate(
+            zip(batch.ids, batch.texts, greedy(found.log_probs, found.lengths), strict=True)
+        ):
+            references[id], plain[id] = text, recogniser.tokenizer.decode(tokens)
+            emissions[id] = found.log_probs[row, : found.lengths[row]].cpu(), second[row]
+    cpu = torch.device("cpu")
+    count = min(num_workers(cpu, None), len(cuts))
+    workers = Workers(_Shard(decoder, emissions, count), cpu, count)
+
+    def decode(config: DecodingConfig) -> dict[str, list[Hypothesis]]:
+        return {id: found for part in workers.run([config] * workers.count) for id, found in part.items()}
+
+    def ranked(lists: dict[str, list[Hypothesis]], config: DecodingConfig) -> Trial:
+        texts = {id: decoder.rank(found, config)[0].text for id, found in lists.items()}
+        result = score(references, texts, samples=1)
+        return Trial(config, result.words.errors, result.characters.errors)
+
+    both = decoder.has_ngram and decoder.has_rnn
+    shares = (0.0, *RNN_SHARES) if both else (decoder.config.rnn_share,)
+    weights = (0.0, *SECOND_WEIGHTS) if decoder.has_second else (decoder.config.second_weight,)
+    grid = [
+        replace(decoder.config, lm_weight=weight, word_bonus=bonus, rnn_share=shares[0], second_weight=weights[0])
+        for weight, bonus in product(LM_WEIGHTS, WORD_BONUSES)
+    ]
+    planes: list[list[Trial]] = []
+    try:
+        if decoder.fused:
+            planes.append([ranked(decode(config), config) for config in track(grid, "weights", len(grid), progress)])
+        rest = list(product(shares, weights))[len(planes) :]
+        if rest:
+            lists = decode(replace(_middle(planes[0]) if planes else decoder.config, rnn_share=1.0))
+            for share, weight in rest:
+                points = [replace(config, rnn_share=share, second_weight=weight) for config in grid]
+                planes.append([ranked(lists, config) for config in points])
+        trials = {trial.config: trial for plane in planes for trial in plane}
+        finals = {config: decode(config) if decoder.fused else lists for config in map(_middle, planes)}
+    finally:
+        workers.close()
+    trials |= {config: ranked(lists, config) for config, lists in finals.items()}
+    best = min((trials[config] for config in finals), key=lambda trial: (trial.words, trial.characters)).config
+    texts = {id: decoder.rank(found, best)[0].text for id, found in finals[best].items()}
+    return Tuning(tuple(trials.values()), best, score(references, plain), score(references, texts))
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """A worker's part of the utterances, decoded; what it holds is there before the workers are forked."""
+
+    decoder: Decoder
+    emissions: dict[str, tuple[Tensor, Tensor | None]]
+    workers: int
+
+    def __call__(self, worker: int, config: DecodingConfig) -> dict[str, list[Hypothesis]]:
+        part = list(self.emissions.items())[worker :: self.workers]
+        return {id: self.decoder(log_probs, config, second=second) for id, (log_probs, second) in part}
+
+
+def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: DecodingConfig) -> None:
+    """Copy language models and a second recogniser into a model's folder, and write which they are and what they weigh.
+
+    Raises:
+        AsrError: if something cannot be written.
+        ModelError: if one of them has gone meanwhile.
+    """
+    names = []
+    for path in lm:
+        name = "rnn_lm" if path.is_dir() else "lm.arpa" if path.suffix == ".arpa" else "lm.bin"
+        names.append(name)
+        files = (
+            [(file, folder / name / file.name) for file in sorted(path.iterdir())]
+            if path.is_dir()
+            else [(path, folder / name)]
+        )
+        for source, target in files:
+            if target.exists() and source.samefile(target):
+                continue
+            try:
+                with atomic(target) as temporary:
+                    shutil.copyfile(source, temporary)
+            except FileNotFoundError:
+                raise ModelError(f"{source}: is no longer there") from None
+    if "rnn_lm" in names:
+        stale = {file.name for file in (folder / "rnn_lm").iterdir()} - {
+            file.name for path in lm if path.is_dir() for file in path.iterdir()
+        }
+        for left in stale:  # another tokenizer's file would be read in place of the right one
+            (folder / "rnn_lm" / left).unlink()
+    if second is not None and second.resolve() != (folder / SECOND_FOLDER).resolve():
+        save_model(folder / SECOND_FOLDER, load_model(second), readme=f"The second recogniser of {folder.name}.\n")
+    save_tuned(folder, TunedDecoding(tuple(names), config, second is not None))
+
+
+def _middle(trials: Sequence[Trial]) -> DecodingConfig:
+    """Of the points of the grid, the one about which errors are fewest."""
+
+    def place(trial: Trial) -> tuple[int, int]:
+        return LM_WEIGHTS.index(trial.config.lm_weight), WORD_BONUSES.index(trial.config.word_bonus)
+
+    def merit(trial: Trial) -> tuple[float, ...]:
+        row, column = place(trial)
+        near = [t.words for t in trials if max(abs(place(t)[0] - row), abs(place(t)[1] - column)) <= 1]
+        return (sum(near) / len(near), trial.characters, trial.config.lm_weight, abs(trial.config.word_bonus))
+
+    return min(trials, key=merit).config

@@ -1,0 +1,125 @@
+"""Texts -> a language model, and its perplexity on text that it has not seen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from asr.data.cuts import load_cuts, text_of
+from asr.errors import DataError
+from asr.lm.ngram import NgramModel, Prediction, train_ngram
+from asr.lm.rnn import RnnLmConfig, RnnTraining, save_rnn_lm, train_rnn_lm
+from asr.progress import SILENT, Progress
+from asr.text.normalise import TextForm, normalise
+from asr.text.tokenizer import Tokenizer, TokenizerConfig
+
+HELD_OUT = 20
+"""One sentence in so many is held out, where the user has no text for that."""
+
+
+def read_sentences(paths: Sequence[Path], form: TextForm) -> list[str]:
+    """Read sentences in their order: the lines of text files, brought to their form, or the transcripts of cut manifests.
+
+    Raises:
+        DataError: if a file cannot be read, or holds no sentence.
+    """
+    sentences = []
+    for path in paths:
+        if path.name.endswith((".jsonl", ".jsonl.gz")):
+            found = [text_of(cut) for cut in load_cuts(path)]
+        else:
+            try:
+                found = [normalise(line, form) for line in path.read_text(encoding="utf-8-sig").splitlines()]
+            except OSError as error:
+                raise DataError(f"{path}: no text to read ({error.strerror})") from None
+            except UnicodeDecodeError:
+                raise DataError(f"{path}: not UTF-8 text; iconv converts it") from None
+        found = [sentence for sentence in found if sentence]
+        if not found:
+            raise DataError(f"{path}: holds no text")
+        sentences += found
+    if not sentences:
+        raise DataError("no text was named to train a language model on")
+    return sentences
+
+
+def train_arpa(
+    sentences: Sequence[str],
+    out: Path,
+    held_out: Sequence[str] | None,
+    *,
+    order: int,
+    tokenizer: Tokenizer | None = None,
+) -> dict[str, Prediction]:
+    """Write an ARPA file of all the sentences.
+
+    Args:
+        sentences: the text.
+        out: the file.
+        held_out: another text to predict; without it, every twentieth sentence is predicted by a model of the others first.
+        order: words, or tokens, of an n-gram.
+        tokenizer: whose tokens are counted in place of words.
+
+    Returns:
+        What was predicted how well; empty if there was too little text to hold some out.
+
+    Raises:
+        ConfigError: if `order` is out of range.
+        AsrError: if the file cannot be written.
+    """
+    train, unseen = _split(sentences, held_out)
+    if tokenizer is not None:
+        train, unseen, sentences = (_spelt(part, tokenizer) for part in (train, unseen, sentences))
+    results = {}
+    if unseen:
+        model = train_ngram(train, order)
+        results[f"{order}-gram of {'words' if tokenizer is None else 'tokens'}"] = model.predict(unseen)
+    (model if held_out is not None else train_ngram(sentences, order)).write(out)
+    return results
+
+
+def train_recurrent(
+    sentences: Sequence[str],
+    out: Path,
+    held_out: Sequence[str] | None,
+    *,
+    shape: RnnLmConfig,
+    training: RnnTraining,
+    units: TokenizerConfig,
+    device: torch.device,
+    progress: Progress = SILENT,
+) -> dict[str, Prediction]:
+    """Write the folder of a recurrent model; without a held-out text it does not learn every twentieth sentence.
+
+    Returns:
+        How well it predicts the held-out words that it and a trigram model of the same text know, and how well that one does.
+
+    Raises:
+        DataError, ConfigError: as `train_rnn_lm`.
+        AsrError: if the folder cannot be written.
+    """
+    train, unseen = _split(sentences, held_out)
+    model = train_rnn_lm(shape, training, units, train, device, progress)
+    save_rnn_lm(out, model)
+    if not unseen:
+        return {}
+    known = {word for sentence in train for word in sentence.split()}
+    trigrams: NgramModel = train_ngram(train, 3)
+    return {
+        "recurrent, running text": model.predict(unseen, known.__contains__),
+        "recurrent, sentences alone": model.predict(unseen, known.__contains__, running=False),
+        "3-gram of words": trigrams.predict(unseen),
+    }
+
+
+def _split(sentences: Sequence[str], held_out: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:
+    """What to learn from, and what to predict."""
+    if held_out is not None:
+        return sentences, held_out
+    last = HELD_OUT - 1
+    return [s for i, s in enumerate(sentences) if i % HELD_OUT != last], sentences[last::HELD_OUT]
+
+
+def _spelt(sentences: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+    pieces = tokenizer.pieces
+    return [" ".join(pieces[token - 1] for token in tokenizer.encode(sentence)) for sentence in sentences]

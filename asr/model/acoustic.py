@@ -1,0 +1,382 @@
+"""The acoustic model: log-mel frames -> convolutional subsampling -> recurrent layers -> log-probabilities of tokens.
+
+It knows no loss, decoder, optimiser or file. Padding and batch composition never change a valid frame.
+
+    B utterances, T frames, F mel bins, C channels, D features, V tokens (0 is CTC's blank)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from asr.errors import ConfigError
+from asr.model.bptt import Bptt, Chunked, Full, State, Truncated
+from asr.model.recurrent import Cell, Merge, RecurrentLayer, drop, dropout_mask
+from asr.units import Frames, subsampled
+
+PIECE: Frames = 1024
+"""Output frames of the convolutions, and of the output layer, that are recomputed at a time."""
+STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
+"""Steps in time of the two convolutions, by how many input frames they make one output frame of. In threes, the last frame of an
+utterance of a multiple of three is heard by none.
+"""
+CONTEXT: Frames = 2
+"""Output frames to either side beyond which the convolutions of a piece see nothing."""
+
+
+@dataclass(frozen=True)
+class AcousticConfig:
+    """The acoustic model's shape.
+
+    Raises:
+        ConfigError: if a field is outside its range.
+    """
+
+    subsampling: Literal[2, 3, 4] = 4
+    """Input frames for one output frame."""
+    channels: int = 32
+    """Filters of each of the two convolutions."""
+    cell: Cell = "lstm"
+    """Kind of recurrence."""
+    layers: int = 3
+    """Recurrent layers."""
+    hidden: int = 256
+    """Units of one direction of one layer."""
+    bidirectional: bool = True
+    """Read the utterance in both directions."""
+    merge: Merge = "sum"
+    """How the two directions become one frame."""
+    projection: int | None = None
+    """Size of a linear projection after each recurrent layer."""
+    residual: bool = False
+    """Add a layer's input to its output, where their sizes agree."""
+    layer_norm: bool = True
+    """Normalise the input of each layer (Ba et al. 2016)."""
+    dropout: float = 0.2
+    """Share of a layer's inputs that is dropped in training."""
+    intermediate: tuple[int, ...] = ()
+    """Layers, from 1, that are also read out, for intermediate CTC (Lee & Watanabe 2021)."""
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "layers", "hidden"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"acoustic.{name} must be at least 1, got {getattr(self, name)}")
+        if self.subsampling not in STRIDES:
+            raise ConfigError(f"acoustic.subsampling must be 2, 3 or 4, got {self.subsampling}")
+        if self.projection is not None and self.projection < 1:
+            raise ConfigError(f"acoustic.projection must be at least 1, or none, got {self.projection}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"acoustic.dropout must lie in [0, 1), got {self.dropout}")
+        for name, hint in (("cell", Cell), ("merge", Merge)):
+            if getattr(self, name) not in get_args(hint):
+                raise ConfigError(
+                    f"acoustic.{name} must be one of {', '.join(get_args(hint))}, got {getattr(self, name)}"
+                )
+        if sorted(set(self.intermediate)) != list(self.intermediate) or not set(self.intermediate) <= set(
+            range(1, self.layers)
+        ):
+            raise ConfigError(
+                f"acoustic.intermediate names layers from 1 to {self.layers - 1} in rising order, got {self.intermediate}"
+            )
+
+
+@dataclass(frozen=True)
+class Emissions:
+    """What the model says of a batch."""
+
+    log_probs: Tensor
+    """(B, T, V), log-softmax over tokens."""
+    lengths: Tensor
+    """(B,), valid frames."""
+    intermediate: tuple[Tensor, ...]
+    """As `log_probs`, one for each intermediate layer, from the bottom."""
+    states: Tensor | None = None
+    """As `AcousticModel.initial_states`, of the utterances' ends, if it was given where to begin."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An utterance of which some frames have come in: what `AcousticModel.step` hands to its next call."""
+
+    log_mel: Tensor
+    """(B, n, F), input frames that are still needed."""
+    dropped: Frames
+    """Output frames whose input is no longer kept."""
+    position: Frames
+    """Output frames that were scored."""
+    states: tuple[State, ...]
+    """Of each layer's forward direction."""
+
+
+class AcousticModel(nn.Module):
+    """Subsampling, a stack of recurrent layers, one linear output that the intermediate layers share.
+
+    Args:
+        config: its shape.
+        num_features: mel bins of an input frame.
+        num_tokens: size of the output, blank included.
+    """
+
+    def __init__(self, config: AcousticConfig, *, num_features: int, num_tokens: int) -> None:
+        super().__init__()
+        self.config = config
+        self.subsample = Subsampling(num_features, config.channels, config.hidden, config.subsampling)
+        self.layers = nn.ModuleList()
+        size = config.hidden
+        for _ in range(config.layers):
+            self.layers.append(Block(config, size))
+            size = self.layers[-1].output_size  # type: ignore[assignment]
+        self.norm = nn.LayerNorm(size) if config.layer_norm else nn.Identity()
+        self.output = nn.Linear(size, num_tokens)
+
+    def forward(
+        self,
+        log_mel: Tensor,
+        lengths: Tensor,
+        bptt: Bptt,
+        *,
+        generator: torch.Generator | None = None,
+        states: Tensor | None = None,
+    ) -> Emissions:
+        """Score a batch.
+
+        Args:
+            log_mel: (B, T, F); what stands at padded frames does not matter.
+            lengths: (B,), valid frames, each at least 1.
+            bptt: where gradients stop.
+            generator: source of the dropout masks in training; None uses PyTorch's default one.
+            states: where the forward direction begins, as in `initial_states`; None for zeros. Not with `Chunked`.
+        """
+        recompute = isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled()
+        read_out = self._read_out_recomputed if recompute else self._read_out
+        hidden, lengths = (self.subsample.recomputed if recompute else self.subsample)(log_mel, lengths)
+        if isinstance(bptt, Chunked):
+            *lower, top = self._in_chunks(hidden, lengths, bptt, generator)
+        else:
+            (*lower, top), states = self._whole(hidden, lengths, bptt, generator, states)
+        share = self.config.dropout
+        kept = dropout_mask(top, share, generator) if self.training and share else None
+        return Emissions(read_out(top, kept), lengths, tuple(map(read_out, lower)), states)
+
+    def initial_states(self, batch: int) -> Tensor:
+        """(layers, 1 or 2, B, H): h, and an LSTM's c, from which each layer's forward direction begins a recording: zeros."""
+        parts = 2 if self.config.cell == "lstm" else 1
+        return self.output.weight.new_zeros(len(self.layers), parts, batch, self.config.hidden)
+
+    @torch.no_grad()
+    def step(
+        self, log_mel: Tensor, stream: Stream | None, bptt: Chunked, *, last: bool = False
+    ) -> tuple[Tensor, Stream]:
+        """Score frames as they come in; together the log-probs are those of `forward` on all frames at once.
+
+        Args:
+            log_mel: (B, n, F), the frames since the last call, any number of them.
+            stream: what the last call returned; None begins an utterance.
+            bptt: chunk and lookahead.
+            last: whether the utterance ends here: nothing more is waited for.
+
+        Returns:
+            (B, m, V), log-probs of the chunks that are complete by now, and what the next call needs.
+        """
+        factor = self.subsample.factor
+        stream = stream or Stream(log_mel[:, :0], 0, 0, (None,) * self.config.layers)
+        buffered = torch.cat([stream.log_mel, log_mel], dim=1)
+        dropped, position, states = stream.dropped, stream.position, stream.states
+        received = dropped * factor + buffered.shape[1]
+        total = subsampled(received, factor)
+        log_probs = [buffered.new_zeros(len(buffered), 0, self.output.out_features)]
+        while position < total:
+            stop = position + bptt.chunk + bptt.lookahead
+            if not last and received < stop * factor + self.subsample.overhang:
+                break
+            start, stop = position - dropped, min(stop, total) - dropped
+            lengths = torch.full((len(buffered),), buffered.shape[1], device=buffered.device)
+            hidden = self.subsample.piece(buffered, lengths, start, stop)
+            lengths = torch.full_like(lengths, hidden.shape[1])
+            found, states = self._window(hidden, lengths, bptt.chunk, states, None)
+            log_probs.append(self._read_out(found[-1][:, : bptt.chunk]))
+            position += bptt.chunk
+        spent = max(dropped, min(position, total) - CONTEXT)
+        return torch.cat(log_probs, dim=1), Stream(buffered[:, (spent - dropped) * factor :], spent, position, states)
+
+    def _whole(
+        self,
+        hidden: Tensor,
+        lengths: Tensor,
+        bptt: Full | Truncated,
+        generator: torch.Generator | None,
+        states: Tensor | None,
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """What the intermediate layers and the last one give, (B, T, D), and the states that are reached."""
+        outputs, reached = [], []
+        for number, layer in enumerate(self.layers):
+            state = None if states is None else _state(states[number])
+            hidden, state = layer(hidden, lengths, bptt, generator, state)
+            outputs.append(hidden)
+            reached.append(state)
+        return self._to_read(outputs), None if states is None else torch.stack([_parts(state) for state in reached])
+
+    def _in_chunks(
+        self, hidden: Tensor, lengths: Tensor, bptt: Chunked, generator: torch.Generator | None
+    ) -> list[Tensor]:
+        """As `_whole`, chunk after chunk."""
+        states: tuple[State, ...] = (None,) * self.config.layers
+        pieces = torch.split(hidden, bptt.chunk, dim=1)  # not slices: each would have a gradient of full length
+        seen = -(-bptt.lookahead // bptt.chunk) + 1
+        chunks = []
+        for number in range(len(pieces)):
+            start = number * bptt.chunk
+            window = torch.cat(pieces[number : number + seen], dim=1)[:, : bptt.chunk + bptt.lookahead]
+            left = (lengths - start).clamp(0, window.shape[1])
+            found, states = self._window(window, left, bptt.chunk, states, generator)
+            chunks.append([outputs[:, : bptt.chunk] for outputs in found])
+        return [torch.cat(outputs, dim=1) for outputs in zip(*chunks, strict=True)]
+
+    def _window(
+        self,
+        hidden: Tensor,
+        lengths: Tensor,
+        chunk: Frames,
+        states: tuple[State, ...],
+        generator: torch.Generator | None,
+    ) -> tuple[list[Tensor], tuple[State, ...]]:
+        """One chunk with its lookahead, through all layers."""
+        outputs, reached = [], []
+        for layer, state in zip(self.layers, states, strict=True):
+            hidden, after = layer.window(hidden, lengths, chunk, state, generator)  # type: ignore[operator]
+            outputs.append(hidden)
+            reached.append(after)
+        return self._to_read(outputs), tuple(reached)
+
+    def _to_read(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        return [outputs[number - 1] for number in (*self.config.intermediate, self.config.layers)]
+
+    def _read_out_recomputed(self, hidden: Tensor, kept: Tensor | None = None) -> Tensor:
+        """As `_read_out`, piece by piece, each of which is computed again for its gradient."""
+        frames = torch.split(hidden, PIECE, dim=1)
+        masks = [None] * len(frames) if kept is None else torch.split(kept, PIECE, dim=1)
+        pieces = [checkpoint(self._read_out, *piece, use_reentrant=False) for piece in zip(frames, masks, strict=True)]
+        return torch.cat(pieces, dim=1)
+
+    def _read_out(self, hidden: Tensor, kept: Tensor | None = None) -> Tensor:
+        """(B, T, D) and what dropout keeps of it -> (B, T, V), log-probs."""
+        logits = self.output(self.norm(drop(hidden, kept, self.config.dropout)))
+        return F.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+class Block(nn.Module):
+    """One recurrent layer, then the optional projection and residual connection."""
+
+    def __init__(self, config: AcousticConfig, input_size: int) -> None:
+        super().__init__()
+        self.recurrent = RecurrentLayer(
+            config.cell,
+            input_size,
+            config.hidden,
+            bidirectional=config.bidirectional,
+            merge=config.merge,
+            layer_norm=config.layer_norm,
+            dropout=config.dropout,
+        )
+        self.output_size = config.projection or self.recurrent.output_size
+        self.project = nn.Linear(self.recurrent.output_size, config.projection) if config.projection else nn.Identity()
+        self.residual = config.residual and self.output_size == input_size
+
+    def forward(
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        bptt: Full | Truncated,
+        generator: torch.Generator | None,
+        state: State,
+    ) -> tuple[Tensor, State]:
+        """As `RecurrentLayer.forward`."""
+        outputs, state = self.recurrent(inputs, lengths, bptt, generator, state)
+        return self._finish(inputs, outputs), state
+
+    def one_way(
+        self, inputs: Tensor, direction: int, bptt: Full | Truncated, generator: torch.Generator | None
+    ) -> Tensor:
+        """As `RecurrentLayer.one_way`."""
+        return self._finish(inputs, self.recurrent.one_way(inputs, direction, bptt, generator))
+
+    def window(
+        self, inputs: Tensor, lengths: Tensor, chunk: Frames, state: State, generator: torch.Generator | None
+    ) -> tuple[Tensor, State]:
+        """As `RecurrentLayer.window`."""
+        outputs, state = self.recurrent.window(inputs, lengths, chunk, state, generator)
+        return self._finish(inputs, outputs), state
+
+    def _finish(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        projected: Tensor = self.project(outputs)
+        return inputs + projected if self.residual else projected
+
+
+class Subsampling(nn.Module):
+    """Two 3 x 3 convolutions over time and frequency, strided, and a linear layer.
+
+    A padded frame is zero before each convolution, as is the frame beyond an utterance's end, so padding changes nothing.
+
+    Args:
+        num_features: mel bins of an input frame.
+        channels: filters of each convolution.
+        output_size: features of an output frame.
+        factor: 2, 3 or 4 input frames for one output frame, counted as `units.subsampled` does.
+    """
+
+    def __init__(self, num_features: int, channels: int, output_size: int, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.strides = STRIDES[factor]
+        self.overhang = 0 if factor == 4 else 2
+        """Input frames that an output frame depends on beyond the `factor` that are its own."""
+        sizes = (1, channels, channels)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(sizes[i], sizes[i + 1], kernel_size=3, stride=(self.strides[i], 2), padding=1) for i in range(2)
+        )
+        self.linear = nn.Linear(channels * subsampled(num_features, 4), output_size)
+
+    def forward(self, log_mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, F), (B,) -> (B, ceil(T / factor), output_size), (B,)."""
+        hidden = log_mel.unsqueeze(-1).permute(0, 3, 1, 2)  # (B, C, T, F), C last in memory: a third faster on a CPU
+        for convolution, stride in zip(self.convolutions, self.strides, strict=True):
+            hidden = hidden.masked_fill(_padding(hidden.shape[2], lengths)[:, None, :, None], 0.0)
+            hidden = F.relu(convolution(hidden), inplace=True)
+            lengths = (lengths + stride - 1) // stride
+        return self.linear(hidden.transpose(1, 2).flatten(2)), lengths
+
+    def recomputed(self, log_mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, piece by piece, keeping only the input for the gradient; each piece is computed again for its own."""
+        frames = subsampled(log_mel.shape[1], self.factor)
+        pieces = [
+            checkpoint(self.piece, log_mel, lengths, start, min(start + PIECE, frames), use_reentrant=False)
+            for start in range(0, frames, PIECE)
+        ]
+        return torch.cat(pieces, dim=1), (lengths + self.factor - 1) // self.factor
+
+    def piece(self, log_mel: Tensor, lengths: Tensor, start: Frames, stop: Frames) -> Tensor:
+        """Output frames from `start` up to `stop`, (B, stop - start, D), from the input frames that they depend on."""
+        first = max(0, start - CONTEXT)
+        inputs = log_mel[:, first * self.factor : (stop + CONTEXT) * self.factor]
+        hidden, _ = self.forward(inputs, (lengths - first * self.factor).clamp(0, inputs.shape[1]))
+        return hidden[:, start - first : stop - first]
+
+
+def _state(parts: Tensor) -> State:
+    """(1 or 2, B, H) -> h, or h and c."""
+    return parts if len(parts) == 1 else (parts[:1], parts[1:])
+
+
+def _parts(state: State) -> Tensor:
+    """The other way."""
+    return torch.cat(state) if isinstance(state, tuple) else torch.as_tensor(state)
+
+
+def _padding(frames: Frames, lengths: Tensor) -> Tensor:
+    """(B, frames), True at padded frames."""
+    return torch.arange(frames, device=lengths.device) >= lengths[:, None]

@@ -1,0 +1,34 @@
+"""Utterances -> log-probs, batch by batch."""
+
+from collections.abc import Iterator, Sequence
+
+from lhotse.cut import Cut
+
+from asr.data.batches import Batch, load_batches, plan_batches
+from asr.model.acoustic import Emissions
+from asr.progress import Progress, track
+from asr.recogniser.recogniser import Recogniser
+
+BATCH_SECONDS = 120.0
+
+
+def in_turn(
+    recogniser: Recogniser, cuts: Sequence[Cut], doing: str, progress: Progress, *, loaders: int = 1
+) -> Iterator[Batch]:
+    """Read utterances batch by batch and tell how far it is.
+
+    Raises:
+        DataError: if an utterance's audio cannot be read.
+    """
+    plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
+    rate = recogniser.config.features.sample_rate
+    batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=loaders)
+    yield from track(batches, doing, len(plan), progress)
+
+
+def emitted(
+    recogniser: Recogniser, cuts: Sequence[Cut], doing: str, progress: Progress, *, loaders: int = 1
+) -> Iterator[tuple[Batch, Emissions]]:
+    """Score utterances, as `in_turn` reads them."""
+    for batch in in_turn(recogniser, cuts, doing, progress, loaders=loaders):
+        yield batch, recogniser.emissions(batch.waveforms, batch.num_samples)

@@ -1,0 +1,70 @@
+"""Model folders and training checkpoints on disk. Nothing here executes what it reads: safetensors, JSON, and tensors only.
+
+A model folder holds `model.safetensors`, `config.json`, the tokenizer's file and a `README.md` for people. Every file is
+written atomically (`files.atomic`).
+"""
+
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from asr.config import read_settings, write_settings
+from asr.errors import ModelError
+from asr.files import atomic
+from asr.recogniser.recogniser import ACOUSTIC, Recogniser, RecogniserConfig
+from asr.text.tokenizer import load_tokenizer
+
+WEIGHTS_FILE = "model.safetensors"
+
+
+CONFIG_FILE = "config.json"
+FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json")
+"""What was fitted to the weights in the folder, and does not outlast them."""
+
+
+def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
+    """Write a model folder; an older model there is replaced file by file, its weights last but for the README."""
+    write_settings(folder / CONFIG_FILE, recogniser.config)
+    recogniser.tokenizer.save(folder)
+    for name in FITTED_FILES:
+        (folder / name).unlink(missing_ok=True)
+    weights = {name: tensor.contiguous().cpu() for name, tensor in recogniser.state().items()}
+    with atomic(folder / WEIGHTS_FILE) as path:
+        path.write_bytes(safetensors.torch.save(weights))
+    with atomic(folder / "README.md") as path:
+        path.write_text(readme, encoding="utf-8")
+
+
+def load_model(folder: Path, device: torch.device | None = None, *, untaught: bool = False) -> Recogniser:
+    """Read a model folder.
+
+    Args:
+        folder: where `save_model` wrote it.
+        device: where to put it; None is the CPU.
+        untaught: accept a model that was only pretrained, and knows no token but the blank.
+
+    Raises:
+        ModelError: if the folder is not a model's, or a part is missing, damaged or does not fit the others.
+    """
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder}: not a model folder, it has no {name}; training writes one to RUN/best")
+    config = read_settings(RecogniserConfig, folder / CONFIG_FILE, remedy="copy the whole model folder again")
+    recogniser = Recogniser(config, load_tokenizer(folder))
+    try:
+        weights = safetensors.torch.load_file(folder / WEIGHTS_FILE)
+        if recogniser.tokenizer.size == 1 and len(weights.get(f"{ACOUSTIC}output.bias", ())) > 1:
+            raise ModelError(f"{folder}: its tokenizer has lost its tokens; copy the whole model folder again")
+        recogniser.load_state(weights)
+    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[-1].strip()  # torch names the tensors last
+        raise ModelError(
+            f"{folder / WEIGHTS_FILE}: cannot be used ({reason}); copy the whole model folder again"
+        ) from None
+    if recogniser.tokenizer.size == 1 and not untaught:
+        raise ModelError(
+            f"{folder}: was only pretrained and cannot transcribe; train it: asr train DATA --init {folder}"
+        )
+    return recogniser.to(device or torch.device("cpu"))

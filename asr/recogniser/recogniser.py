@@ -1,0 +1,124 @@
+"""A recogniser: features, acoustic model and tokenizer, that belong together."""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.model.acoustic import AcousticConfig, AcousticModel, Emissions
+from asr.model.bptt import Chunked, Full
+from asr.text.tokenizer import Tokenizer
+from asr.units import Frames, Seconds
+
+ACOUSTIC = "acoustic."
+"""Prefix of the acoustic model's tensors on disk."""
+
+
+@dataclass(frozen=True)
+class RecogniserConfig:
+    """What a model folder's `config.json` holds."""
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    acoustic: AcousticConfig = field(default_factory=AcousticConfig)
+    chunk: Seconds | None = None
+    """Length of the chunks in which an utterance is read; none reads it whole."""
+    lookahead: Seconds = 0.0
+    """What is seen beyond a chunk."""
+
+    @property
+    def frame(self) -> Seconds:
+        """Time from one output frame to the next."""
+        return self.features.hop * self.acoustic.subsampling
+
+    def frames(self, seconds: Seconds, *, least: Frames = 1) -> Frames:
+        """Round a time to the nearest output frame, and up to at least so many."""
+        return max(least, round(seconds / self.frame))
+
+
+class Recogniser:
+    """Waveforms in, log-probs of tokens out.
+
+    Args:
+        config: shapes of features and acoustic model.
+        tokenizer: what the tokens mean.
+    """
+
+    def __init__(self, config: RecogniserConfig, tokenizer: Tokenizer) -> None:
+        self.config = config
+        self.tokenizer = tokenizer
+        self.features = LogMel(config.features)
+        self.acoustic = AcousticModel(config.acoustic, num_features=config.features.num_mels, num_tokens=tokenizer.size)
+
+    def to(self, device: torch.device) -> "Recogniser":
+        """Move the modules, and return this recogniser."""
+        self.features.to(device)
+        self.acoustic.to(device)
+        return self
+
+    @property
+    def reading(self) -> Full | Chunked:
+        """How an utterance is read: whole, or in chunks."""
+        config = self.config
+        if config.chunk is None:
+            return Full()
+        return Chunked(config.frames(config.chunk), config.frames(config.lookahead, least=0))
+
+    @property
+    def latency(self) -> Seconds:
+        """How long a sound waits at most for its log-probs, arithmetic not counted; infinite where utterances are read whole."""
+        if isinstance(self.reading, Full):
+            return math.inf
+        factor = self.config.acoustic.subsampling
+        frames = (self.reading.chunk + self.reading.lookahead) * factor + self.acoustic.subsample.overhang
+        return (frames - 1) * self.config.features.hop + self.config.features.window
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.acoustic.parameters()).device
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.acoustic.parameters())
+
+    def state(self) -> dict[str, Tensor]:
+        """All that training found: the features' statistics and the acoustic model's weights."""
+        statistics = {"features.mean": self.features.mean, "features.deviation": self.features.deviation}
+        return statistics | {f"{ACOUSTIC}{name}": tensor for name, tensor in self.acoustic.state_dict().items()}
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Copy what `state` gave into the tensors that are there.
+
+        Raises:
+            RuntimeError: if a tensor is missing, unknown or of another shape; names it.
+        """
+        for name in ("mean", "deviation"):
+            if f"features.{name}" not in state:
+                raise RuntimeError(f"features.{name} is missing")
+            getattr(self.features, name).copy_(state[f"features.{name}"])
+        self.acoustic.load_state_dict(
+            {name.removeprefix(ACOUSTIC): tensor for name, tensor in state.items() if not name.startswith("features.")}
+        )
+
+    def with_acoustic(self, acoustic: AcousticModel) -> "Recogniser":
+        """This recogniser with another acoustic model of its shape; all else is shared."""
+        other = copy.copy(self)
+        other.acoustic = acoustic
+        return other
+
+    @torch.no_grad()
+    def emissions(self, waveforms: Tensor, num_samples: Tensor) -> Emissions:
+        """Score whole utterances, as at test time.
+
+        Args:
+            waveforms: (B, N) float32 at the features' sample rate, on any device.
+            num_samples: (B,), valid samples. A waveform too short for one frame has log-probs of length 0.
+        """
+        self.acoustic.eval()
+        log_mel, lengths = self.features(waveforms.to(self.device), num_samples.to(self.device))
+        emissions: Emissions = self.acoustic(log_mel, lengths, self.reading)
+        return emissions

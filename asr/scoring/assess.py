@@ -1,0 +1,205 @@
+"""One test set, one or more systems: normalised, scored, compared and broken down as the options say."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from asr.errors import ConfigError, DataError
+from asr.progress import SILENT, Progress, track
+from asr.scoring import alternatives
+from asr.scoring.breakdown import Group, Speakers, group, over_speakers
+from asr.scoring.compare import Comparison, compare
+from asr.scoring.score import Costs, Score, score
+from asr.scoring.transcripts import Utterance, read, read_details, read_lines, read_utterances, read_words
+from asr.text.normalise import Normalisation, normaliser
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How texts are scored, and what is shown of it; `asr score` and `asr evaluate` share these."""
+
+    normalise: Normalisation = "none"
+    """none: texts as they are; basic: case and punctuation do not count; english: nor do spelling, contractions, numbers."""
+    alternatives: bool = False
+    """Read {colour / color}, {uh / @} and (uh) in references as alternatives and optional words."""
+    costs: Costs = "unit"
+    """What alignments minimise; unit: the number of errors; sclite: 4 a substitution, 3 a deletion or insertion."""
+    by: tuple[str, ...] = ()
+    """Fields by which to break the figures down, such as speaker, duration, or any other of the manifest."""
+    samples: int = 1000
+    """Bootstrap samples for the intervals."""
+    seed: int = 0
+    """Of the bootstrap."""
+    json: bool = False
+    """Print JSON instead of tables."""
+    worst: int = 5
+    """How many of the worst utterances to show."""
+    html: Path | None = None
+    """Also write a page with figures, alignments, plots and the recordings, to open in a browser."""
+    embed_audio: bool = False
+    """Put the recordings into the page, as MP3, instead of links to them."""
+
+
+@dataclass(frozen=True)
+class System:
+    """One system's score, over speakers too where all are known, and by each field that was asked for."""
+
+    name: str
+    score: Score
+    speakers: Speakers | None
+    groups: Mapping[str, list[Group]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields of `Score.to_json`, then `speakers` (null where they are not known, else `number` and the five
+        rates, with intervals over speakers) and `by`: field -> list of groups, each with `group`, its name, and the
+        fields of a score.
+        """
+        return self.score.to_json() | {
+            "speakers": self.speakers and self.speakers.to_json(),
+            "by": {
+                field: [{"group": part.name} | part.score.to_json() for part in parts]
+                for field, parts in self.groups.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All that is said of a test set."""
+
+    systems: tuple[System, ...]
+    comparisons: tuple[Comparison, ...]
+    utterances: Mapping[str, Utterance]
+    """What is known of the references."""
+    options: ScoreOptions
+
+    @property
+    def conditions(self) -> str:
+        """Say in a sentence under what conditions the figures hold."""
+        forms = {
+            "none": "Texts are scored as they are, not normalised.",
+            "basic": "Case and punctuation do not count, and Unicode's compatible forms are equal (basic normalisation).",
+            "english": "Texts went through Whisper's English normaliser.",
+        }
+        readings = " References are read with alternatives and optional words." if self.options.alternatives else ""
+        costs = " Alignments minimise sclite's costs." if self.options.costs == "sclite" else ""
+        return (
+            f"{forms[self.options.normalise]}{readings}{costs} "
+            f"Intervals: 95 %, bootstrap-t over utterances, {self.options.samples:,} samples."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give `normalisation`, `alternatives` and `costs`; and of one system its fields (see `System.to_json`), of
+        several a list `systems`, each with `name` and its fields, and a list `comparisons` (see `Comparison.to_json`).
+        """
+        options = self.options
+        conditions = {
+            "normalisation": options.normalise,
+            "alternatives": options.alternatives,
+            "costs": options.costs,
+        }
+        if len(self.systems) == 1:
+            return self.systems[0].to_json() | conditions
+        systems = [{"name": system.name} | system.to_json() for system in self.systems]
+        return {"systems": systems, "comparisons": [c.to_json() for c in self.comparisons]} | conditions
+
+
+def load(
+    reference: Path, hypotheses: Sequence[Path], *, plain: bool = False, details: Path | None = None
+) -> tuple[dict[str, Utterance], dict[str, dict[str, str]]]:
+    """Read a file of references and one or more of hypotheses.
+
+    Args:
+        reference: what was said.
+        hypotheses: what each system heard; a system is called by its file's name, or the folder if others share the name.
+        plain: pair lines by number.
+        details: a file that says more of the same utterances; where both know a field, the reference's is kept.
+
+    Raises:
+        ConfigError: if no hypotheses are named, or a file twice.
+        DataError: for a file that cannot be read, or plain files of different length.
+    """
+    if not hypotheses or len(set(hypotheses)) < len(hypotheses):
+        raise ConfigError("name one or more files of hypotheses after the references, each once: asr score REF HYP ...")
+    references = read_lines(reference) if plain else read_utterances(reference)
+    if details is not None:
+        more = read_details(details)
+        references = {id: _merged(utterance, more.get(id)) for id, utterance in references.items()}
+    systems = {}
+    for name, path in zip(_names(hypotheses), hypotheses, strict=True):
+        if plain:
+            texts = {id: utterance.text for id, utterance in read_lines(path).items()}
+            if len(texts) != len(references):
+                raise DataError(
+                    f"{path} has {len(texts)} lines, {reference} {len(references)}: lines cannot be paired by number; "
+                    "use a form with ids"
+                )
+        elif reference.suffix.lower() == ".stm" and path.suffix.lower() == ".ctm":
+            texts = read_words(path, references)
+        else:
+            texts = read(path, hypotheses=True)
+        systems[name] = texts
+    return references, systems
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Call files by their names, or those of one name by the folders in which they differ."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    absolute = [path.absolute() for path in paths]
+    common = Path(os.path.commonpath(absolute))
+    same = len(set(names)) == 1
+    return [str((path.parent if same else path).relative_to(common)) for path in absolute]
+
+
+def _merged(utterance: Utterance, more: Utterance | None) -> Utterance:
+    if more is None:
+        return utterance
+    fields = {**more.fields, **utterance.fields}
+    return replace(utterance, fields=fields, audio=utterance.audio or more.audio)
+
+
+def assess(
+    references: Mapping[str, Utterance],
+    systems: Mapping[str, Mapping[str, str]],
+    options: ScoreOptions,
+    progress: Progress = SILENT,
+) -> Assessment:
+    """Score each system's hypotheses against the references.
+
+    Args:
+        references: by utterance id; their fields are what figures can be broken down by.
+        systems: name to hypotheses by utterance id.
+        options: how.
+
+    Raises:
+        DataError: if a system has no id in common with the references, or a reference's alternatives cannot be read.
+        ConfigError: if no utterance has a field that was asked for.
+        MissingExtra: if an option needs a library that is not installed.
+    """
+    values = {
+        field: {id: utterance.fields[field] for id, utterance in references.items() if field in utterance.fields}
+        for field in (*options.by, "speaker")
+    }
+    for field in options.by:
+        if not values[field]:
+            there = sorted({name for utterance in references.values() for name in utterance.fields})
+            raise ConfigError(f"--by {field}: no utterance has it; there is {', '.join(there) or 'no field at all'}")
+    draws = {"samples": options.samples, "seed": options.seed}
+    normalise = normaliser(options.normalise)
+    plain = {id: utterance.text for id, utterance in references.items()}
+    readings = alternatives.read(plain, normalise) if options.alternatives else {}
+    if not options.alternatives:
+        plain = {id: normalise(text) for id, text in plain.items()}
+    scored = []
+    for name, texts in track(systems.items(), "scoring", len(systems), progress):
+        heard = {id: normalise(text) for id, text in texts.items()}
+        said = plain | {id: alternatives.choose(choices, heard.get(id, "")) for id, choices in readings.items()}
+        result = score(said, heard, costs=options.costs, **draws)
+        groups = {field: group(result, values[field], **draws) for field in options.by}
+        scored.append(System(name, result, over_speakers(result, values["speaker"], **draws), groups))
+    comparisons = compare({system.name: system.score for system in scored}, **draws)
+    return Assessment(tuple(scored), tuple(comparisons), references, options)

@@ -1,0 +1,344 @@
+"""How good is the text: aligned errors, word and character error rate, and how sure one may be of them.
+
+Utterances are paired by id, never by position. Words are what white space separates; the character error rate is over
+the same text with single spaces, spaces counted and characters being Unicode code points. Nothing is normalised here:
+what differs is an error, so bring both sides to one form first (`asr.text.normalise`).
+
+Rates, with H hits, S substitutions, D deletions and I insertions:
+
+    WER, CER   (S + D + I) / (H + S + D)                      of words, of characters
+    MER        (S + D + I) / (H + S + D + I)                  match error rate, of words (Morris, Maier & Green 2004)
+    WIL        1 - H / (H + S + D) * H / (H + S + I)          word information lost (the same)
+    SER        utterances with a word error / utterances      sentence error rate
+
+Policy for unequal sets: a reference without a hypothesis counts as deleted, so that leaving out hard utterances never
+helps; a hypothesis without a reference is not counted. Both are listed.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any, Literal, TypeAlias
+
+import jiwer
+
+from asr.errors import DataError, MissingExtra
+from asr.scoring.interval import Rate, bootstrap
+
+EditKind: TypeAlias = Literal["equal", "substitution", "deletion", "insertion"]
+Costs: TypeAlias = Literal["unit", "sclite"]
+"""What word alignments minimise. `unit`: the number of errors. `sclite`: NIST's 4 a substitution, 3 a deletion or insertion,
+which may find more errors but pairs words as people would. Characters are always aligned with the fewest errors."""
+
+_KINDS: Mapping[str, EditKind] = {
+    "equal": "equal",
+    "substitute": "substitution",
+    "delete": "deletion",
+    "insert": "insertion",
+}
+_WORDS = jiwer.ReduceToListOfListOfWords()  # splits, and does nothing else: jiwer's default strips and merges too
+_CHARACTERS = jiwer.ReduceToListOfListOfChars()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One column of an alignment; a deletion has the empty hypothesis, an insertion the empty reference."""
+
+    kind: EditKind
+    reference: str
+    hypothesis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What an alignment adds up to, in words or in characters."""
+
+    hits: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+
+    @property
+    def reference_length(self) -> int:
+        return self.hits + self.substitutions + self.deletions
+
+    @property
+    def hypothesis_length(self) -> int:
+        return self.hits + self.substitutions + self.insertions
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """Errors per unit of reference, a fraction that insertions can lift above 1.
+
+        Against an empty reference it is 0 without errors and infinite with any, as in kaldialign.
+        """
+        if self.reference_length == 0:
+            return math.inf if self.errors else 0.0
+        return self.errors / self.reference_length
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.hits + other.hits,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What some utterances add up to: one of them, those of one speaker, or all."""
+
+    words: Counts = field(default_factory=Counts)
+    characters: Counts = field(default_factory=Counts)
+    utterances: int = 0
+    wrong: int = 0
+    """Utterances with at least one word error."""
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.words + other.words,
+            self.characters + other.characters,
+            self.utterances + other.utterances,
+            self.wrong + other.wrong,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceScore:
+    """One utterance: its counts, and its words aligned."""
+
+    id: str
+    words: Counts
+    characters: Counts
+    alignment: tuple[Edit, ...]
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(self.words, self.characters, utterances=1, wrong=int(self.words.errors > 0))
+
+    @property
+    def reference(self) -> str:
+        return " ".join(edit.reference for edit in self.alignment if edit.kind != "insertion")
+
+    @property
+    def hypothesis(self) -> str:
+        return " ".join(edit.hypothesis for edit in self.alignment if edit.kind != "deletion")
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The five rates of a test set."""
+
+    wer: Rate
+    cer: Rate
+    mer: Rate
+    wil: Rate
+    ser: Rate
+
+    def to_json(self) -> dict[str, dict[str, float | None]]:
+        return {name: getattr(self, name).to_json() for name in ("wer", "cer", "mer", "wil", "ser")}
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A test set, or part of one: every utterance by ascending id, the totals and the rates.
+
+    `missing` are reference ids without a hypothesis (counted as deleted), `extra` hypothesis ids without a reference
+    (not counted).
+    """
+
+    utterances: tuple[UtteranceScore, ...]
+    totals: Totals
+    rates: Rates
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> Counts:
+        return self.totals.words
+
+    @property
+    def characters(self) -> Counts:
+        return self.totals.characters
+
+    @property
+    def wer(self) -> Rate:
+        return self.rates.wer
+
+    @property
+    def cer(self) -> Rate:
+        return self.rates.cer
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the figures under stable names.
+
+        `wer`, `cer`, `mer`, `wil`, `ser`: objects of `value`, `low` and `high`, fractions (see `Rate.to_json`).
+        `substitutions`, `deletions`, `insertions`, `reference_words`: numbers of words.
+        `utterances`: how many references there are. `missing`, `extra`: lists of ids.
+        """
+        return self.rates.to_json() | {
+            "substitutions": self.words.substitutions,
+            "deletions": self.words.deletions,
+            "insertions": self.words.insertions,
+            "reference_words": self.words.reference_length,
+            "utterances": self.totals.utterances,
+            "missing": list(self.missing),
+            "extra": list(self.extra),
+        }
+
+
+def score(
+    references: Mapping[str, str],
+    hypotheses: Mapping[str, str],
+    *,
+    costs: Costs = "unit",
+    samples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """Align hypotheses with references and count errors.
+
+    Args:
+        references: utterance id to text; an empty text is silence, where every hypothesised word is an insertion.
+        hypotheses: utterance id to text, in any order.
+        costs: what word alignments minimise.
+        samples: bootstrap samples for the intervals; see `bootstrap`.
+        seed: of the bootstrap; the same seed and texts give the same score.
+
+    Raises:
+        DataError: if references and hypotheses have no id in common.
+        ConfigError: if `samples` is not positive.
+        MissingExtra: if `costs` are sclite's and kaldialign is not installed.
+    """
+    ids = sorted(references)
+    missing = tuple(id for id in ids if id not in hypotheses)
+    extra = tuple(sorted(id for id in hypotheses if id not in references))
+    if len(missing) == len(ids):
+        raise DataError(
+            f"no utterance id is in both references ({_examples(ids)}) and hypotheses ({_examples(extra)}): "
+            "are they of the same test set, with the same ids?"
+        )
+    reference_texts = [" ".join(references[id].split()) for id in ids]
+    hypothesis_texts = [" ".join(hypotheses.get(id, "").split()) for id in ids]
+    align = _align if costs == "unit" else _align_like_sclite
+    characters = jiwer.process_characters(reference_texts, hypothesis_texts, _CHARACTERS, _CHARACTERS)
+    utterances = tuple(
+        UtteranceScore(id, _count(alignment), _count_chunks(chunks), alignment)
+        for id, alignment, chunks in zip(
+            ids, align(reference_texts, hypothesis_texts), characters.alignments, strict=True
+        )
+    )
+    return summarise(utterances, missing=missing, extra=extra, samples=samples, seed=seed)
+
+
+def summarise(
+    utterances: Sequence[UtteranceScore],
+    *,
+    missing: tuple[str, ...] = (),
+    extra: tuple[str, ...] = (),
+    samples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """Add up utterances that are aligned already; at least one."""
+    units = [utterance.totals for utterance in utterances]
+    return Score(
+        utterances=tuple(utterances),
+        totals=sum(units, start=Totals()),
+        rates=rates(units, samples=samples, seed=seed),
+        missing=missing,
+        extra=extra,
+    )
+
+
+def rates(units: Sequence[Totals], *, samples: int = 1000, seed: int = 0) -> Rates:
+    """Estimate the rates with intervals over units drawn independently: utterances, or speakers."""
+
+    def interval(errors: Iterable[float], lengths: Iterable[float], most: float = math.inf) -> Rate:
+        return bootstrap(list(errors), list(lengths), samples=samples, seed=seed, most=most)
+
+    words, characters = [unit.words for unit in units], [unit.characters for unit in units]
+    total = sum(words, start=Counts())
+    either = [c.reference_length + c.insertions for c in words]
+    lost: Sequence[float] = either
+    said = either  # all of it, without a single hit
+    if total.hits:
+        # WIL is no ratio of two sums. This ratio has its value, and near it changes with each unit as WIL does.
+        precision = total.hits / total.hypothesis_length
+        said = [c.reference_length for c in words]
+        lost = [c.reference_length - precision * (2 * c.hits - precision * c.hypothesis_length) for c in words]
+    return Rates(
+        wer=interval((c.errors for c in words), (c.reference_length for c in words)),
+        cer=interval((c.errors for c in characters), (c.reference_length for c in characters)),
+        mer=interval((c.errors for c in words), either, 1.0),
+        wil=interval(lost, said, 1.0),
+        ser=interval((unit.wrong for unit in units), (unit.utterances for unit in units), 1.0),
+    )
+
+
+def worst(score: Score, count: int) -> tuple[UtteranceScore, ...]:
+    """Pick up to `count` utterances with word errors: by most errors, then highest rate, then id."""
+    wrong = [utterance for utterance in score.utterances if utterance.words.errors]
+    return tuple(sorted(wrong, key=lambda u: (-u.words.errors, -u.words.rate, u.id))[: max(0, count)])
+
+
+def summary_line(name: str, score: Score) -> str:
+    """Say a word error rate in one line, in per cent: `test WER 12.34 % [10.1, 14.6] (130 utterances, 773 words)`."""
+    wer = score.wer
+    return (
+        f"{name} WER {100 * wer.value:.2f} % [{100 * wer.low:.1f}, {100 * wer.high:.1f}] "
+        f"({len(score.utterances)} utterances, {score.words.reference_length} words)"
+    )
+
+
+def _examples(ids: Sequence[str]) -> str:
+    return f"{len(ids)}, such as {ids[0]!r}" if ids else "none given"
+
+
+def _align(references: Sequence[str], hypotheses: Sequence[str]) -> Iterator[tuple[Edit, ...]]:
+    words = jiwer.process_words(list(references), list(hypotheses), _WORDS, _WORDS)
+    for reference, hypothesis, chunks in zip(words.references, words.hypotheses, words.alignments, strict=True):
+        yield tuple(
+            Edit(_KINDS[chunk.type], *pair)
+            for chunk in chunks
+            for pair in zip_longest(
+                reference[chunk.ref_start_idx : chunk.ref_end_idx],
+                hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx],
+                fillvalue="",
+            )
+        )
+
+
+def _align_like_sclite(references: Sequence[str], hypotheses: Sequence[str]) -> Iterator[tuple[Edit, ...]]:
+    try:
+        import kaldialign
+    except ImportError:
+        raise MissingExtra("aligning as sclite does", "score") from None
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        pairs = kaldialign.align(reference.split(), hypothesis.split(), "", sclite_mode=True)
+        yield tuple(Edit(_kind(*pair), *pair) for pair in pairs)
+
+
+def _kind(reference: str, hypothesis: str) -> EditKind:
+    if reference == hypothesis:
+        return "equal"
+    if not reference:
+        return "insertion"
+    return "substitution" if hypothesis else "deletion"
+
+
+def _count(alignment: Iterable[Edit]) -> Counts:
+    kinds = Counter(edit.kind for edit in alignment)
+    return Counts(kinds["equal"], kinds["substitution"], kinds["deletion"], kinds["insertion"])
+
+
+def _count_chunks(chunks: Iterable[jiwer.AlignmentChunk]) -> Counts:
+    sizes = dict.fromkeys(_KINDS, 0)
+    for chunk in chunks:
+        sizes[chunk.type] += max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
+    return Counts(sizes["equal"], sizes["substitute"], sizes["delete"], sizes["insert"])

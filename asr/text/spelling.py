@@ -1,0 +1,71 @@
+"""A text as tokens, with the tokens that are each word's: of what is to be aligned, and of what was heard."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asr.errors import DataError
+from asr.text.normalise import normalise
+from asr.text.tokenizer import Tokenizer
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A token sequence, and its words in order: each one's text and the positions of its tokens, at least one.
+
+    Tokens between words (spaces) belong to none.
+    """
+
+    tokens: tuple[int, ...]
+    words: tuple[tuple[str, range], ...]
+
+
+def spell(text: str, tokenizer: Tokenizer) -> Spelling:
+    """Spell a text that is to be aligned; words stay as they are written.
+
+    A word that the tokens cannot spell as it stands (capitals, punctuation) is spelled in its basic form, see `text.normalise`; one
+    of punctuation alone is not heard, and left out.
+
+    Raises:
+        DataError: if there are words that the tokens cannot spell in either form; names some. If there is no word at all.
+    """
+    tokens: list[int] = []
+    words: list[tuple[str, range]] = []
+    unspelled: list[str] = []
+    space = tokenizer.encode(" ")
+    for word in normalise(text, "verbatim").split():
+        basic = normalise(word)
+        spelled = _spelled([word], tokenizer) or _spelled(basic.split(), tokenizer)
+        if spelled:
+            tokens += space if tokens else []
+            words.append((word, range(len(tokens), len(tokens) + len(spelled))))
+            tokens += spelled
+        elif basic:
+            unspelled.append(word)
+    if unspelled:
+        more = f" and {len(unspelled) - _SHOWN} more" if len(unspelled) > _SHOWN else ""
+        raise DataError(
+            f"the model has no tokens for {', '.join(map(repr, unspelled[:_SHOWN]))}{more}; "
+            "write words and numbers as they are spoken, in the characters that it was trained on"
+        )
+    if not words:
+        raise DataError("the text has no words to align")
+    return Spelling(tuple(tokens), tuple(words))
+
+
+def heard(tokens: Sequence[int], tokenizer: Tokenizer) -> Spelling:
+    """Find the words in what was decoded."""
+    words = ((tokenizer.decode(tokens[at.start : at.stop]), at) for at in tokenizer.words(tokens))
+    return Spelling(tuple(tokens), tuple(words))
+
+
+def _spelled(parts: Sequence[str], tokenizer: Tokenizer) -> list[int]:
+    """Tokens of words, a space between them; none if one cannot be spelled."""
+    tokens: list[int] = []
+    for part in parts:
+        spelled = tokenizer.encode(part)
+        if tokenizer.decode(spelled) != part:
+            return []
+        tokens += [*(tokenizer.encode(" ") if tokens else []), *spelled]
+    return tokens

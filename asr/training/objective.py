@@ -1,0 +1,91 @@
+"""What training minimises, of a worker's utterances: from normalised frames to a loss that can be differentiated."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from asr.data.batches import Batch
+from asr.model.acoustic import AcousticModel
+from asr.model.bptt import Bptt
+from asr.model.ctc import ctc_loss, divergence
+from asr.training.settings import TrainConfig
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Utterances as the model gets them; where each has two views, the first views of all come before the second ones."""
+
+    batch: Batch
+    """The utterances, on the model's device."""
+    log_mel: Tensor
+    """(views x B, T, F), augmented."""
+    lengths: Tensor
+    """(views x B,), valid frames."""
+    states: Tensor | None
+    """As `AcousticModel.initial_states`, of the views: where they begin, if not at zeros."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What was made of them."""
+
+    objective: Tensor
+    """Scalar, summed over utterances; its gradient moves the weights."""
+    value: float
+    """What is told of it: summed over `count` units, views averaged."""
+    count: int
+    """Tokens, or whatever the loss is a mean over."""
+    infeasible: tuple[str, ...] = ()
+    """Utterances that can have no loss."""
+    states: Tensor | None = None
+    """Where the utterances ended, if it was told where they begin: (layers, 1 or 2, views x B, H)."""
+
+
+class Objective(Protocol):
+    """A module in training, and what is asked of it."""
+
+    @property
+    def module(self) -> nn.Module:
+        """Whose parameters are trained."""
+
+    def views(self, progress: float) -> int:
+        """How often each utterance is heard in a step, after a share of training: once or twice."""
+
+    def __call__(self, heard: Heard, bptt: Bptt, generator: torch.Generator) -> Loss:
+        """Run the module; dropout draws from the generator."""
+
+
+class Transcription:
+    """CTC of the acoustic model's output and of its intermediate layers (Lee & Watanabe 2021); of two views, also how far they
+    disagree (Yao et al. 2024).
+    """
+
+    def __init__(self, config: TrainConfig, module: AcousticModel) -> None:
+        self.config = config
+        self.module = module
+
+    def views(self, progress: float) -> int:
+        consistency = self.config.consistency
+        return 2 if consistency.weight and progress >= consistency.begin else 1
+
+    def __call__(self, heard: Heard, bptt: Bptt, generator: torch.Generator) -> Loss:
+        config, batch = self.config, heard.batch
+        views = len(heard.lengths) // len(batch.ids)
+        emissions = self.module(heard.log_mel, heard.lengths, bptt, generator=generator, states=heard.states)
+        tokens, num_tokens = batch.tokens.repeat(views, 1), batch.num_tokens.repeat(views)
+        band = None if config.ctc_band is None else config.recogniser.frames(config.ctc_band)
+        final, *lower = (
+            ctc_loss(log_probs, emissions.lengths, tokens, num_tokens, band=band)
+            for log_probs in (emissions.log_probs, *emissions.intermediate)
+        )
+        value = objective = final.values.sum() / views
+        if lower:
+            intermediate = torch.stack([one.values.sum() for one in lower]).mean() / views
+            objective = torch.lerp(value, intermediate, config.intermediate_weight)
+        if views == 2:
+            objective = objective + config.consistency.weight * divergence(emissions.log_probs, emissions.lengths)
+        feasible = final.feasible[: len(batch.ids)]
+        infeasible = tuple(name for name, fits in zip(batch.ids, feasible.tolist(), strict=True) if not fits)
+        return Loss(objective, value.item(), int(batch.num_tokens[feasible].sum()), infeasible, emissions.states)

@@ -1,0 +1,164 @@
+"""Pretraining: audio without transcripts in, a model folder out whose weights a recogniser can begin with (`--init`)."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lhotse.cut import Cut
+
+from asr.corpora.utterance import Utterance
+from asr.data.cuts import load_cuts
+from asr.data.prepare import cut_of
+from asr.data.recording import examine
+from asr.errors import ConfigError, DataError
+from asr.model.bptt import Full
+from asr.progress import SILENT, Progress
+from asr.recogniser.emissions import in_turn
+from asr.recogniser.model_folder import save_model
+from asr.recogniser.recogniser import Recogniser
+from asr.text.tokenizer import CharacterTokenizer
+from asr.training.forecast import Forecaster, Forecasting
+from asr.training.objective import Heard
+from asr.training.run import Judgement, clock, run, trainable, usable_device
+from asr.training.settings import PretrainConfig
+from asr.training.trainer import Trainer
+from asr.transcription.transcribe import find_recordings
+from asr.units import Seconds
+
+LONGEST: Seconds = 16.0
+"""A longer recording, or utterance, is cut into pieces."""
+HELD_OUT = 20
+"""One piece in so many is held out, where the user names none for that."""
+
+
+def pretrain(
+    config: PretrainConfig, sources: Sequence[Path], dev: Sequence[Path], out: Path, progress: Progress = SILENT
+) -> Path:
+    """Learn to forecast the audio of `sources`, choose by that of `dev`, write the run to `out`.
+
+    Args:
+        config: the settings.
+        sources: lhotse cut manifests, whose transcripts are not looked at, audio files and folders of them.
+        dev: likewise; without any, every twentieth piece of the sources is held out.
+        out: run folder, as `run.run` has it.
+        progress: who is told how far it is.
+
+    Returns:
+        The best model's folder, `out/best`: it knows no token, and is for `TrainConfig.init`.
+
+    Raises:
+        DataError: if a source cannot be read, or there is too little audio.
+        ConfigError: if no source is named, or `out` holds a run with other settings or data.
+        TrainingError: after too many non-finite steps in a row.
+    """
+    if not sources:
+        raise ConfigError("no audio was named to pretrain on; name manifests, audio files or folders of them")
+    rewritten, rate = out / "audio", config.features.sample_rate
+    cuts = trainable(read_audio(sources, rewritten, rate), config, progress)
+    if dev:
+        dev_cuts = read_audio(dev, rewritten, rate)
+    else:
+        cuts, dev_cuts = [c for i, c in enumerate(cuts) if (i + 1) % HELD_OUT], cuts[HELD_OUT - 1 :: HELD_OUT]
+        if not dev_cuts:
+            raise DataError(
+                f"there are fewer than {HELD_OUT} pieces of audio, so none to hold out; name some with --dev"
+            )
+    device = usable_device(config)
+    torch.manual_seed(config.seed)
+    recogniser = Recogniser(config.recogniser, CharacterTokenizer(())).to(device)
+    module = Forecaster(recogniser.acoustic, config.features.num_mels).to(device)
+    trainer = Trainer(config, recogniser, Forecasting(module, recogniser.config.frames(config.ahead)))
+    return run(trainer, Foresight(trainer, config, cuts, dev_cuts, out, progress), cuts, dev_cuts, out, progress)
+
+
+def read_audio(sources: Sequence[Path], rewritten: Path, sample_rate: int) -> list[Cut]:
+    """Manifests, audio files and folders of them -> cuts of at most 16 seconds.
+
+    Args:
+        sources: where the audio is.
+        rewritten: folder for FLAC copies of files that libsndfile does not read.
+        sample_rate: of those copies, in Hz.
+
+    Raises:
+        DataError: if a source is missing, damaged, silent or not audio.
+    """
+    cuts: list[Cut] = []
+    for source in sources:
+        if source.name.endswith((".jsonl", ".jsonl.gz")):
+            cuts += load_cuts(source)
+        else:
+            cuts += [_cut(path, rewritten, sample_rate) for path in find_recordings([source])]
+    return [piece for cut in cuts for piece in ([cut] if cut.duration <= LONGEST else cut.cut_into_windows(LONGEST))]
+
+
+def _cut(path: Path, rewritten: Path, sample_rate: int) -> Cut:
+    """Describe a whole recording to lhotse."""
+    sound = examine(path, check="decode", rewritten=rewritten, sample_rate=sample_rate)
+    return cut_of(Utterance(str(path), path, "", where=str(path)), sound)
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """The goal of forecasts that are little off."""
+
+    trainer: Trainer
+    config: PretrainConfig
+    cuts: Sequence[Cut]
+    dev_cuts: Sequence[Cut]
+    out: Path
+    progress: Progress
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """The averaged model."""
+        assert isinstance(self.trainer.averaged, Forecaster)
+        return self.trainer.averaged
+
+    @torch.no_grad()
+    def judge(self) -> Judgement:
+        """Forecast dev."""
+        recogniser, forecaster = self.trainer.recogniser, self.forecaster.eval()
+        forecasting = Forecasting(forecaster, recogniser.config.frames(self.config.ahead))
+        total, count = 0.0, 0
+        for batch in in_turn(recogniser, self.dev_cuts, "forecasting", self.progress, loaders=self.config.loaders):
+            batch = batch.to(recogniser.device)
+            log_mel, lengths = recogniser.features(batch.waveforms, batch.num_samples)
+            loss = forecasting(Heard(batch, log_mel, lengths, None), Full())
+            total, count = total + loss.value, count + loss.count
+        if not count:
+            raise DataError(
+                f"no held-out piece is longer than {self.config.ahead:g} s, so none can be forecast; see --dev"
+            )
+        return Judgement(
+            (total / count,), {"dev_loss": total / count}, f"dev forecasts off by {total / count:.4f} deviations"
+        )
+
+    def keep(self, judgement: Judgement) -> None:
+        """Write the model folder: the acoustic model with what the forecaster has learnt."""
+        recogniser = self.trainer.recogniser
+        learnt = {
+            name: tensor for name, tensor in self.forecaster.state_dict().items() if not name.startswith("heads.")
+        }
+        acoustic = copy.deepcopy(recogniser.acoustic)  # whose output nothing has trained
+        acoustic.load_state_dict(learnt, strict=False)
+        save_model(self.out / "best", recogniser.with_acoustic(acoustic), readme=self._card(judgement))
+
+    def _card(self, judgement: Judgement) -> str:
+        """The model folder's README."""
+        config, position, shape = self.config, self.trainer.position, self.config.acoustic
+        hours = sum(cut.duration for cut in self.cuts) / 3600
+        return f"""# A pretrained acoustic model
+
+{shape.layers} x {shape.hidden} {"bidirectional " if shape.bidirectional else ""}{shape.cell.upper()}, which has learnt to \
+forecast log-mel frames {1000 * config.ahead:.0f} ms ahead and back \
+(autoregressive predictive coding). It knows no token yet: train it.
+
+- pretrained on {hours:.2f} hours of audio without transcripts, such as {self.cuts[0].id}
+- {config.bptt.mode} BPTT, seed {config.seed}, {position.epoch + 1} of {config.epochs} epochs \
+({clock(position.seconds)} on {self.trainer.recogniser.device.type}, {self.trainer.workers.count} threads)
+- {judgement.line}, mean absolute error
+
+    asr train DATA --out RUN --init FOLDER
+"""

@@ -1,0 +1,214 @@
+"""The settings of a run: everything that decides it, but its data."""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from asr.audio.augment import LIGHT, AugmentConfig
+from asr.audio.log_mel import FeatureConfig
+from asr.errors import ConfigError
+from asr.model.acoustic import CONTEXT, AcousticConfig
+from asr.recogniser.recogniser import RecogniserConfig
+from asr.text.tokenizer import TokenizerConfig
+from asr.units import Seconds
+
+
+@dataclass(frozen=True)
+class BpttConfig:
+    """How far gradients reach in training."""
+
+    mode: Literal["full", "truncated", "chunked"] = "truncated"
+    """Over the whole utterance; at most over a segment; or over chunks, for a model that then also hears live speech so."""
+    segment: Seconds = 2.0
+    """Length of a segment."""
+    random_cuts: bool = False
+    """Draw for each step how long the first segment is, so that cuts do not always fall on the same frames."""
+    recompute: bool = False
+    """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
+    carry: bool = False
+    """Begin each piece of a recording with the state in which the forward direction left the piece before: for manifests whose
+    utterances are consecutive pieces of long recordings.
+    """
+    chunk: Seconds = 0.64
+    """Length of a chunk."""
+    lookahead: Seconds = 0.32
+    """What the backward direction sees beyond a chunk."""
+
+    def __post_init__(self) -> None:
+        for name in ("segment", "chunk"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"bptt.{name} must be positive, got {getattr(self, name)}")
+        if self.lookahead < 0:
+            raise ConfigError(f"bptt.lookahead must not be negative, got {self.lookahead}")
+        if self.carry and self.mode == "chunked":
+            raise ConfigError("bptt.carry needs bptt.mode full or truncated")
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """AdamW (Loshchilov & Hutter 2019) on a one-cycle schedule: linear warm-up, then a cosine down to 0."""
+
+    learning_rate: float = 2e-3
+    """Peak of the schedule."""
+    warmup: float = 0.15
+    """Share of training in which the learning rate rises."""
+    weight_decay: float = 1e-2
+    """Decoupled weight decay, of matrices; biases and norms have none."""
+    clip: float = 1.0
+    """Largest gradient norm (Pascanu et al. 2013)."""
+    clip_value: float | None = None
+    """Largest absolute value of a single derivative, after clipping by norm; none leaves them."""
+    accumulate: int = 1
+    """Batches for one step."""
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "clip"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"optimiser.{name} must be positive, got {getattr(self, name)}")
+        if self.clip_value is not None and self.clip_value <= 0:
+            raise ConfigError(f"optimiser.clip_value must be positive, or none, got {self.clip_value}")
+        if not 0 <= self.warmup < 1:
+            raise ConfigError(f"optimiser.warmup must lie in [0, 1), got {self.warmup}")
+        if self.weight_decay < 0:
+            raise ConfigError(f"optimiser.weight_decay must not be negative, got {self.weight_decay}")
+        if self.accumulate < 1:
+            raise ConfigError(f"optimiser.accumulate must be at least 1, got {self.accumulate}")
+
+    def rate(self, progress: float) -> float:
+        """Learning rate after a share of training in [0, 1]."""
+        if progress < self.warmup:
+            return self.learning_rate * max(progress / self.warmup, 1e-3)
+        return self.learning_rate * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup))) / 2
+
+
+@dataclass(frozen=True)
+class ConsistencyConfig:
+    """Consistency-regularised CTC (Yao et al. 2024): each utterance is heard twice, under other masks, warps and dropout, and
+    what is made of it should agree. A step then costs twice as much.
+    """
+
+    weight: float = 0.0
+    """Of the two views' divergence, summed over frames, beside CTC's loss, summed over tokens; 0 hears each utterance once."""
+    begin: float = 0.2
+    """Share of training after which it starts: while outputs are still all blank, to agree is to stay so."""
+
+    def __post_init__(self) -> None:
+        if self.weight < 0:
+            raise ConfigError(f"consistency.weight must not be negative, got {self.weight}")
+        if not 0 <= self.begin <= 1:
+            raise ConfigError(f"consistency.begin must lie in [0, 1], got {self.begin}")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What any training run is decided by.
+
+    Raises:
+        ConfigError: if a field is outside its range.
+    """
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    acoustic: AcousticConfig = field(default_factory=AcousticConfig)
+    bptt: BpttConfig = field(default_factory=BpttConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    init: str | None = None
+    """A model folder, trained or pretrained, of the same shape, whose weights training begins with; of its output layer, those
+    of the tokens that are tokens here too.
+    """
+    epochs: int = 30
+    """Passes over the training data."""
+    batch_seconds: Seconds = 60.0
+    """Audio of a batch, padding included."""
+    average: float = 0.99
+    """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
+    patience: int | None = None
+    """Epochs without a better result on dev after which training stops."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of matrix products under autocast; float16 needs a CUDA device."""
+    seed: int = 0
+    """Of the initial weights and every draw."""
+    device: str = "auto"
+    """cpu, cuda, or (auto) cuda where there is one."""
+    threads: int | None = None
+    """CPU processes of one thread that share each batch; none takes one a core. A run that is to be repeated bit
+    for bit names it.
+    """
+    loaders: int = 1
+    """Background processes that read and perturb audio."""
+    checkpoint_every: Seconds = 60.0
+    """Time between checkpoints."""
+    failures: int = 10
+    """Non-finite steps in a row after which training stops."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "failures"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("loaders", "checkpoint_every"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("patience", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, or none, got {value}")
+        if self.batch_seconds <= 0:
+            raise ConfigError(f"batch_seconds must be positive, got {self.batch_seconds}")
+        if self.bptt.carry and self.optimiser.accumulate > 1:
+            raise ConfigError("bptt.carry needs optimiser.accumulate 1: a piece begins where a step ended")
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"average must lie in [0, 1), got {self.average}")
+
+    @property
+    def recogniser(self) -> RecogniserConfig:
+        chunk = self.bptt.chunk if self.bptt.mode == "chunked" else None
+        return RecogniserConfig(self.features, self.acoustic, chunk, self.bptt.lookahead)
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """Training a recogniser with CTC.
+
+    Raises:
+        ConfigError: if a field is outside its range.
+    """
+
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
+    intermediate_weight: float = 0.3
+    """Weight of the intermediate CTC losses, where the model has them."""
+    final: bool = False
+    """Train on dev too and keep the last epoch's weights, when the settings have been chosen with dev held out."""
+    ctc_band: Seconds | None = None
+    """In recordings too long for PyTorch's CTC, the time by which a token may be early or late against an even pace; none allows
+    any, and takes time that grows with the square of the length.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.intermediate_weight < 0:
+            raise ConfigError(f"intermediate_weight must not be negative, got {self.intermediate_weight}")
+        if self.ctc_band is not None and self.ctc_band <= 0:
+            raise ConfigError(f"ctc_band must be positive, or none, got {self.ctc_band}")
+
+
+@dataclass(frozen=True)
+class PretrainConfig(RunConfig):
+    """Pretraining on audio alone, by forecasting it.
+
+    Raises:
+        ConfigError: if a field is outside its range.
+    """
+
+    augment: AugmentConfig = field(default_factory=lambda: replace(LIGHT, time_masks_per_second=0.0, frequency_masks=0))
+    ahead: Seconds = 0.12
+    """How far ahead of an output frame lies what it forecasts."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bptt.mode == "chunked" or self.bptt.carry:
+            raise ConfigError("pretraining needs bptt.mode full or truncated, without bptt.carry")
+        if self.recogniser.frames(self.ahead) <= CONTEXT:
+            raise ConfigError(
+                f"ahead must exceed the {self.recogniser.frame * CONTEXT:g} s that the convolutions see, got {self.ahead}"
+            )

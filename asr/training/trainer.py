@@ -1,0 +1,303 @@
+"""The model in training: the step that moves its weights.
+
+Every random draw of a step is seeded by what it is for, so a step can be repeated exactly from weights, optimiser and
+position alone.
+"""
+
+import copy
+import dataclasses
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from asr.audio.augment import perturb_sound, perturb_tempo, spec_augment
+from asr.data.batches import Batch
+from asr.errors import TrainingError
+from asr.model.bptt import Bptt, Truncated
+from asr.recogniser.recogniser import Recogniser
+from asr.training.objective import Heard, Objective
+from asr.training.settings import RunConfig
+from asr.workers import Workers, num_workers
+
+
+@dataclass
+class Position:
+    """How far a run has come: all that a checkpoint holds beside weights and optimiser."""
+
+    epoch: int = 0
+    """Finished epochs."""
+    batch: int = 0
+    """Batches used of the next epoch."""
+    step: int = 0
+    """Optimiser steps tried."""
+    seconds: float = 0.0
+    """Time spent in training, evaluation not counted."""
+    best: tuple[float, ...] = (math.inf,)
+    """What the best epoch was judged by, such as dev WER, CER and loss; the later one decides where the earlier ones are equal."""
+    best_epoch: int = 0
+    stale: int = 0
+    """Epochs since the first of these last fell."""
+    finished: bool = False
+    failures: int = 0
+    """Non-finite steps in a row."""
+    # Sums over the running epoch.
+    loss: float = 0.0
+    tokens: int = 0
+    audio: float = 0.0
+    epoch_seconds: float = 0.0
+    steps: int = 0
+    clipped: int = 0
+    skipped: int = 0
+    infeasible: int = 0
+
+    def begin_epoch(self) -> None:
+        """Count a finished epoch and clear the sums."""
+        self.epoch += 1
+        self.batch = self.tokens = self.steps = self.clipped = self.skipped = self.infeasible = 0
+        self.loss = self.audio = self.epoch_seconds = 0.0
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one optimiser step saw."""
+
+    loss: float
+    """Nats a token; not finite if the step was skipped for it."""
+    tokens: int
+    gradient_norm: float
+    """Before clipping."""
+    part_norms: dict[str, float]
+    """Likewise, of the convolutions, each layer, and the output."""
+    skipped: bool
+    """Loss or gradient was not finite, and the weights were left as they were."""
+    infeasible: tuple[str, ...]
+    """Utterances with too few frames for their tokens."""
+
+
+@dataclass(frozen=True)
+class WorkResult:
+    """What a worker found beside its gradient: sums over its utterances."""
+
+    loss: float
+    tokens: int
+    """Of the utterances whose frames suffice for them."""
+    infeasible: tuple[str, ...]
+    states: dict[str, Tensor]
+    """By recording, where `bptt.carry` asks for them: where the forward direction ended, (layers, 1 or 2, H)."""
+
+
+class Trainer:
+    """Model, averaged model and optimiser of a run, and the step that moves them.
+
+    Args:
+        config: the settings.
+        recogniser: what is trained, or contains it.
+        objective: what is minimised.
+    """
+
+    def __init__(self, config: RunConfig, recogniser: Recogniser, objective: Objective) -> None:
+        self.config = config
+        self.recogniser = recogniser
+        self.objective = objective
+        self.averaged = copy.deepcopy(objective.module)
+        self.position = Position()
+        self.states: dict[str, Tensor] = {}
+        """As in `WorkResult`, of each recording's last piece that was used in this epoch."""
+        self.bptt: Bptt = recogniser.reading
+        if config.bptt.mode == "truncated":
+            self.bptt = Truncated(recogniser.config.frames(config.bptt.segment), config.bptt.recompute)
+        names, self.parameters = map(list, zip(*objective.module.named_parameters(), strict=True))
+        self._parts = [_part(name) for name in names]
+        matrices = [p for p in self.parameters if p.ndim > 1]
+        others = [p for p in self.parameters if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": config.optimiser.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=config.optimiser.learning_rate,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        self.scaler = torch.amp.GradScaler(recogniser.device.type, enabled=config.precision == "float16")
+        count = num_workers(recogniser.device, config.threads)
+        self._gradients = [[torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(count)]
+        if count > 1:
+            try:
+                features = recogniser.features
+                for tensor in (*self.parameters, features.mean, features.deviation, *chain(*self._gradients)):
+                    tensor.share_memory_()
+            except RuntimeError:
+                raise TrainingError(
+                    "this system has too little shared memory for several workers; use --threads 1"
+                ) from None
+        self.workers = Workers(self._work, recogniser.device, count)
+
+    def step(self, batches: Sequence[Batch], learning_rate: float, *, views: int = 1) -> StepResult:
+        """Take one optimiser step on one or more batches, or none if the loss or gradient is not finite.
+
+        Args:
+            batches: the utterances.
+            learning_rate: of the step.
+            views: how often each utterance is heard, each time augmented anew.
+        """
+        count = self.workers.count
+        shards = [shard for batch in batches for shard in batch.split(count)]
+        seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
+        states = [{name: self.states[name] for name in shard.recordings if name in self.states} for shard in shards]
+        shares = [(*share, views) for share in zip(shards, seeds, states, strict=True)]
+        results = self.workers.run([shares[first::count] for first in range(count)])
+        num_tokens = max(1, sum(result.tokens for result in results))
+        total, *others = self._gradients
+        for gradients in others:
+            torch._foreach_add_(total, gradients)
+        for parameter, gradient in zip(self.parameters, total, strict=True):
+            parameter.grad = gradient
+        self.scaler.unscale_(self.optimiser)
+        norms = torch.stack(torch._foreach_norm(total)) / num_tokens
+        norm = norms.norm()
+        # Mean over the tokens and clipping by norm are one factor.
+        torch._foreach_mul_(total, min(1.0, self.config.optimiser.clip / (float(norm) + 1e-6)) / num_tokens)
+        if self.config.optimiser.clip_value is not None:
+            nn.utils.clip_grad_value_(self.parameters, self.config.optimiser.clip_value)
+        loss = sum(result.loss for result in results) / num_tokens
+        # Under float16 an infinite gradient is the scaler's search for its scale: it skips that step by itself.
+        skipped = not (math.isfinite(loss) and (math.isfinite(float(norm)) or self.scaler.is_enabled()))
+        if not skipped:
+            for group in self.optimiser.param_groups:
+                group["lr"] = learning_rate
+            self.scaler.step(self.optimiser)
+            self._average()
+            for result in results:
+                self.states |= result.states
+        self.scaler.update()
+        infeasible = tuple(name for result in results for name in result.infeasible)
+        return StepResult(loss, num_tokens, float(norm), self._norms_of_parts(norms), skipped, infeasible)
+
+    def _norms_of_parts(self, norms: Tensor) -> dict[str, float]:
+        """Norms of single parameters -> of the parts of the model that they belong to."""
+        squares: dict[str, float] = {}
+        for part, square in zip(self._parts, norms.square().tolist(), strict=True):
+            squares[part] = squares.get(part, 0.0) + square
+        return {part: math.sqrt(square) for part, square in squares.items()}
+
+    def begin(self) -> None:
+        """Before the first step: the averaged weights are those that training begins with."""
+        self.averaged.load_state_dict(self.objective.module.state_dict())
+
+    def begin_epoch(self) -> None:
+        """Every recording begins again."""
+        self.position.begin_epoch()
+        self.states.clear()
+
+    def _work(self, worker: int, shares: Sequence[tuple[Batch, int, dict[str, Tensor], int]]) -> WorkResult:
+        """Sum the gradients of a worker's shards into its own buffers."""
+        self.objective.module.train()
+        sums = self._gradients[worker]
+        torch._foreach_zero_(sums)
+        result = WorkResult(0.0, 0, (), {})
+        for shard, seed, states, views in shares:
+            gradients, found = self._shard_gradient(shard, seed, states, views)
+            torch._foreach_add_(sums, gradients)
+            result = WorkResult(
+                result.loss + found.loss,
+                result.tokens + found.tokens,
+                result.infeasible + found.infeasible,
+                result.states | found.states,
+            )
+        return result
+
+    def _shard_gradient(
+        self, shard: Batch, seed: int, states: dict[str, Tensor], views: int
+    ) -> tuple[list[Tensor], WorkResult]:
+        """From waveforms to the gradient of the summed loss of some of a step's utterances."""
+        config, device = self.config, self.recogniser.device
+        draws = torch.Generator().manual_seed(seed)
+        dropout = torch.Generator(device).manual_seed(seed)
+        heard = self._hear(shard.to(device), states, views, draws)
+        bptt = self.bptt
+        if isinstance(bptt, Truncated) and config.bptt.random_cuts:
+            bptt = dataclasses.replace(bptt, offset=int(torch.randint(bptt.segment, (), generator=draws)))
+        with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
+            loss = self.objective(heard, bptt, dropout)
+        gradients = list(torch.autograd.grad(self.scaler.scale(loss.objective), self.parameters))
+        ended = {}
+        if loss.states is not None:
+            rows = loss.states[:, :, : len(shard.ids)].cpu().unbind(2)
+            ended = {  # a view would be stored with all it looks at
+                name: row.clone() for name, row in zip(shard.recordings, rows, strict=True)
+            }
+        return gradients, WorkResult(loss.value, loss.count, loss.infeasible, ended)
+
+    def _hear(self, batch: Batch, states: dict[str, Tensor], views: int, draws: torch.Generator) -> Heard:
+        """From waveforms to augmented frames, and the states in which their recordings stand."""
+        config, features = self.config, self.recogniser.features
+        log_mel, lengths = features(batch.waveforms, batch.num_samples)
+        # Views have one tempo: their frames are compared.
+        log_mel, lengths = perturb_tempo(log_mel, lengths, config.augment, draws)
+        log_mel, lengths = log_mel.repeat(views, 1, 1), lengths.repeat(views)
+        log_mel = perturb_sound(
+            log_mel,
+            lengths,
+            config.augment,
+            frequencies=features.frequencies,
+            mean=features.mean,
+            deviation=features.deviation,
+            generator=draws,
+        )
+        rate = 1 / config.features.hop
+        log_mel = spec_augment(log_mel, lengths, config.augment, frames_per_second=rate, generator=draws)
+        begin = None
+        if config.bptt.carry:  # a recording's first piece begins at zeros
+            zeros = self.recogniser.acoustic.initial_states(1)[:, :, 0]
+            rows = [states.get(name, zeros).to(log_mel.device) for name in batch.recordings]
+            begin = torch.stack(rows * views, dim=2)
+        return Heard(batch, log_mel, lengths, begin)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged weights; early on they follow quickly, so that they do not remember the initial ones."""
+        decay = min(self.config.average, (1 + self.position.step) / (10 + self.position.step))
+        averaged: list[Tensor] = list(self.averaged.parameters())
+        torch._foreach_lerp_(averaged, list[Tensor](self.parameters), 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """All that a run needs to go on."""
+        return {
+            "position": dataclasses.asdict(self.position),
+            "statistics": self.recogniser.features.state_dict(),
+            "model": self.objective.module.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "states": self.states,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        self.position = Position(**state["position"])
+        self.recogniser.features.load_state_dict(state["statistics"])
+        self.objective.module.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.states = state["states"]
+
+
+def _part(name: str) -> str:
+    """What part of the model a parameter belongs to: convolutions, layer_1, layer_2, ..., output."""
+    first, second, *_ = name.split(".")
+    if first == "layers":
+        return f"layer_{int(second) + 1}"
+    return "convolutions" if first == "subsample" else "output"
+
+
+def _seed(*parts: int) -> int:
+    """A number of 63 bits from several, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little") >> 1

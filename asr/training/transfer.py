@@ -1,0 +1,38 @@
+"""One recogniser's weights as the beginning of another one's training (`--init`)."""
+
+import dataclasses
+
+import torch
+
+from asr.config import differences
+from asr.errors import ConfigError
+from asr.recogniser.recogniser import Recogniser
+
+
+@torch.no_grad()
+def adopt(recogniser: Recogniser, other: Recogniser) -> None:
+    """Give a recogniser another one's weights, from which it goes on learning.
+
+    The output layer's are taken over for the tokens that both know. The statistics of the features stay its own, so that
+    another microphone's average sounds like the average that the weights know.
+
+    Raises:
+        ConfigError: if the two have other shapes; names what differs.
+    """
+    theirs, ours = other.config, recogniser.config
+    shape = dataclasses.replace(theirs.acoustic, dropout=ours.acoustic.dropout, intermediate=ours.acoustic.intermediate)
+    differing = [f"acoustic.{line}" for line in differences(shape, ours.acoustic)]
+    differing += [f"features.{line}" for line in differences(theirs.features, ours.features)]
+    if differing:
+        raise ConfigError(
+            f"init: that model has another shape ({'; '.join(differing)}); give these settings its values"
+        )
+    weights = other.acoustic.state_dict()
+    known = {piece: token for token, piece in enumerate((None, *other.tokenizer.pieces))}
+    rows = [(token, known[piece]) for token, piece in enumerate((None, *recogniser.tokenizer.pieces)) if piece in known]
+    to, of = torch.tensor(rows, device=recogniser.device).T
+    for name, tensor in recogniser.acoustic.state_dict().items():
+        if name.startswith("output."):
+            tensor[to] = weights[name].to(recogniser.device)[of]
+        else:
+            tensor.copy_(weights[name])

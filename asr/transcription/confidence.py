@@ -1,0 +1,166 @@
+"""How sure one may be of what was heard: probabilities of stretches of text, calibrated on utterances with transcripts.
+
+CTC gives the probability of a token sequence over a stretch of frames, all alignments summed. For a word the stretch lies between
+its neighbours' tokens, spaces counted as its own, so it is the probability that just this word fills the gap; for a segment or an
+utterance it is that of the whole text. The model's probabilities are not frequencies, so Platt's sigmoid (1999, "Probabilistic
+outputs for support vector machines") is fitted to their logits, with two numbers for words and two for utterances.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from asr.config import read_settings, write_settings
+from asr.model.best_path import Spike
+from asr.model.ctc import ctc_loss
+from asr.text.spelling import Spelling
+
+CONFIDENCE_FILE = "confidence.json"
+BINS = 10
+"""Of equal width, for the calibration error and its picture."""
+
+_LEAST, _MOST = (
+    -100.0,
+    -1e-6,
+)  # log-probabilities; beyond, float32 tells no more, and one outlier would bend the sigmoid
+_STRETCHES_AT_ONCE = 64
+_RIDGE = 1e-9  # keeps Newton's step finite where all logits are alike
+_CLOSE = 1e-7
+
+
+@dataclass(frozen=True)
+class Platt:
+    """A sigmoid of a scaled and shifted logit; the default changes nothing."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __call__(self, log_prob: float) -> float:
+        """Turn a log-probability into a confidence."""
+        return 1 / (1 + math.exp(-(self.scale * _logit(log_prob) + self.offset)))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a model folder's `confidence.json` holds."""
+
+    words: Platt = Platt()
+    utterances: Platt = Platt()
+
+
+UNCALIBRATED = Calibration()
+"""The model's own probabilities."""
+
+
+def save_calibration(folder: Path, calibration: Calibration) -> None:
+    """Write a calibration into its model's folder."""
+    write_settings(folder / CONFIDENCE_FILE, calibration)
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """Read a model folder's calibration; one without has `UNCALIBRATED`.
+
+    Raises:
+        ModelError: if it is damaged.
+    """
+    path = folder / CONFIDENCE_FILE
+    if not path.exists():
+        return UNCALIBRATED
+    return read_settings(Calibration, path, remedy="write it again with `asr calibrate`")
+
+
+def stretch_log_probs(
+    log_probs: Tensor, spelling: Spelling, spikes: Sequence[Spike], stretches: Sequence[tuple[int, int]]
+) -> list[float]:
+    """Score stretches of words against all that the frames between their neighbours could be.
+
+    Args:
+        log_probs: (T, V), of one utterance.
+        spelling: (U tokens), its text.
+        spikes: (U,), where its tokens are.
+        stretches: first word and the one after the last, for each; words before the first or after the last lend no
+            frames, so (0, number of words) is the whole utterance. (0, 0) of a text without words asks for silence.
+
+    Returns:
+        Log-probabilities in nats.
+    """
+    words, found = spelling.words, []
+    windows, texts = [], []
+    for first, after in stretches:
+        low = words[first - 1][1].stop if first else 0
+        high = words[after][1].start if after < len(words) else len(spikes)
+        start = spikes[low - 1].stop if first else 0
+        stop = spikes[high].start if after < len(words) else len(log_probs)
+        windows.append(log_probs[start:stop])
+        texts.append(torch.tensor(spelling.tokens[low:high], dtype=torch.long, device=log_probs.device))
+    pad = torch.nn.utils.rnn.pad_sequence
+    for at in range(0, len(windows), _STRETCHES_AT_ONCE):
+        some, tokens = windows[at : at + _STRETCHES_AT_ONCE], texts[at : at + _STRETCHES_AT_ONCE]
+        lengths, token_lengths = (
+            torch.tensor([len(s) for s in part], device=log_probs.device) for part in (some, tokens)
+        )
+        losses = ctc_loss(pad(some, batch_first=True), lengths, pad(tokens, batch_first=True), token_lengths)
+        found += (-losses.values).tolist()
+    return found
+
+
+def fit(log_probs: Sequence[float], correct: Sequence[bool]) -> Platt:
+    """Fit the sigmoid by maximum likelihood to which stretches were right, by Newton's method with halved steps (Lin et al. 2007).
+
+    Targets are Platt's (section 2.2), not 0 and 1, so that nothing is called certain because few were seen. Where a higher
+    probability does not mean right more often, all get the same confidence.
+    """
+    right = np.asarray(correct, dtype=bool)
+    num_right, num_wrong = int(right.sum()), int((~right).sum())
+    targets = np.where(right, (num_right + 1) / (num_right + 2), 1 / (num_wrong + 2))
+    inputs = np.stack([[_logit(p) for p in log_probs], np.ones(len(right))], axis=1)
+
+    def loss(parameters: npt.NDArray[np.float64]) -> float:
+        logits = inputs @ parameters
+        return float((np.logaddexp(0, logits) - targets * logits).sum())
+
+    constant = math.log(targets.mean() / (1 - targets.mean()))
+    parameters = np.array([0.0, constant])
+    for _ in range(50):
+        found = 1 / (1 + np.exp(-inputs @ parameters))
+        curvature = inputs.T @ (inputs * (found * (1 - found))[:, None]) + _RIDGE * np.eye(2)
+        step = np.linalg.solve(curvature, inputs.T @ (targets - found))
+        while loss(parameters + step) > loss(parameters) and np.abs(step).max() > _CLOSE:
+            step /= 2
+        if np.abs(step).max() <= _CLOSE:
+            break
+        parameters += step
+    scale, offset = parameters.tolist()
+    return Platt(scale, offset) if scale > 0 else Platt(0.0, constant)
+
+
+def calibration_error(confidences: npt.ArrayLike, correct: npt.ArrayLike) -> float:
+    """Measure the expected calibration error (Naeini et al. 2015; Guo et al. 2017, section 2).
+
+    It is the gap between mean confidence and share that is right, of each bin, averaged over all confidences; 0 if there is none.
+    """
+    sure, right = np.asarray(confidences, dtype=float), np.asarray(correct, dtype=float)
+    gaps = np.bincount(_bins(sure), weights=sure - right, minlength=BINS)
+    return float(np.abs(gaps).sum() / max(1, len(sure)))
+
+
+def chance_error(confidences: npt.ArrayLike, *, draws: int = 500, seed: int = 0) -> float:
+    """Measure the calibration error that these confidences would show on average if they were perfect: that of luck alone."""
+    sure = np.asarray(confidences, dtype=float)
+    generator = np.random.default_rng(seed)
+    return float(np.mean([calibration_error(sure, generator.random(len(sure)) < sure) for _ in range(draws)]))
+
+
+def _bins(confidences: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    return np.minimum((confidences * BINS).astype(np.int64), BINS - 1)
+
+
+def _logit(log_prob: float) -> float:
+    log_prob = min(max(log_prob, _LEAST), _MOST)
+    return log_prob - math.log(-math.expm1(log_prob))

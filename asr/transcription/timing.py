@@ -1,0 +1,180 @@
+"""When each word of a text is said.
+
+CTC says where a token is certain, not where it begins or ends: its spike is a frame or two (40 ms each) somewhere inside the
+sound, and the rest is blank. So the spikes only say which gap lies between two words; where in it the border is, the loudness of
+every 10 ms says. Quiet is what lies less than a fifth (`QUIET`) of the way, in dB, from the gap's quietest 10 ms up to the quieter
+one of its neighbours. The gap's longest quiet stretch, if it lasts 60 ms (`PAUSE`), is a pause that belongs to neither word;
+without one the words meet at the quietest 10 ms. No word goes further than half a second (`REACH`) beyond its spikes, so that what
+nobody transcribed is not taken for part of it. Inside a word, tokens meet halfway between their spikes.
+
+Nothing here depends on which decoder found the text. `benchmarks/alignment.py` measures it where the truth is known; `QUIET` and
+`PAUSE` were chosen on FSDD's dev recordings.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from asr.audio.waveform import Waveform
+from asr.errors import DataError
+from asr.model.best_path import Spike, align
+from asr.model.ctc import minimum_frames
+from asr.recogniser.recogniser import Recogniser
+from asr.text.spelling import Spelling
+from asr.text.timed import Segment, TimedText, Token, Word
+from asr.transcription.confidence import Calibration, stretch_log_probs
+from asr.units import Seconds, seconds_to_samples
+
+BLOCK: Seconds = 0.010
+"""Stretch of which a level is taken, and so the resolution of word borders."""
+QUIET = 0.2
+PAUSE: Seconds = 0.060
+REACH: Seconds = 0.5
+SEGMENT_PAUSE: Seconds = 1.0
+"""Pause that ends a segment."""
+LONGEST_SEGMENT: Seconds = 30.0
+"""A longer one is parted at its longest pause."""
+
+SILENCE = -100.0
+"""Level of digital silence."""
+
+Span: TypeAlias = tuple[Seconds, Seconds]
+"""Start and end."""
+
+
+def time_text(
+    recogniser: Recogniser,
+    waveform: Waveform,
+    log_probs: Tensor,
+    spelling: Spelling,
+    calibration: Calibration,
+    *,
+    language: str | None = None,
+) -> TimedText:
+    """Find when the words of a text are said, and how sure that is.
+
+    Args:
+        recogniser: whose log-probs these are.
+        waveform: (N,), the recording at the recogniser's sample rate.
+        log_probs: (T, V), of the whole recording.
+        spelling: the text, given or decoded.
+        calibration: of the confidences.
+        language: of the text, if known.
+
+    Raises:
+        DataError: if the text needs more frames than there are.
+    """
+    frame, rate = recogniser.config.frame, recogniser.config.features.sample_rate
+    duration = len(waveform) / rate
+    if (needed := minimum_frames(spelling.tokens)) > len(log_probs):
+        raise DataError(
+            f"the text needs {needed} frames of {1000 * frame:.0f} ms, the recording has {len(log_probs)}; "
+            "do they belong together?"
+        )
+    spikes = align(log_probs, spelling.tokens)
+    if not spelling.words:
+        silence = stretch_log_probs(log_probs, spelling, spikes, [(0, 0)])[0] if len(log_probs) else 0.0
+        return TimedText((), duration, calibration.utterances(silence), language)
+    said = [
+        (spikes[at.start].start * frame, min(duration, spikes[at.stop - 1].stop * frame)) for _, at in spelling.words
+    ]
+    spans = word_spans(said, levels(waveform, rate))
+    alone = [(number, number + 1) for number in range(len(spans))]
+    sure = stretch_log_probs(log_probs, spelling, spikes, alone)
+    words = [
+        Word(text, *span, calibration.words(log_prob), _tokens(recogniser, spelling.tokens, spikes, at, span))
+        for (text, at), span, log_prob in zip(spelling.words, spans, sure, strict=True)
+    ]
+    parts = segments(spans)
+    timed = tuple(
+        Segment(tuple(words[first:after]), calibration.utterances(log_prob))
+        for (first, after), log_prob in zip(parts, stretch_log_probs(log_probs, spelling, spikes, parts), strict=True)
+    )
+    return TimedText(timed, duration, math.prod(segment.confidence for segment in timed), language)
+
+
+def levels(waveform: Waveform, sample_rate: int) -> npt.NDArray[np.float64]:
+    """Power of each 10 ms, (blocks,), in dB of full scale; less than 10 ms at the end are left out."""
+    size = seconds_to_samples(BLOCK, sample_rate)
+    blocks = waveform[: len(waveform) // size * size].reshape(-1, size)
+    power = np.einsum("bn,bn->b", blocks, blocks) / size
+    return np.asarray(10 * np.log10(np.maximum(power, 10 ** (SILENCE / 10))), dtype=np.float64)
+
+
+def word_spans(said: Sequence[Span], level: npt.NDArray[np.float64]) -> list[Span]:
+    """Widen words from their spikes to their borders, as the head of this file says.
+
+    Args:
+        said: from the start of a word's first spike to the end of its last one, in order, without overlap.
+        level: (blocks,), in dB.
+
+    Returns:
+        Start and end of each word, its spikes inside; none starts before the one before it ends.
+    """
+    loud = [level[_block(start) : _block(end)].max(initial=SILENCE) for start, end in said]
+    starts, ends = [], []
+    for number in range(len(said) + 1):
+        left = said[number - 1][1] if number else 0.0
+        right = said[number][0] if number < len(said) else max(left, len(level) * BLOCK)
+        pause = _pause(level[_block(left) : _block(right)], min(loud[max(0, number - 1) : number + 1]))
+        start, end = (left + block * BLOCK for block in pause)
+        ends.append(min(start, right, left + REACH))
+        starts.append(max(min(end, right), left, right - REACH))
+    return list(zip(starts[:-1], ends[1:], strict=True))
+
+
+def segments(spans: Sequence[Span]) -> list[tuple[int, int]]:
+    """Part words where someone pauses for `SEGMENT_PAUSE`; what is longer than `LONGEST_SEGMENT` also at the longest pause in the
+    second half of that.
+
+    Returns:
+        First word and the one after the last, for each; one after the other, all words.
+    """
+    pauses = [0.0, *(after[0] - before[1] for before, after in pairwise(spans))]
+    found, first = [], 0
+    for number in range(1, len(spans) + 1):
+        if number == len(spans) or pauses[number] >= SEGMENT_PAUSE:
+            while spans[number - 1][1] - spans[first][0] > LONGEST_SEGMENT and number - first > 1:
+                lengths = {n: spans[n - 1][1] - spans[first][0] for n in range(first + 1, number)}
+                fitting = [n for n, length in lengths.items() if LONGEST_SEGMENT / 2 <= length <= LONGEST_SEGMENT]
+                cut = max(fitting or [first + 1], key=lambda n: pauses[n])
+                found.append((first, cut))
+                first = cut
+            found.append((first, number))
+            first = number
+    return found
+
+
+def _block(seconds: Seconds) -> int:
+    return round(seconds / BLOCK)
+
+
+def _pause(level: npt.NDArray[np.float64], loud: float) -> tuple[int, int]:
+    """Where the pause in a gap begins and ends, in blocks; both the same if there is none."""
+    if not len(level):
+        return 0, 0
+    quiet = level <= level.min() + QUIET * max(0.0, loud - level.min())
+    changes = np.flatnonzero(np.diff(quiet, prepend=False, append=False))
+    begins, ends = changes[::2], changes[1::2]
+    longest = int((ends - begins).argmax())
+    if (ends - begins)[longest] >= _block(PAUSE):
+        return int(begins[longest]), int(ends[longest])
+    return int(level.argmin()), int(level.argmin())
+
+
+def _tokens(
+    recogniser: Recogniser, tokens: Sequence[int], spikes: Sequence[Spike], at: range, span: Span
+) -> tuple[Token, ...]:
+    own = spikes[at.start : at.stop]
+    halfway = [(before.stop + after.start) / 2 * recogniser.config.frame for before, after in pairwise(own)]
+    return tuple(
+        Token(recogniser.tokenizer.decode([token]), start, end, math.exp(spike.log_prob))
+        for token, spike, (start, end) in zip(
+            tokens[at.start : at.stop], own, pairwise([span[0], *halfway, span[1]]), strict=True
+        )
+    )

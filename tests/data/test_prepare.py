@@ -1,0 +1,335 @@
+"""From a folder to manifests: what lhotse reads back, and every fault by its line."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+from lhotse import CutSet
+from lhotse.audio.backend import LibsndfileBackend, audio_backend
+from lhotse.cut import MonoCut, MultiCut
+from rich.console import Console
+
+from asr.corpora import Options
+from asr.data.prepare import prepare, report
+from asr.data.recording import examine
+from asr.errors import ConfigError, DataError
+from asr.units import num_frames, subsampled
+
+RATE = 16_000
+
+
+def noise(seconds, channels=1, seed=0):
+    samples = np.random.default_rng(seed).uniform(-0.5, 0.5, (round(seconds * RATE), channels))
+    return samples.astype(np.float32)
+
+
+def write_sound(path, seconds=1.0, channels=1, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, noise(seconds, channels), RATE, **options)
+    return path
+
+
+def make_corpus(root, rows, header="path\ttext\tsplit"):
+    """Write a table whose lines are given, with the sound of each that does not exist yet."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "list.tsv").write_text("".join(f"{line}\n" for line in (header, *rows)), encoding="utf-8")
+    for line in rows:
+        if not (root / line.split("\t")[0]).exists():
+            write_sound(root / line.split("\t")[0])
+    return root
+
+
+WHOLE = ("a.wav\tYes, yes!\ttrain", "b.wav\tno\tdev", "c.wav\tmaybe\ttest")
+
+
+def cuts(folder, split="train"):
+    return list(CutSet.from_file(folder / f"{split}.jsonl.gz"))
+
+
+def test_manifests_hold_normalised_text_and_sound_that_can_be_loaded(tmp_path):
+    source = make_corpus(tmp_path / "data", [f"{row}\tann\tcy" for row in WHOLE], "path\ttext\tsplit\tspeaker\tlocale")
+    prepared = prepare("folder", tmp_path / "out", source=source)
+    for split, name, text in (("train", "a", "yes yes"), ("dev", "b", "no"), ("test", "c", "maybe")):
+        [cut] = cuts(tmp_path / "out", split)
+        assert isinstance(cut, MonoCut) and cut.id == name
+        assert (cut.supervisions[0].text, cut.supervisions[0].speaker, cut.supervisions[0].language) == (
+            text,
+            "ann",
+            "cy",
+        )
+        assert cut.recording.sources[0].source == str(source / f"{name}.wav")
+        expected, _ = soundfile.read(source / f"{name}.wav", dtype="float32")
+        assert np.array_equal(cut.load_audio()[0], expected)
+    row = prepared.splits[0]
+    assert (row.name, row.utterances, row.speakers, row.longest, row.alphabet) == ("train", 1, 1, 1.0, "esy")
+    assert row.hours == pytest.approx(1 / 3600) and not prepared.problems
+    assert (tmp_path / "out/problems.txt").read_text() == ""
+    assert prepared.notes == (
+        "train has speakers of dev and test: a score there does not tell how strangers are recognised",
+    )
+
+
+def test_verbatim_keeps_case_and_punctuation(tmp_path):
+    prepare("folder", tmp_path / "out", source=make_corpus(tmp_path / "data", WHOLE), text_form="verbatim")
+    assert cuts(tmp_path / "out")[0].supervisions[0].text == "Yes, yes!"
+
+
+def test_the_same_corpus_gives_the_same_bytes_and_leaves_no_temporary_files(tmp_path):
+    source = make_corpus(tmp_path / "data", WHOLE)
+    contents = []
+    for _ in range(2):
+        prepare("folder", tmp_path / "out", source=source)
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()})
+    assert contents[0] == contents[1]
+    assert contents[0]["train.jsonl.gz"][4:8] == bytes(4), "no time in the gzip header"
+    assert set(contents[0]) == {"train.jsonl.gz", "dev.jsonl.gz", "test.jsonl.gz", "problems.txt"}
+
+
+def test_a_split_that_came_to_nothing_leaves_no_file_of_an_earlier_run(tmp_path):
+    source = make_corpus(tmp_path / "data", WHOLE)
+    prepare("folder", tmp_path / "out", source=source)
+    (source / "c.wav").unlink()
+    prepared = prepare("folder", tmp_path / "out", source=source)
+    assert not (tmp_path / "out/test.jsonl.gz").exists()
+    assert "test has no usable utterances, so there is no test.jsonl.gz" in prepared.notes
+
+
+def test_every_fault_is_reported_by_line_and_the_rest_is_kept(tmp_path):
+    source = tmp_path / "data"
+    write_sound(source / "short.wav", 0.3)
+    whole = write_sound(source / "whole.wav").read_bytes()
+    (source / "torn.wav").write_bytes(whole[: len(whole) * 6 // 10])
+    (source / "text.wav").write_text("not sound")
+    soundfile.write(source / "silent.wav", np.zeros(RATE), RATE)
+    soundfile.write(source / "empty.wav", np.zeros(0), RATE)
+    soundfile.write(source / "nan.wav", np.array([0.1, np.nan] * 8000), RATE, subtype="FLOAT")
+    rows = [
+        *WHOLE,
+        "torn.wav\tone\ttrain",
+        "text.wav\ttwo\ttrain",
+        "silent.wav\tthree\ttrain",
+        "empty.wav\tfour\ttrain",
+        "nan.wav\tfive\ttrain",
+        "gone.wav\tsix\ttrain",
+        "d.wav\t...\ttrain",
+        "a.wav\tagain\tdev",
+        "short.wav\tthis does not fit\ttrain",
+        "short.ogg\tone field too few",
+        f"{'long ' * 60}.wav\tthe columns are swapped\ttrain",
+    ]
+    make_corpus(source, [row for row in rows if "gone" not in row and "long" not in row])
+    (source / "list.tsv").write_text("path\ttext\tsplit\n" + "".join(f"{row}\n" for row in rows))
+    prepared = prepare("folder", tmp_path / "out", source=source)
+    faults = {int(problem.where.rpartition(":")[2]): problem.what for problem in prepared.problems}
+    expected = {
+        5: "torn.wav: breaks off after 0.6",
+        6: "text.wav: not readable as audio",
+        7: "silent.wav: is silent from end to end",
+        8: "empty.wav: holds no samples",
+        9: "nan.wav: holds samples that are not numbers",
+        10: "gone.wav: no such audio file",
+        11: "the transcript is empty",
+        12: f"the id a is used before, at {source}/list.tsv:2; ids must be unique",
+        13: "0.30 s are too short for the transcript: CTC needs 17 frames and has 7",
+        14: "has 2 fields, but the first line names 3 columns",
+        15: "File name too long",
+    }
+    assert sorted(faults) == sorted(expected) and len(prepared.problems) == len(expected)
+    for line, what in expected.items():
+        assert what in faults[line], line
+    assert [cut.id for split in ("train", "dev", "test") for cut in cuts(tmp_path / "out", split)] == ["a", "b", "c"]
+    listed = (tmp_path / "out/problems.txt").read_text().splitlines()
+    assert listed == [str(problem) for problem in prepared.problems]
+
+
+@pytest.mark.parametrize("subsampling", [1, 4])
+def test_train_holds_exactly_the_transcripts_that_ctc_can_align(tmp_path, subsampling):
+    seconds = 0.52  # 50 frames, which 4 does not divide
+    frames = subsampled(num_frames(round(seconds * RATE), window=400, hop=160), subsampling)
+    fitting = ("ab" * frames)[:frames]
+    repeated = fitting[:-2] + fitting[-3] * 2  # as long, but a double letter needs a blank between
+    texts = {"fits": fitting, "one more": f"{fitting}z", "doubled": repeated}
+    source = tmp_path / "data"
+    rows = [*WHOLE]
+    for name, text in texts.items():
+        for split in ("train", "test"):
+            write_sound(source / f"{name} {split}.wav", seconds)
+            rows.append(f"{name} {split}.wav\t{text}\t{split}")
+    prepared = prepare("folder", tmp_path / "out", source=make_corpus(source, rows), subsampling=subsampling)
+    assert [cut.id for cut in cuts(tmp_path / "out")] == ["a", "fits train"]
+    assert len(cuts(tmp_path / "out", "test")) == 4, "test is scored whole"
+    assert len(prepared.problems) == 4
+    assert sum("stays in test" in problem.what for problem in prepared.problems) == 2
+
+
+def make_segments(root, segments):
+    write_sound(root / "rec.wav", 2.0)
+    (root / "wav.scp").write_text("rec rec.wav\n")
+    (root / "segments").write_text("".join(f"utt{n} rec {stretch}\n" for n, stretch in enumerate(segments)))
+    (root / "text").write_text("".join(f"utt{n} w\n" for n in range(len(segments))))
+    return root
+
+
+def test_segments_are_cut_at_their_times(tmp_path):
+    make_segments(tmp_path / "data", ["0.5 1.25", "1.5 2.02", "1.5 -1"])
+    prepare("folder", tmp_path / "out", source=tmp_path / "data")
+    found = {cut.id: cut for split in ("train", "dev", "test") for cut in cuts(tmp_path / "out", split)}
+    sound = soundfile.read(tmp_path / "data/rec.wav", dtype="float32")[0]
+    for name, first, last in (("utt0", 0.5, 1.25), ("utt1", 1.5, 2.0), ("utt2", 1.5, 2.0)):
+        expected = sound[round(first * RATE) : round(last * RATE)]
+        assert np.array_equal(found[name].load_audio()[0], expected), name
+        assert found[name].supervisions[0].duration == found[name].duration
+
+
+def test_segments_outside_their_file_are_problems(tmp_path):
+    make_segments(tmp_path / "data", ["0 1", "1.5 2.5", "3 4", "-1 1", "1 1", "nan 1", "0 inf"])
+    prepared = prepare("folder", tmp_path / "out", source=tmp_path / "data")
+    lines = sorted(int(problem.where.rpartition(":")[2]) for problem in prepared.problems)
+    assert lines == [2, 3, 4, 5, 6, 7]
+    assert all("is not inside" in problem.what and "which has 2 s" in problem.what for problem in prepared.problems)
+
+
+def test_several_channels_are_a_multicut(tmp_path):
+    write_sound(tmp_path / "data/a.wav", channels=2)
+    prepare("folder", tmp_path / "out", source=make_corpus(tmp_path / "data", WHOLE))
+    [cut] = cuts(tmp_path / "out")
+    assert isinstance(cut, MultiCut) and cut.channel == [0, 1] and cut.load_audio().shape == (2, RATE)
+
+
+def test_a_file_keeps_its_own_rate_and_counts_frames_at_the_models(tmp_path):
+    (tmp_path / "data").mkdir()
+    soundfile.write(tmp_path / "data/a.wav", noise(0.5)[::2], RATE // 2)
+    prepare(
+        "folder", tmp_path / "out", source=make_corpus(tmp_path / "data", ["a.wav\tabcdefghijkl\ttrain", *WHOLE[1:]])
+    )
+    [cut] = cuts(tmp_path / "out")
+    assert cut.sampling_rate == RATE // 2 and cut.duration == 0.5
+
+
+def test_nothing_to_train_on_is_an_error_that_names_the_first_fault(tmp_path):
+    source = make_corpus(tmp_path / "data", WHOLE)
+    (source / "a.wav").unlink()
+    with pytest.raises(DataError, match=r"no usable utterance to train on.*list\.tsv:2: .*a\.wav: no such audio file"):
+        prepare("folder", tmp_path / "out", source=source)
+    assert (tmp_path / "out/problems.txt").read_text().count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(DataError, match="out: cannot be written"):
+        prepare("folder", tmp_path / "out", source=make_corpus(tmp_path / "data", WHOLE))
+
+
+def test_media_files_become_flac_once(tmp_path, monkeypatch):
+    """PyAV is not installed everywhere, so its reader is replaced by libsndfile's."""
+    from asr.audio import waveform as audio
+
+    read = []
+
+    def read_media(path):
+        read.append(path)
+        return soundfile.read(path, dtype="float32")
+
+    monkeypatch.setattr(audio, "_read_media", read_media)
+    source = tmp_path / "data"
+    write_sound(source / "a.m4a", format="WAV")
+    (source / "list.jsonl").write_text(
+        "".join(
+            f'{{"audio_filepath": "a.m4a", "text": "w{n}", "offset": {n / 4}, "duration": 0.25}}\n' for n in range(4)
+        )
+    )
+    prepare("folder", tmp_path / "out", source=source)
+    assert len(read) == 1
+    [rewritten] = (tmp_path / "out/audio").iterdir()
+    cut = cuts(tmp_path / "out")[0]
+    assert cut.recording.sources[0].source == str(rewritten) and rewritten.suffix == ".flac"
+    assert np.abs(soundfile.read(rewritten)[0] - soundfile.read(source / "a.m4a")[0]).max() < 1e-4
+
+
+def test_options_must_fit(tmp_path):
+    with pytest.raises(ConfigError, match="subsampling is 0"):
+        prepare("folder", tmp_path / "out", source=tmp_path, subsampling=0)
+    with pytest.raises(ConfigError, match="language is en, but an4"):
+        prepare("an4", tmp_path / "out", source=tmp_path, options=Options(language="en"))
+
+
+def test_the_report_shows_splits_notes_and_every_problem(tmp_path):
+    rows = [*WHOLE, *(f"gone{n}.wav\tw\ttrain" for n in range(25))]
+    source = make_corpus(tmp_path / "data", rows)
+    for n in range(25):
+        (source / f"gone{n}.wav").unlink()
+    screen = io.StringIO()
+    Console(width=400, file=screen).print(report(prepare("folder", tmp_path / "out", source=source)))
+    text = screen.getvalue()
+    assert "train" in text and "esy" in text and "problems: 25" in text
+    assert all(f"gone{n}.wav" in text for n in range(25))
+
+
+# ---- recordings
+
+
+def sphere(samples, announced=None):
+    """Write NIST Sphere as AN4 has it: a 1024-byte text header, then 16-bit samples."""
+    header = (
+        f"NIST_1A\n   1024\nsample_count -i {announced or len(samples)}\nsample_rate -i {RATE}\nchannel_count -i 1\n"
+        "sample_n_bytes -i 2\nsample_byte_format -s2 01\nsample_sig_bits -i 16\nend_head\n"
+    )
+    return header.encode().ljust(1024) + samples.astype("<i2").tobytes()
+
+
+def look(path, check="decode"):
+    return examine(path, check=check, rewritten=path.parent, sample_rate=RATE)
+
+
+def test_sphere_files_load_with_libsndfile(tmp_path):
+    samples = (noise(1.0)[:, 0] * 32767).astype("<i2")
+    (tmp_path / "an4/etc").mkdir(parents=True)
+    for part, name, speaker in (("train", "an1-fash-b", "fash"), ("test", "an2-mmxg-b", "mmxg")):
+        folder = tmp_path / f"an4/wav/x/{speaker}"
+        folder.mkdir(parents=True)
+        (folder / f"{name}.sph").write_bytes(sphere(samples))
+        (tmp_path / f"an4/etc/an4_{part}.fileids").write_text(f"x/{speaker}/{name}\n")
+        (tmp_path / f"an4/etc/an4_{part}.transcription").write_text(f"<s> YES </s> ({name})\n")
+    prepare("an4", tmp_path / "out", source=tmp_path / "an4")
+    with audio_backend(LibsndfileBackend()):
+        assert np.array_equal(cuts(tmp_path / "out")[0].load_audio()[0] * 32768, samples)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "aiff", "au", "w64", "flac", "mp3", "sph"])
+def test_a_recording_that_breaks_off_is_found_by_decoding(tmp_path, suffix):
+    path = tmp_path / f"whole.{suffix}"
+    if suffix == "sph":
+        path.write_bytes(sphere(noise(1.0)[:, 0] * 32767))
+    else:
+        write_sound(path)
+    assert look(path).info.num_samples == RATE
+    torn = tmp_path / f"torn.{suffix}"
+    torn.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    with pytest.raises(DataError, match=r"torn.*breaks off after 0\.[0-9]+ s of 1\.00 s"):
+        look(torn)
+
+
+def test_a_stream_whose_header_never_learned_its_length_is_whole(tmp_path):
+    data = bytearray(write_sound(tmp_path / "a.wav").read_bytes())
+    at = data.index(b"data")
+    data[at + 4 : at + 8] = b"\xff\xff\xff\xff"
+    (tmp_path / "a.wav").write_bytes(data)
+    assert look(tmp_path / "a.wav").info.num_samples == RATE
+
+
+def test_a_header_check_believes_the_header(tmp_path):
+    path = write_sound(tmp_path / "a.flac")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert look(path, check="header").info.num_samples == RATE
+
+
+def test_one_bad_sample_among_many_is_found(tmp_path):
+    samples = noise(10.0)[:, 0]
+    samples[0] = np.inf
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    samples[0], samples[3] = 0.1, np.nan
+    soundfile.write(tmp_path / "b.wav", samples, RATE, subtype="FLOAT")
+    for name in ("a.wav", "b.wav"):
+        with pytest.raises(DataError, match="not numbers"):
+            look(tmp_path / name)

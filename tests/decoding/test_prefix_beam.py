@@ -1,0 +1,100 @@
+"""Prefix beam search against a sum over all paths."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from support.lattices import lattice, sums_over_all_paths
+from support.tiny import unhurried
+
+from asr.decoding.greedy import greedy
+from asr.decoding.hotwords import HotWords
+from asr.decoding.prefix_beam import prefix_beam_search
+
+
+@pytest.mark.parametrize(("frames", "tokens"), [(1, 4), (6, 2), (5, 3), (4, 4), (3, 6)])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_wide_beam_sums_over_all_paths(frames, tokens, seed):
+    log_probs = lattice(frames, tokens, seed)
+    expected = sums_over_all_paths(log_probs)
+    found = prefix_beam_search(log_probs, beam=10_000)
+    assert {sequence for sequence, _ in found} == set(expected)
+    assert len(found) == len(expected)
+    for sequence, score in found:
+        assert score == pytest.approx(math.log(expected[sequence]), abs=1e-9)
+    scores = [score for _, score in found]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(map(math.exp, scores)) == pytest.approx(1.0)
+
+
+@unhurried
+@given(st.lists(st.integers(0, 3), max_size=12))
+def test_a_beam_of_one_finds_on_a_certain_lattice_what_greedy_finds(path):
+    log_probs = torch.full((len(path), 4), -math.inf)
+    for frame, token in enumerate(path):
+        log_probs[frame, token] = 0.0
+    (expected,) = greedy(log_probs[None], torch.tensor([len(path)])) if path else [[]]
+    assert prefix_beam_search(log_probs, beam=1) == [(tuple(expected), 0.0)]
+
+
+@unhurried
+@given(st.integers(0, 1000), st.integers(1, 40))
+def test_a_narrow_beam_never_claims_more_than_the_sum(seed, beam):
+    log_probs = lattice(5, 3, seed)
+    expected = sums_over_all_paths(log_probs)
+    found = prefix_beam_search(log_probs, beam=beam)
+    assert len(found) <= beam
+    assert all(score <= math.log(expected[sequence]) + 1e-9 for sequence, score in found)
+
+
+def test_the_best_sequence_need_not_be_that_of_the_best_path():
+    """Graves et al. 2006, section 3.2: many weak paths outweigh a strong one."""
+    log_probs = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    assert greedy(log_probs[None], torch.tensor([2])) == [[]]
+    (best, score), *_ = prefix_beam_search(log_probs, beam=4)
+    assert best == (1,)
+    assert score == pytest.approx(math.log(0.64))
+
+
+def test_no_frame_is_the_empty_sequence():
+    assert prefix_beam_search(torch.zeros(0, 3), beam=5) == [((), 0.0)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hot_words_reorder_by_what_each_sequence_earns(seed):
+    log_probs = lattice(5, 3, seed)
+    hotwords = HotWords({(1, 2): 1.5, (2, 2): 0.7})
+    expected = sums_over_all_paths(log_probs)
+    found = prefix_beam_search(log_probs, beam=10_000, hotwords=hotwords)
+    ranks = [score + hotwords.earned(sequence) for sequence, score in found]
+    assert ranks == pytest.approx(sorted(ranks, reverse=True))
+    assert all(score == pytest.approx(math.log(expected[sequence]), abs=1e-9) for sequence, score in found)
+
+
+phrases = st.dictionaries(
+    st.lists(st.integers(0, 2), min_size=1, max_size=4).map(tuple), st.floats(0.1, 3), min_size=1, max_size=5
+)
+
+
+@unhurried
+@given(phrases, st.lists(st.integers(0, 2), max_size=12))
+def test_a_sequence_earns_the_bonus_of_every_phrase_in_it(bonuses, units):
+    occurrences = sum(
+        bonus * (tuple(units[start : start + len(phrase)]) == phrase)
+        for phrase, bonus in bonuses.items()
+        for start in range(len(units))
+    )
+    assert HotWords(bonuses).earned(units) == pytest.approx(occurrences)
+
+
+def test_a_phrase_is_paid_as_it_grows_and_pays_back_when_it_breaks_off():
+    hotwords = HotWords({(1, 2, 3): 3.0})
+    first, change = hotwords.step(0, 1)
+    assert change == pytest.approx(1.0)
+    second, change = hotwords.step(first, 2)
+    assert change == pytest.approx(1.0)
+    assert hotwords.step(second, 3)[1] == pytest.approx(1.0)
+    assert hotwords.step(second, 4) == (0, pytest.approx(-2.0))
+    assert hotwords.finish(second) == pytest.approx(-2.0)

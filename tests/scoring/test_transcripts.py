@@ -1,0 +1,301 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asr.errors import AsrError, DataError
+from asr.scoring.transcripts import Clip, read, read_details, read_lines, read_utterances, read_words, write
+
+SUFFIXES = (".txt", ".trn", ".jsonl")
+EXPECTED = {"a-1": "one two", "b-2": "", "c-3": "שלום عالم", "d-4": "x"}
+CONTENTS = {
+    ".txt": "a-1 one two\nb-2\nc-3 שלום عالم\nd-4 x\n",
+    ".trn": "one two (a-1)\n(b-2)\nשלום عالم (c-3)\nx (d-4)\n",
+    ".jsonl": '{"id": "a-1", "text": "one two"}\n{"id": "b-2", "text": ""}\n'
+    '{"id": "c-3", "text": "שלום عالم"}\n{"id": "d-4", "text": "x"}\n',
+}
+
+
+def written(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def files(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+def failure(path, **options):
+    with pytest.raises(DataError) as caught:
+        read(path, **options)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message.replace(str(path), "FILE")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "dressed",
+    [
+        lambda text: text,
+        lambda text: text.rstrip("\n"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\r"),
+        lambda text: "\ufeff" + text,
+        lambda text: "\n \n" + text.replace("\n", "\n\n") + "\t\n",
+        lambda text: text.replace("one two", "one  \u3000 two"),
+        lambda text: text.replace("\n", "  \n"),
+    ],
+    ids=["plain", "no last newline", "CRLF", "CR", "BOM", "blank lines", "spaces inside", "spaces at the end"],
+)
+def test_every_form_reads_the_same_however_it_is_dressed(tmp_path, suffix, dressed):
+    path = written(tmp_path, f"set{suffix}", dressed(CONTENTS[suffix]))
+    assert read(path) == EXPECTED
+    assert list(read(path)) == list(EXPECTED)
+
+
+def test_kaldi_lines_part_at_any_white_space_and_only_there(tmp_path):
+    path = written(tmp_path, "text", "a\tone\ttwo\n  b  one (two)\nc (x)\nd\u00a0no-break\ne x\u2028y\u0085z\n{f} {}\n")
+    assert read(path) == {
+        "a": "one two",
+        "b": "one (two)",
+        "c": "(x)",
+        "d": "no-break",
+        "e": "x y z",
+        "{f}": "{}",
+    }
+
+
+def test_the_last_parentheses_of_a_trn_line_hold_its_id(tmp_path):
+    path = written(tmp_path, "hyp.TRN", "one (laugh) two (spk-1)\nthree(spk-2)\n()(spk_3)\n")
+    assert read(path) == {"spk-1": "one (laugh) two", "spk-2": "three", "spk_3": "()"}
+
+
+def test_json_ids_come_from_the_first_field_there_is(tmp_path):
+    path = written(
+        tmp_path,
+        "manifest.json",
+        '{"audio_filepath": "/c/a b.wav", "duration": 1.5, "text": "x"}\n'
+        '{"audio_filepath": "/c/2.wav", "utt_id": "two", "text": "y\\tz"}\n'
+        '{"utt_id": "no", "id": 3, "text": "\\u05e9"}\n',
+    )
+    assert read(path) == {"/c/a b.wav": "x", "two": "y z", "3": "ש"}
+
+
+def test_predictions_are_the_hypotheses_of_a_manifest_that_has_them(tmp_path):
+    path = written(tmp_path, "m.json", '{"id": "a", "text": "said", "pred_text": "heard"}\n')
+    assert read(path) == {"a": "said"}
+    assert read(path, hypotheses=True) == {"a": "heard"}
+    plain = written(tmp_path, "h.jsonl", '{"id": "a", "text": "heard"}\n')
+    assert read(plain, hypotheses=True) == {"a": "heard"}
+
+
+def test_a_line_without_its_prediction_is_not_taken_for_a_perfect_one(tmp_path):
+    path = written(tmp_path, "m.json", '{"id": "a", "text": "x"}\n{"id": "b", "text": "y", "pred_text": "y"}\n')
+    assert "FILE:1: field 'pred_text' must be a string" in failure(path, hypotheses=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.txt", "a one\nb two\n\na three\n", "FILE:4: id 'a' is on line 1 already"),
+        ("t.trn", "x (a)\nx (a)\n", "FILE:2: id 'a' is on line 1 already"),
+        ("t.jsonl", '{"id": 1, "text": ""}\n{"utt_id": "1", "text": ""}\n', "FILE:2: id '1' is on line 1 already"),
+        ("t.txt", b"a one\nb caf\xe9\n", "FILE:2: not UTF-8"),
+        ("t.txt", "a one\n".encode("utf-16"), "FILE:1: not UTF-8"),
+        ("t.trn", "one (a)\ntwo\n", "FILE:2: does not end in an id in parentheses"),
+        ("t.trn", "one ()\n", "FILE:1: does not end in an id in parentheses"),
+        ("t.trn", "one (a b)\n", "FILE:1: does not end in an id in parentheses"),
+        ("t.jsonl", '{"id": "a", "text": "x"\n', "FILE:1: not a JSON object"),
+        ("t.jsonl", '["a", "x"]\n', "FILE:1: not a JSON object"),
+        ("t.jsonl", "[" * 100_000, "FILE:1: not a JSON object"),
+        ("t.jsonl", '{"text": "x"}\n', "FILE:1: has none of the fields id, utt_id, audio_filepath"),
+        ("t.jsonl", '{"id": "a"}\n', "FILE:1: field 'text' must be a string, got None"),
+        ("t.jsonl", '{"id": "a", "text": ["x"]}\n', "FILE:1: field 'text' must be a string, got ['x']"),
+        ("t.jsonl", '{"id": true, "text": "x"}\n', "FILE:1: field 'id' must be a string that is not empty, got True"),
+        ("t.jsonl", '{"id": " ", "text": "x"}\n', "FILE:1: field 'id' must be a string that is not empty"),
+        ("t.jsonl", '{"id": "a", "text": "\\ud83d"}\n', "FILE:1: has half a surrogate pair"),
+        ("t.txt", "", "FILE: holds no transcripts"),
+        ("t.jsonl", "\ufeff\r\n \n", "FILE: holds no transcripts"),
+    ],
+)
+def test_a_malformed_file_is_one_line_that_names_file_line_and_fault(tmp_path, name, content, said):
+    assert failure(written(tmp_path, name, content)).startswith(said)
+
+
+def test_every_fault_is_reported_up_to_five(tmp_path):
+    path = written(tmp_path, "t.trn", "good (a)\n" + "bad\n" * 7 + "good (a)\n")
+    message = failure(path)
+    fault = "does not end in an id in parentheses"
+    shown = f"FILE:2: {fault}; " + "".join(f"line {number}: {fault}; " for number in range(3, 7))
+    assert message == f"{shown}and 3 more such lines; going by the file's ending, its lines are 'text (id)'"
+
+
+def test_a_path_that_is_no_file_is_an_error(tmp_path):
+    assert "No such file" in failure(tmp_path / "absent.txt")
+    assert "FILE: " in failure(tmp_path)
+
+
+IDS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="()\ufeff"), min_size=1, max_size=6
+)
+TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=5).map(" ".join)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(transcripts=st.dictionaries(IDS, TEXTS, min_size=1, max_size=5))
+def test_what_is_written_is_read_back(tmp_path, suffix, transcripts):
+    path = tmp_path / f"out{suffix}"
+    write(path, transcripts)
+    assert read(path) == {id: " ".join(text.split()) for id, text in transcripts.items()}
+    assert files(tmp_path) == [path.name]
+
+
+def test_written_forms_are_exact(tmp_path):
+    for suffix, content in CONTENTS.items():
+        write(tmp_path / f"set{suffix}", EXPECTED)
+        assert (tmp_path / f"set{suffix}").read_bytes().decode() == content
+
+
+@pytest.mark.parametrize(("name", "id"), [("t.txt", "a b"), ("t.txt", ""), ("t.trn", "a(b"), ("t.trn", "a\nb")])
+def test_an_id_that_would_not_come_back_is_refused(tmp_path, name, id):
+    with pytest.raises(DataError, match="cannot be written in this form"):
+        write(tmp_path / name, {"fine": "x", id: "y"})
+    assert files(tmp_path) == []
+
+
+def test_json_carries_any_id(tmp_path):
+    write(tmp_path / "t.jsonl", {"a (b) c": "x"})
+    assert json.loads((tmp_path / "t.jsonl").read_text()) == {"id": "a (b) c", "text": "x"}
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = written(tmp_path, "t.txt", "a old\n")
+
+    def full(self, text, **options):
+        self.write_bytes(text.encode()[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(AsrError, match="No space left on device"):
+        write(path, {"a": "new"})
+    assert path.read_bytes() == b"a old\n"
+    assert files(tmp_path) == ["t.txt"]
+
+
+# Forms that say more than a text
+
+
+STM = """;; a comment
+call A ann 0.00 2.50 <o,f0,female> one two
+call A bob 2.50 4.00 <o,f0,male>
+call B eve 0.00 4.00 three  {a / b}
+call A ann 4.00 9.00 <o> IGNORE_TIME_SEGMENT_IN_SCORING
+"""
+
+
+@pytest.mark.parametrize("dressed", [str, lambda text: "\ufeff" + text.replace("\n", "\r\n").replace(" A ", "\tA  ")])
+def test_stm_segments_have_ids_of_their_times(tmp_path, dressed):
+    found = read_utterances(written(tmp_path, "ref.stm", dressed(STM)))
+    assert {id: utterance.text for id, utterance in found.items()} == {
+        "call-A-0.00-2.50": "one two",
+        "call-A-2.50-4.00": "",
+        "call-B-0.00-4.00": "three {a / b}",
+    }
+    fields = found["call-A-0.00-2.50"].fields
+    assert (fields["speaker"], fields["duration"], fields["label"]) == ("ann", 2.5, "<o,f0,female>")
+
+
+def test_ctm_words_go_where_their_middle_lies(tmp_path):
+    segments = read_utterances(written(tmp_path, "ref.stm", STM))
+    ctm = written(
+        tmp_path,
+        "hyp.ctm",
+        ";; file channel begin duration word confidence\n"
+        "call A 1.00 0.50 two 0.9\n"
+        "call A 0.10 0.50 one 0.8\n"
+        "call A 2.30 0.50 late\n"  # its middle, 2.55, is in the second segment
+        "call B 0.10 0.50 three\n"
+        "call A 5.00 0.50 ignored\n"
+        "other A 0.00 0.10 alien\n",
+    )
+    assert read_words(ctm, segments) == {
+        "call-A-0.00-2.50": "one two",
+        "call-A-2.50-4.00": "late",
+        "call-B-0.00-4.00": "three",
+        "call-A-5.25": "ignored",
+        "other-A-0.05": "alien",
+    }
+
+
+def test_a_word_in_two_segments_goes_to_the_nearer(tmp_path):
+    segments = read_utterances(written(tmp_path, "ref.stm", "c 1 a 0 4 x\nc 1 b 3 5 y\n"))
+    ctm = written(tmp_path, "hyp.ctm", "c 1 3.2 0.2 one\nc 1 3.8 0.2 two\n")
+    assert read_words(ctm, segments) == {"c-1-0.00-4.00": "", "c-1-3.00-5.00": "one two"}
+
+
+def test_a_ctm_by_itself_is_an_utterance_a_recording(tmp_path):
+    assert read(written(tmp_path, "h.ctm", "u1 1 0.5 0.2 b\nu1 1 0.1 0.2 a\nu2 1 0 1 c\n")) == {"u1": "a b", "u2": "c"}
+    mixed = written(tmp_path, "m.ctm", "u1 A 0.5 0.2 b\nu1 B 0.1 0.2 a\n")
+    assert "u1 has several channels" in failure(mixed)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.stm", "call A ann 0.0\n", "FILE:1: has 4 fields instead of 5 or more"),
+        ("t.stm", "call A ann 3 2 x\n", "FILE:1: ends at 2 s, before it begins"),
+        ("t.stm", "call A ann zero 2 x\n", "FILE:1: 'zero' is not a time"),
+        ("t.stm", "c A s 0 1 x\nc A s 0.0 1.0 y\n", "FILE:2: id 'c-A-0.00-1.00' is on line 1 already"),
+        ("t.ctm", "call A 0 nan x\n", "FILE:1: 'nan' is not a time"),
+        ("t.ctm", "call A * * <ALT_BEGIN>\n", "FILE:1: '*' is not a time"),
+        ("t.ctm", "call A 0 1\n", "FILE:1: has 4 fields instead of 5 to 8"),
+        ("t.jsonl.gz", b"no gzip", "FILE: is not a whole gzip file"),
+    ],
+)
+def test_malformed_segments_words_and_archives_are_named(tmp_path, name, content, said):
+    assert failure(written(tmp_path, name, content)).startswith(said)
+
+
+def test_a_nemo_manifest_says_speaker_duration_and_audio(tmp_path):
+    line = {"audio_filepath": "a/1.wav", "text": "x", "duration": 1.5, "offset": 2, "speaker": "ann", "noisy": True}
+    found = read_utterances(written(tmp_path, "m.jsonl", json.dumps(line)))["a/1.wav"]
+    assert found.fields == {"duration": 1.5, "speaker": "ann", "noisy": "True"}
+    assert found.audio == Clip(tmp_path / "a/1.wav", 2.0, 1.5)
+
+
+def test_lhotses_cuts_are_read_zipped_with_what_they_say(tmp_path):
+    cut = {
+        "id": "c1",
+        "start": 3.0,
+        "duration": 2.0,
+        "supervisions": [
+            {"id": "s2", "start": 1.0, "text": "two", "speaker": "bob", "language": "en"},
+            {"id": "s1", "start": 0.0, "text": "one", "speaker": "ann", "custom": {"accent": "welsh"}},
+        ],
+        "recording": {"id": "r", "sources": [{"type": "file", "channels": [0], "source": "/c/r.flac"}]},
+        "type": "MonoCut",
+    }
+    silent = {"id": "c2", "start": 0, "duration": 1.0, "supervisions": [], "type": "MonoCut"}
+    content = gzip.compress("\n".join(map(json.dumps, (cut, silent))).encode())
+    found = read_utterances(written(tmp_path, "test.jsonl.gz", content))
+    assert found["c1"].text == "one two"
+    assert found["c1"].fields == {"duration": 2.0, "speaker": "bob", "language": "en", "accent": "welsh"}
+    assert found["c1"].audio == Clip(Path("/c/r.flac"), 3.0, 2.0)
+    assert (found["c2"].text, found["c2"].audio) == ("", None)
+
+
+def test_lines_are_paired_by_number_and_empty_ones_count(tmp_path):
+    path = written(tmp_path, "plain.txt", "\ufeffone  two\r\n\r\n\tשלום\n")
+    assert {id: line.text for id, line in read_lines(path).items()} == {"1": "one two", "2": "", "3": "שלום"}
+
+
+def test_details_come_from_manifests_and_from_utt2spk(tmp_path):
+    assert read_details(written(tmp_path, "utt2spk", "u1 ann\nu2 bob\n"))["u2"].fields == {"speaker": "bob"}
+    assert read_details(written(tmp_path, "ref.stm", STM))["call-B-0.00-4.00"].fields["speaker"] == "eve"
