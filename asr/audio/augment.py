@@ -41,6 +41,8 @@ class AugmentConfig:
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
     noise: float = QUIETEST
     """Loudest noise added, in dB relative to the loudest sound; none at -80 dB, which features take for silence."""
+    channel: float = 0.3
+    """Share of the utterances that go through a room, noise, hum, an overdriven or faint input, a codec or a telephone line."""
     time_masks_per_second: float = 0.8
     """Time masks for one second of audio; the fraction that is left is a chance of one more."""
     time_mask_frames: int = 25
@@ -60,6 +62,8 @@ class AugmentConfig:
                 raise ConfigError(f"augment.{name} must lie in [0, 0.5], got {getattr(self, name)}")
         if not QUIETEST <= self.noise <= 0:
             raise ConfigError(f"augment.noise must lie in [{QUIETEST:g}, 0] dB, got {self.noise}")
+        if not 0 <= self.channel <= 1:
+            raise ConfigError(f"augment.channel must lie in [0, 1], got {self.channel}")
         if not 0 <= self.time_mask_share <= 1:
             raise ConfigError(f"augment.time_mask_share must lie in [0, 1], got {self.time_mask_share}")
         for name in ("filter", "time_masks_per_second", "time_mask_frames", "frequency_masks", "frequency_mask_bins"):
@@ -67,7 +71,7 @@ class AugmentConfig:
                 raise ConfigError(f"augment.{name} must not be negative, got {getattr(self, name)}")
 
 
-LIGHT = AugmentConfig(speeds=(0.9, 1.0, 1.1), stretch=0.0, warp=0.0, filter=0.0)
+LIGHT = AugmentConfig(speeds=(0.9, 1.0, 1.1), stretch=0.0, warp=0.0, filter=0.0, channel=0.1)
 """Little change, for trainings that are over after few steps."""
 
 

@@ -1,12 +1,19 @@
 """Waveforms -> normalised log-mel frames, a batch at a time, on the device that trains.
 
-The mel filters are librosa's (Slaney's scale and area normalisation), as in Whisper. A frame is a whole window: none is
-padded, so the first frame is centred on 12.5 ms and a waveform shorter than a window has no frame.
+The mel filters are librosa's (Slaney's scale and area normalisation), as in Whisper, from 80 Hz on.
+A frame is a whole window: none is padded, so the first frame is centred on 12.5 ms and a waveform
+shorter than a window has no frame.
 
-Energies are relative to the loudest within 15 seconds, so that in a long recording each speaker is heard at one level, then
-normalised by each bin's mean and deviation over training data. (Over the utterance alone, as cepstral mean and variance
-normalisation has it, a word of half a second loses what tells it from others: isolated digits had 3.7 % errors instead of
-0.7 %.)
+What a microphone adds below speech is taken out of each frame by itself: the frame less its least
+squares fit by a constant and by sines of 50 and 60 Hz. DC and mains hum leave nothing, all below 70
+Hz at most a fortieth of its energy, and from 100 Hz on nothing changes. (A filter would need a state.)
+
+Energies are relative to the speech level: the loudest that is held for 50 ms within 15 seconds. So
+each speaker of a long recording stands at one level, and a click moves no frame but its own. A
+recogniser that reads in chunks looks back 15 seconds, and ahead no farther than it may. Each bin is
+then normalised by its mean and deviation over training data. (Over the utterance alone, as cepstral
+mean and variance normalisation has it, a word of half a second loses what tells it from others:
+isolated digits had 3.7 % errors instead of 0.7 %.)
 """
 
 from collections.abc import Iterable
@@ -25,8 +32,16 @@ DYNAMIC_RANGE = 1e-8
 recording level, and keeps the empty upper half of a band-limited (8 kHz) recording constant, where else its rounding
 noise would be amplified.
 """
+LOWEST = 80.0
+"""Where the mel filters begin, in Hz."""
+HUM = (50.0, 60.0)
+"""Mains frequencies, in Hz."""
 AROUND: Seconds = 15.0
-"""How far from a frame, to either side, its loudest is looked for."""
+"""How far from a frame, to either side, its level is looked for."""
+HELD: Seconds = 0.05
+"""How long a level is held that counts: longer than a click, shorter than a vowel."""
+LOUDEST = 10.0
+"""Mel energy above this multiple of the level (10 dB) is cut off."""
 SILENCE = 1e-16
 """Mel energy of digital silence."""
 LEAST_DEVIATION = 0.5
@@ -48,7 +63,7 @@ class FeatureConfig:
     hop: Seconds = 0.010
     """Shift between windows."""
     num_mels: int = 80
-    """Mel filters, from 0 Hz to half the sample rate."""
+    """Mel filters, from 80 Hz to half the sample rate."""
 
     def __post_init__(self) -> None:
         if not 4_000 <= self.sample_rate <= 96_000:
@@ -79,17 +94,29 @@ class LogMel(nn.Module):
     """(M,), of log-mel energy relative to the loudest, in nats."""
     deviation: Tensor
     """(M,), likewise."""
+    taper: Tensor
+    """(N,), the analysis window."""
+    rumble: Tensor
+    """(N, 5), what is taken out of each frame."""
     frequencies: Tensor
     """(M,), the mean frequency that each filter lets through, as a share of the highest."""
 
-    def __init__(self, config: FeatureConfig) -> None:
+    def __init__(self, config: FeatureConfig, *, ahead: Seconds = AROUND) -> None:
         super().__init__()
         self.window = config.window_samples
         self.hop = config.hop_samples
-        self.around = round(AROUND / config.hop)
-        self.spectrum = torchaudio.transforms.Spectrogram(self.window, hop_length=self.hop, power=None, center=False)
+        self.held = max(1, round(HELD / config.hop))
+        self.back = round(AROUND / config.hop)
+        self.ahead = max(round(ahead / config.hop), self.held - 1)
+        self.register_buffer("taper", torch.hann_window(self.window), persistent=False)
+        self.register_buffer("rumble", _rumble(self.window, config.sample_rate), persistent=False)
         self.mel = torchaudio.transforms.MelScale(
-            config.num_mels, config.sample_rate, n_stft=self.window // 2 + 1, norm="slaney", mel_scale="slaney"
+            config.num_mels,
+            config.sample_rate,
+            f_min=LOWEST,
+            n_stft=self.window // 2 + 1,
+            norm="slaney",
+            mel_scale="slaney",
         )
         self.register_buffer("mean", torch.zeros(config.num_mels))
         self.register_buffer("deviation", torch.ones(config.num_mels))
@@ -126,11 +153,38 @@ class LogMel(nn.Module):
             self.deviation.copy_((square - mean.square()).clamp(min=LEAST_DEVIATION**2).sqrt())
 
     def _relative(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-mel energy less the loudest around it, (B, T, M) in [-80 dB, 0], and which frames are valid, (B, T)."""
+        """Log-mel energy less the level, (B, T, M) in [-80, 10] dB, and which frames are valid, (B, T)."""
         lengths = torch.where(num_samples < self.window, 0, (num_samples - self.window) // self.hop + 1)
-        spectrum = self.spectrum(F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1]))))
-        energy = self.mel((spectrum * spectrum.conj()).real).transpose(1, 2)
+        padded = F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1])))
+        frames = padded.unfold(1, self.window, self.hop)  # (B, T, N)
+        frames = (frames - frames @ self.rumble @ self.rumble.T) * self.taper
+        spectrum = torch.fft.rfft(frames)
+        energy = self.mel((spectrum * spectrum.conj()).real.transpose(1, 2)).transpose(1, 2)
         valid = torch.arange(energy.shape[1], device=energy.device) < lengths[:, None]
-        levels = (energy.amax(dim=2) * valid).clamp(min=SILENCE)
-        loudest = F.max_pool1d(levels.unsqueeze(1), 2 * self.around + 1, stride=1, padding=self.around).transpose(1, 2)
-        return (energy / loudest).clamp(min=DYNAMIC_RANGE).log(), valid
+        level = self._level(energy.amax(dim=2), lengths).clamp(min=SILENCE)
+        return (energy / level.unsqueeze(2)).clamp(DYNAMIC_RANGE, LOUDEST).log(), valid
+
+    def _level(self, loudness: Tensor, lengths: Tensor) -> Tensor:
+        """The loudest that is held among the frames around each, (B, T) of (B, T).
+
+        Grey-scale opening: the least of each `held` frames in a row, and of these the most. An
+        utterance of fewer frames has one such stretch, all of it.
+        """
+        time = torch.arange(loudness.shape[1], device=loudness.device)
+        valid = time < lengths[:, None]
+        apart = self.held - 1
+        stretches = F.pad(loudness.masked_fill(~valid, torch.inf), (0, apart), value=torch.inf)
+        least = -F.max_pool1d(-stretches.unsqueeze(1), self.held, stride=1).squeeze(1)  # by its first frame
+        whole = time <= (lengths - self.held).clamp(min=0)[:, None]
+        least = least.masked_fill(~(whole & valid), 0.0)
+        first, last = self.back + apart, self.ahead - apart  # stretches that lie in what may be seen or reach into it
+        around = F.pad(least, (first, last))
+        return F.max_pool1d(around.unsqueeze(1), first + last + 1, stride=1).squeeze(1)
+
+
+def _rumble(window: Samples, sample_rate: int) -> Tensor:
+    """(N, 5), an orthonormal basis of what a constant and sines of the mains frequencies span in a frame."""
+    time = torch.arange(window, dtype=torch.float64) / sample_rate
+    waves = [wave(2 * torch.pi * frequency * time) for frequency in HUM for wave in (torch.cos, torch.sin)]
+    basis: Tensor = torch.linalg.qr(torch.stack([torch.ones_like(time), *waves], dim=1))[0]
+    return basis.float()

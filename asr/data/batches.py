@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lhotse.audio import set_current_audio_backend
@@ -16,11 +16,17 @@ from lhotse.cut import Cut
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from asr.audio.waveform import resample
+from asr.audio.waveform import Waveform, resample
 from asr.data.cuts import recording_of, text_of
 from asr.errors import DataError
 from asr.text.tokenizer import Tokenizer
 from asr.units import Seconds
+
+
+class Distort(Protocol):
+    """What changes the sound of an utterance in training."""
+
+    def __call__(self, waveform: Waveform, sample_rate: int, /, *, utterance: str) -> Waveform: ...
 
 
 @dataclass(frozen=True)
@@ -136,8 +142,11 @@ class BatchDataset(Dataset["Batch | DataError"]):
     Audio that cannot be read comes back as the error, for the main process to raise: a loader process would bury it in a traceback.
     """
 
-    def __init__(self, batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, sample_rate: int) -> None:
+    def __init__(
+        self, batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, sample_rate: int, distort: Distort | None = None
+    ) -> None:
         self.batches = batches
+        self.distort = distort
         self.tokenizer = tokenizer
         self.sample_rate = sample_rate
 
@@ -151,7 +160,10 @@ class BatchDataset(Dataset["Batch | DataError"]):
         for cut in cuts:
             try:
                 audio = cut.load_audio().mean(axis=0)
-                waveforms.append(torch.from_numpy(resample(audio, cut.sampling_rate, self.sample_rate)))
+                waveform = resample(audio, cut.sampling_rate, self.sample_rate)
+                if self.distort is not None:
+                    waveform = self.distort(waveform, self.sample_rate, utterance=cut.id)
+                waveforms.append(torch.from_numpy(waveform))
             except Exception as error:
                 first = str(error).strip().split("\n")[0]
                 return DataError(f"utterance {cut.id}: its audio cannot be read ({first}); prepare the corpus again")
@@ -167,7 +179,12 @@ def _give_way(_loader: int) -> None:
 
 
 def load_batches(
-    batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, *, sample_rate: int, loaders: int
+    batches: Sequence[Sequence[Cut]],
+    tokenizer: Tokenizer,
+    *,
+    sample_rate: int,
+    loaders: int,
+    distort: Distort | None = None,
 ) -> Iterator[Batch]:
     """Load planned batches in order, ahead of their use.
 
@@ -177,11 +194,12 @@ def load_batches(
         sample_rate: of the waveforms, in Hz.
         loaders: background processes; 0 loads in this one. Each uses one thread, when nothing else wants the core:
             every step ends with its slowest worker, so a loader that took its turn would hold up all of them.
+        distort: what happens to each waveform, given its rate and utterance.
 
     Raises:
         DataError: if audio cannot be read; names the utterance.
     """
-    dataset = BatchDataset(batches, tokenizer, sample_rate)
+    dataset = BatchDataset(batches, tokenizer, sample_rate, distort)
     loader = DataLoader(
         dataset,
         batch_size=None,

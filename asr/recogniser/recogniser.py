@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.audio.log_mel import AROUND, FeatureConfig, LogMel
 from asr.model.acoustic import AcousticConfig, AcousticModel, Emissions
 from asr.model.bptt import Chunked, Full
 from asr.text.tokenizer import Tokenizer
@@ -50,7 +50,7 @@ class Recogniser:
     def __init__(self, config: RecogniserConfig, tokenizer: Tokenizer) -> None:
         self.config = config
         self.tokenizer = tokenizer
-        self.features = LogMel(config.features)
+        self.features = LogMel(config.features, ahead=AROUND if config.chunk is None else config.lookahead)
         self.acoustic = AcousticModel(config.acoustic, num_features=config.features.num_mels, num_tokens=tokenizer.size)
 
     def to(self, device: torch.device) -> "Recogniser":
@@ -74,6 +74,7 @@ class Recogniser:
             return math.inf
         factor = self.config.acoustic.subsampling
         frames = (self.reading.chunk + self.reading.lookahead) * factor + self.acoustic.subsample.overhang
+        frames += self.features.ahead
         return (frames - 1) * self.config.features.hop + self.config.features.window
 
     @property

@@ -14,6 +14,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +22,7 @@ from typing import Protocol
 import torch
 from lhotse.cut import Cut
 
+from asr.audio.channel import distort
 from asr.config import differences, from_dict, to_dict
 from asr.data.batches import Batch, load_batches, plan_batches, plan_pieces
 from asr.data.cuts import perturb_speeds, text_of
@@ -175,6 +177,7 @@ def _train_epoch(trainer: Trainer, cuts: Sequence[Cut], logbook: Logbook, checkp
         trainer.recogniser.tokenizer,
         sample_rate=config.features.sample_rate,
         loaders=config.loaders,
+        distort=partial(distort, share=config.augment.channel, seed=config.seed, epoch=position.epoch),
     )
     now = saved = time.monotonic()
     with progress.bar(f"epoch {position.epoch + 1}", config.epochs * len(plan)) as bar:
