@@ -25,7 +25,7 @@ import torchaudio
 from torch import Tensor, nn
 
 from asr.errors import ConfigError
-from asr.units import Samples, Seconds, seconds_to_samples
+from asr.units import Frames, Samples, Seconds, seconds_to_samples
 
 DYNAMIC_RANGE = 1e-8
 """Mel energy below this share (80 dB) of the loudest around it is treated as silence, which makes features blind to
@@ -105,6 +105,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.window = config.window_samples
         self.hop = config.hop_samples
+        self.highest = config.sample_rate / 2
         self.held = max(1, round(HELD / config.hop))
         self.back = round(AROUND / config.hop)
         self.ahead = max(round(ahead / config.hop), self.held - 1)
@@ -130,9 +131,27 @@ class LogMel(nn.Module):
 
         A waveform shorter than one window has 0 valid frames.
         """
-        log_mel, valid = self._relative(waveforms, num_samples)
-        normalised = (log_mel - self.mean) / self.deviation
-        return normalised.masked_fill(~valid.unsqueeze(-1), 0.0), valid.sum(dim=1)
+        energy, lengths = self.energy(waveforms, num_samples)
+        log_mel = self.normalised(self._relative(energy, lengths))
+        return log_mel.masked_fill(~_valid(energy, lengths).unsqueeze(-1), 0.0), lengths
+
+    def normalised(self, log_mel: Tensor) -> Tensor:
+        """By training data's statistics, (..., M); 0 in the bins that are not known."""
+        return ((log_mel - self.mean) / self.deviation).masked_fill(~self.known, 0.0)
+
+    @property
+    def known(self) -> Tensor:
+        """(M,), bool: the bins in which training data held sound. The others are 0 in whatever recording.
+
+        So a model of telephone speech is not startled by what a better microphone hears above it.
+        """
+        return self.deviation > LEAST_DEVIATION
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """The lowest and highest frequency, in Hz, of the bins that are known; (0, 0) if none is."""
+        heard = self.frequencies[self.known] * self.highest
+        return (round(float(heard[0])), round(float(heard[-1]))) if len(heard) else (0, 0)
 
     @torch.no_grad()
     def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
@@ -143,8 +162,9 @@ class LogMel(nn.Module):
         count = 0
         sums = torch.zeros(2, len(self.mean), dtype=torch.float64)
         for waveforms, num_samples in batches:
-            log_mel, valid = self._relative(waveforms.to(self.mean.device), num_samples.to(self.mean.device))
-            frames = log_mel[valid].cpu().double()  # (frames, M)
+            energy, lengths = self.energy(waveforms.to(self.mean.device), num_samples.to(self.mean.device))
+            log_mel = self._relative(energy, lengths)
+            frames = log_mel[_valid(energy, lengths)].cpu().double()  # (frames, M)
             count += len(frames)
             sums += torch.stack([frames.sum(dim=0), frames.square().sum(dim=0)])
         if count:
@@ -152,17 +172,20 @@ class LogMel(nn.Module):
             self.mean.copy_(mean)
             self.deviation.copy_((square - mean.square()).clamp(min=LEAST_DEVIATION**2).sqrt())
 
-    def _relative(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-mel energy less the level, (B, T, M) in [-80, 10] dB, and which frames are valid, (B, T)."""
+    @torch.no_grad()
+    def energy(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N), (B,) -> mel energy, (B, T, M), and (B,) valid frames; what padded frames hold has no meaning."""
         lengths = torch.where(num_samples < self.window, 0, (num_samples - self.window) // self.hop + 1)
         padded = F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1])))
         frames = padded.unfold(1, self.window, self.hop)  # (B, T, N)
         frames = (frames - frames @ self.rumble @ self.rumble.T) * self.taper
         spectrum = torch.fft.rfft(frames)
-        energy = self.mel((spectrum * spectrum.conj()).real.transpose(1, 2)).transpose(1, 2)
-        valid = torch.arange(energy.shape[1], device=energy.device) < lengths[:, None]
+        return self.mel((spectrum * spectrum.conj()).real.transpose(1, 2)).transpose(1, 2), lengths
+
+    def _relative(self, energy: Tensor, lengths: Tensor) -> Tensor:
+        """Log-mel energy less the level, (B, T, M) in [-80, 10] dB."""
         level = self._level(energy.amax(dim=2), lengths).clamp(min=SILENCE)
-        return (energy / level.unsqueeze(2)).clamp(DYNAMIC_RANGE, LOUDEST).log(), valid
+        return (energy / level.unsqueeze(2)).clamp(DYNAMIC_RANGE, LOUDEST).log()
 
     def _level(self, loudness: Tensor, lengths: Tensor) -> Tensor:
         """The loudest that is held among the frames around each, (B, T) of (B, T).
@@ -171,7 +194,7 @@ class LogMel(nn.Module):
         utterance of fewer frames has one such stretch, all of it.
         """
         time = torch.arange(loudness.shape[1], device=loudness.device)
-        valid = time < lengths[:, None]
+        valid = _valid(loudness, lengths)
         apart = self.held - 1
         stretches = F.pad(loudness.masked_fill(~valid, torch.inf), (0, apart), value=torch.inf)
         least = -F.max_pool1d(-stretches.unsqueeze(1), self.held, stride=1).squeeze(1)  # by its first frame
@@ -180,6 +203,54 @@ class LogMel(nn.Module):
         first, last = self.back + apart, self.ahead - apart  # stretches that lie in what may be seen or reach into it
         around = F.pad(least, (first, last))
         return F.max_pool1d(around.unsqueeze(1), first + last + 1, stride=1).squeeze(1)
+
+
+class LogMelStream:
+    """Features of a recording of which the samples come in pieces; the same as those of the whole.
+
+    Args:
+        features: of a recogniser.
+    """
+
+    def __init__(self, features: LogMel) -> None:
+        self.features = features
+        self._samples = torch.zeros(0)
+        self._energy = features.mean.new_zeros(0, len(features.mean))
+        self._given: Frames = 0
+        """Frames at the head of `_energy` that were given out and are kept for the level of later ones."""
+
+    def accept(self, samples: Tensor) -> Tensor:
+        """(N,), the next samples, any number -> (T, M), the frames whose level is certain by now."""
+        self._take(samples)
+        return self._give(len(self._energy) - self.features.ahead)
+
+    def finish(self) -> Tensor:
+        """(T, M), the frames that are left; nothing comes after."""
+        return self._give(len(self._energy))
+
+    def _take(self, samples: Tensor) -> None:
+        features = self.features
+        self._samples = torch.cat([self._samples, samples])
+        size = torch.tensor([len(self._samples)])
+        energy, lengths = features.energy(self._samples[None].to(features.mean.device), size.to(features.mean.device))
+        count = int(lengths)
+        self._energy = torch.cat([self._energy, energy[0, :count]])
+        self._samples = self._samples[count * features.hop :]
+
+    def _give(self, stop: Frames) -> Tensor:
+        features, start = self.features, self._given
+        if stop <= start:
+            return self._energy[:0]
+        length = torch.tensor([len(self._energy)], device=self._energy.device)
+        found = features.normalised(features._relative(self._energy[None], length)[0, start:stop])
+        spent = max(0, stop - features.back - features.held)
+        self._energy, self._given = self._energy[spent:], stop - spent
+        return found
+
+
+def _valid(frames: Tensor, lengths: Tensor) -> Tensor:
+    """(B, T), False at padded frames."""
+    return torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
 
 
 def _rumble(window: Samples, sample_rate: int) -> Tensor:

@@ -276,6 +276,7 @@ def test_noise_in_features_has_the_mean_of_noise_in_samples_and_varies_no_less()
     found, expected = in_features.exp().mean(dim=0)[heard], in_samples.exp().mean(dim=0)[heard]
     torch.testing.assert_close(found / expected, torch.ones_like(found), rtol=0.1, atol=0)
     ratio = in_features.std(dim=0) / in_samples.std(dim=0)
+    heard[0] = False  # in which part of the noise is taken for rumble
     assert float(ratio[heard].min()) > 1 and float(ratio[heard].max()) < 3
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import RATE, noise, sine, unhurried
 
-from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.audio.log_mel import FeatureConfig, LogMel, LogMelStream
 from asr.audio.waveform import resample
 from asr.errors import ConfigError
 from asr.units import num_frames
@@ -16,7 +16,7 @@ from asr.units import num_frames
 CONFIG = FeatureConfig()
 WINDOW, HOP = 400, 160
 LOG_MEL = LogMel(CONFIG)
-CENTRES = librosa.mel_frequencies(82, fmin=0, fmax=8000)[1:-1]
+CENTRES = librosa.mel_frequencies(82, fmin=80, fmax=8000)[1:-1]
 """Of the 80 bins, in Hz."""
 
 near_frame_borders = st.builds(
@@ -39,13 +39,89 @@ def syllables(num_samples, *, seed=0, level=0.1):
     )
 
 
+def opened(loudness, held):
+    """The most of the least of each `held` values in a row."""
+    return max(loudness[n : n + held].min() for n in range(max(1, len(loudness) - held + 1)))
+
+
 def test_features_equal_librosas():
-    waveform = syllables(RATE)
+    """On sound that has nothing below 100 Hz: what is taken out there has no counterpart in librosa."""
+    waveform = above(150, syllables(RATE))
     energy = librosa.feature.melspectrogram(
-        y=waveform, sr=RATE, n_fft=WINDOW, hop_length=HOP, n_mels=80, center=False, power=2.0, htk=False, norm="slaney"
+        y=waveform,
+        sr=RATE,
+        n_fft=WINDOW,
+        hop_length=HOP,
+        n_mels=80,
+        fmin=80,
+        center=False,
+        power=2.0,
+        htk=False,
+        norm="slaney",
     )
-    expected = np.log(np.maximum(energy / energy.max(), 1e-8)).T
-    np.testing.assert_allclose(features(waveform).numpy(), expected, atol=2e-4)
+    expected = np.log(np.clip(energy / opened(energy.max(axis=0), 5), 1e-8, 10)).T
+    np.testing.assert_allclose(features(waveform).numpy()[:, 3:], expected[:, 3:], atol=0.02)
+
+
+def above(frequency, waveform):
+    """Without what lies below a frequency."""
+    spectrum = np.fft.rfft(waveform)
+    spectrum[np.fft.rfftfreq(len(waveform), 1 / RATE) < frequency] = 0
+    return np.fft.irfft(spectrum, len(waveform)).astype(np.float32)
+
+
+@pytest.mark.parametrize("frequency", [0, 50, 60])
+@pytest.mark.parametrize("level", [0.001, 0.2])
+def test_an_offset_and_hum_leave_nothing(frequency, level):
+    waveform = syllables(RATE)
+    added = level * np.cos(2 * np.pi * frequency * np.arange(RATE) / RATE + 0.3).astype(np.float32)
+    torch.testing.assert_close(features(waveform + added), features(waveform), atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("frequency", "decibels"), [(20, -15), (40, -22), (55, -37), (70, -18)])
+def test_what_lies_below_speech_is_weak(frequency, decibels):
+    """Against the same tone where speech is; the level is that of a second tone."""
+    tone, reference = (sine(f, 1.0, level=0.1).astype(np.float64) for f in (frequency, 200))
+    window = np.hanning(WINDOW + 1)[:-1]
+    basis = LOG_MEL.rumble.numpy().astype(np.float64)
+
+    def power(waveform):
+        frames = np.lib.stride_tricks.sliding_window_view(waveform, WINDOW)[::HOP]
+        return np.mean(((frames - frames @ basis @ basis.T) * window) ** 2)
+
+    assert 10 * np.log10(power(tone) / power(reference)) < decibels
+
+
+@pytest.mark.parametrize("place", [0, 100, RATE // 2, RATE - 1])
+def test_a_click_at_full_scale_moves_no_frame_but_its_own(place):
+    quiet = syllables(RATE, level=0.001)
+    clicked = quiet.copy()
+    clicked[place] = 1.0
+    apart = np.array([not n * HOP <= place < n * HOP + WINDOW for n in range(98)])
+    torch.testing.assert_close(features(clicked)[apart], features(quiet)[apart], atol=1e-4, rtol=0)
+
+
+@unhurried
+@given(st.integers(1, 12), st.integers(0, 9), st.integers(0, 1000))
+def test_the_level_is_the_loudest_that_is_held(frames, padding, seed):
+    loudness = np.random.default_rng(seed).random(frames + padding).astype(np.float32)
+    found = LOG_MEL._level(torch.from_numpy(loudness)[None], torch.tensor([frames]))[0, :frames]
+    assert found.tolist() == [pytest.approx(opened(loudness[:frames], 5))] * frames
+
+
+@pytest.mark.parametrize("ahead", [0.04, 0.1, 0.32])
+def test_no_frame_depends_on_more_than_what_it_may_look_ahead(ahead):
+    causal = LogMel(CONFIG, ahead=ahead)
+    waveform = syllables(2 * RATE)
+    whole = causal(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))[0][0]
+    for frames in (20, 77, 150):
+        size = (frames - 1) * HOP + WINDOW
+        loud = waveform.copy()
+        loud[size:] = noise(len(waveform) - size, seed=9, level=0.9)
+        found = causal(torch.from_numpy(loud)[None], torch.tensor([len(loud)]))[0][0]
+        certain = max(0, frames - causal.ahead)
+        torch.testing.assert_close(found[:certain], whole[:certain], atol=1e-4, rtol=0)
+        assert (found[certain : certain + 8] - whole[certain : certain + 8]).abs().max() > 0.1, "and no less"
 
 
 @unhurried
@@ -84,11 +160,11 @@ def test_what_stands_beyond_the_valid_samples_is_not_heard():
     [(np.zeros(RATE, np.float32), 98), (noise(WINDOW), 1), (noise(WINDOW - 1), 0), (np.zeros(0, np.float32), 0)],
     ids=["silence", "one frame", "no frame", "no sample"],
 )
-def test_energies_lie_within_80_db_of_the_loudest(waveform, frames):
+def test_energies_lie_within_80_db_of_the_level(waveform, frames):
     found = features(waveform)
     assert found.shape == (frames, 80)
     if frames:
-        assert found.min() >= np.log(1e-8) - 1e-4 and found.max() <= 0
+        assert found.min() >= np.log(1e-8) - 1e-4 and found.max() <= np.log(10) + 1e-6
 
 
 def test_silence_is_the_floor_everywhere():
@@ -104,6 +180,26 @@ def test_full_scale_sound_is_finite():
 def test_features_are_blind_to_recording_level(gain):
     waveform = syllables(RATE)
     torch.testing.assert_close(features(waveform * np.float32(gain)), features(waveform), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("ahead", [0.04, 0.3, 15.0])
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.03, 0.07, 3.0, 40.0])
+def test_a_stream_has_the_features_of_the_whole(ahead, seconds):
+    """However it is cut into pieces."""
+    made = LogMel(CONFIG, ahead=ahead)
+    waveform = torch.from_numpy(
+        syllables(round(seconds * RATE)) * np.linspace(0.01, 1, round(seconds * RATE)) ** 2
+    ).float()
+    expected, length = made(waveform[None], torch.tensor([len(waveform)]))
+    draw = np.random.default_rng(round(100 * seconds))
+    stream, found, place = LogMelStream(made), [], 0
+    while place < len(waveform):
+        size = int(draw.choice([1, 50, 160, 400, 1000, 30_000, 200_000]))
+        found.append(stream.accept(waveform[place : place + size]))
+        place += size
+    found.append(stream.finish())
+    torch.testing.assert_close(torch.cat(found), expected[0, : int(length)], atol=1e-4, rtol=0)
+    assert len(stream._energy) <= made.back + made.held + made.ahead + 1300, "what is kept does not grow"
 
 
 def test_in_a_long_recording_a_level_is_that_of_30_seconds():
@@ -173,6 +269,15 @@ def test_the_empty_upper_half_of_a_telephone_recording_stays_empty():
     log_mel = made(torch.from_numpy(telephone)[None], torch.tensor([len(telephone)]))[0][0]
     assert log_mel[:, CENTRES > 4400].abs().max() < 0.01
     assert log_mel[:, CENTRES < 3600].std(dim=0).min() > 0.9
+
+
+def test_a_model_of_telephone_speech_is_blind_to_what_lies_above():
+    telephone = resample(resample(syllables(RATE), RATE, 8_000), 8_000, RATE)
+    made = fitted([telephone])
+    low, high = made.band
+    assert low < 130 and 3700 < high < 4300
+    wide = made(torch.from_numpy(syllables(RATE))[None], torch.tensor([RATE]))[0][0]
+    assert not wide[:, high < CENTRES].any() and wide[:, CENTRES < 3600].any(dim=0).all()
 
 
 def test_a_tone_is_loudest_in_its_own_bin():
