@@ -14,6 +14,10 @@ from asr.model.bptt import Chunked, Full
 from asr.text.tokenizer import Tokenizer
 from asr.units import Frames, Seconds
 
+LONG_CHUNK: Seconds = 20.0
+"""Of a long recording, read by a model that was trained whole."""
+LONG_LOOKAHEAD: Seconds = 4.0
+"""Beyond it the backward direction of trained models hardly reaches (`asr gradients`)."""
 ACOUSTIC = "acoustic."
 """Prefix of the acoustic model's tensors on disk."""
 
@@ -66,6 +70,13 @@ class Recogniser:
         if config.chunk is None:
             return Full()
         return Chunked(config.frames(config.chunk), config.frames(config.lookahead, least=0))
+
+    @property
+    def long_reading(self) -> Chunked:
+        """How a recording is read that is too long to be read whole: as `reading`, or in long chunks."""
+        if isinstance(self.reading, Chunked):
+            return self.reading
+        return Chunked(self.config.frames(LONG_CHUNK), self.config.frames(LONG_LOOKAHEAD))
 
     @property
     def latency(self) -> Seconds:

@@ -25,12 +25,15 @@ def sine(frequency: float, seconds: float, rate: int = RATE, level: float = 0.5)
     return (level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
 
 
-def recogniser(tokenizer: Tokenizer | None = None, *, seed: int = 0, **acoustic) -> Recogniser:
+def recogniser(
+    tokenizer: Tokenizer | None = None, *, seed: int = 0, chunk: float | None = None, lookahead: float = 0.0, **acoustic
+) -> Recogniser:
     """A recogniser with random weights, the last of which are large enough for it to say more than one token."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         shape = AcousticConfig(**{"channels": 2, "layers": 1, "hidden": 6, "dropout": 0.0, **acoustic})
-        made = Recogniser(RecogniserConfig(FeatureConfig(num_mels=16), shape), tokenizer or CharacterTokenizer(" abc"))
+        config = RecogniserConfig(FeatureConfig(num_mels=16), shape, chunk, lookahead)
+        made = Recogniser(config, tokenizer or CharacterTokenizer(" abc"))
         with torch.no_grad():
             made.acoustic.output.weight.mul_(20)
     return made
