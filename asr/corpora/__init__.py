@@ -6,6 +6,7 @@ from pathlib import Path
 from asr.corpora import an4, commonvoice, folder, fsdd, lhotse_recipe, librispeech, prompts, yesno
 from asr.corpora.utterance import Splits
 from asr.errors import ConfigError, DataError
+from asr.progress import SILENT, Progress
 
 NAMES = ("an4", "commonvoice", "folder", "fsdd", "librispeech", "prompts", "yesno")
 """The corpora known by name; "lhotse:NAME" stands for any of lhotse's own recipes."""
@@ -68,27 +69,36 @@ def read(corpus: str, source: Path, options: Options) -> Splits:
     return lhotse_recipe.read(corpus.removeprefix(LHOTSE), source)
 
 
-def download(corpus: str, downloads: Path, options: Options) -> Path:
-    """Fetch a corpus into a folder of its own in `downloads`, unless it is there, and return what `read` takes as
-    source.
+def download(corpus: str, downloads: Path, options: Options, progress: Progress = SILENT) -> Path:
+    """Fetch a corpus into a folder of its own in `downloads`, unless it is there.
+
+    Returns the folder that `read` takes as its source.
+
+    Args:
+        corpus: one of `NAMES`, or "lhotse:NAME".
+        downloads: where corpora are kept, each in a folder of its own.
+        options: what some corpora let the user choose.
+        progress: shows a bar of bytes for each file.
 
     Raises:
-        ConfigError: as `read` does.
-        DataError: if the corpus is not to be had by a program; says how to get it.
-        DownloadError: if it cannot be fetched whole.
+        ConfigError: if the corpus is unknown or does not take an option that is set.
+        DataError: if no program may fetch the corpus; the message says how to get it.
+        DownloadError: if it does not arrive whole.
     """
     _require_options_fit(corpus, options)
     match corpus:
         case "an4":
-            return an4.download(downloads)
+            return an4.download(downloads, progress=progress)
         case "fsdd":
-            return fsdd.download(downloads)
+            return fsdd.download(downloads, progress=progress)
         case "librispeech":
-            return librispeech.download(downloads, train=options.train, dev=options.dev, test=options.test)
+            return librispeech.download(
+                downloads, train=options.train, dev=options.dev, test=options.test, progress=progress
+            )
         case "prompts":
-            return prompts.download(downloads, options.language or "en")
+            return prompts.download(downloads, options.language or "en", progress=progress)
         case "yesno":
-            return yesno.download(downloads)
+            return yesno.download(downloads, progress=progress)
         case "commonvoice":
             raise DataError(commonvoice.HOW_TO_GET)
         case "folder":

@@ -7,6 +7,7 @@ from asr.corpora.download import fetch_archive
 from asr.corpora.lines import read_lines
 from asr.corpora.source import locate
 from asr.corpora.utterance import Problem, Splits, Utterance
+from asr.progress import SILENT, Progress
 
 URL = "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz"
 
@@ -18,9 +19,9 @@ DEV_SPEAKERS = frozenset({"fjam", "fplp", "mcen", "meab", "mjes", "mmdg", "mrmg"
 _TRANSCRIPT = re.compile(r"(?P<text>.*)\((?P<id>[^()\s]+)\)\s*")
 
 
-def download(folder: Path) -> Path:
+def download(folder: Path, *, progress: Progress = SILENT) -> Path:
     """Fetch the corpus (64 MB) into `folder`; its publisher states no checksum."""
-    return fetch_archive(URL, folder / "an4")
+    return fetch_archive(URL, folder / "an4", progress=progress)
 
 
 def read(source: Path) -> Splits:

@@ -15,6 +15,7 @@ from asr.corpora.lines import read_lines
 from asr.corpora.split import by_text, complete
 from asr.corpora.utterance import Problem, Splits, Utterance
 from asr.errors import ConfigError, DataError
+from asr.progress import SILENT, Progress
 
 URL = "http://downloads.asterisk.org/pub/telephony/sounds/releases/asterisk-core-sounds-{language}-wav-1.6.1.tar.gz"
 
@@ -32,7 +33,7 @@ class Unclear(Exception):  # noqa: N818  (a reason for leaving out, not an error
     """What is heard cannot be told from the line; says why."""
 
 
-def download(folder: Path, language: str = "en") -> Path:
+def download(folder: Path, language: str = "en", *, progress: Progress = SILENT) -> Path:
     """Fetch one language (some 20 MB) into `folder`.
 
     Where apt is at hand, it downloads and checks Debian's packages, which are unpacked, not installed; elsewhere it is
@@ -47,7 +48,7 @@ def download(folder: Path, language: str = "en") -> Path:
             return _unpack_packages(folder / f"prompts-{language}.packages", target, language)
         except subprocess.CalledProcessError:
             pass  # no such package in this system's lists: the archive has the same content
-    return fetch_archive(URL.format(language=language), target)
+    return fetch_archive(URL.format(language=language), target, progress=progress)
 
 
 def read(source: Path, language: str = "en") -> Splits:

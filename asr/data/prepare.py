@@ -98,7 +98,7 @@ def prepare(
         raise ConfigError(f"subsampling is {subsampling}; it must be at least 1")
     options = options or corpora.Options()
     if source is None:
-        source = corpora.download(corpus, downloads, options)
+        source = corpora.download(corpus, downloads, options, progress)
     read = corpora.read(corpus, source.resolve(), options)
     parts = {"train": read.train, "dev": read.dev, "test": read.test}
     out = out.resolve()
