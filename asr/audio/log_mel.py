@@ -68,6 +68,11 @@ class FeatureConfig:
     def hop_samples(self) -> Samples:
         return seconds_to_samples(self.hop, self.sample_rate)
 
+    @property
+    def exact_hop(self) -> Seconds:
+        """Time from one frame to the next: `hop` as whole samples, 10.02 ms instead of 10 at 22,050 Hz."""
+        return self.hop_samples / self.sample_rate
+
 
 class LogMel(nn.Module):
     """Log-mel frames of a batch, normalised by statistics of training data.
@@ -86,7 +91,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.window = config.window_samples
         self.hop = config.hop_samples
-        self.around = round(AROUND / config.hop)
+        self.around = round(AROUND / config.exact_hop)
         self.spectrum = torchaudio.transforms.Spectrogram(self.window, hop_length=self.hop, power=None, center=False)
         self.mel = torchaudio.transforms.MelScale(
             config.num_mels, config.sample_rate, n_stft=self.window // 2 + 1, norm="slaney", mel_scale="slaney"

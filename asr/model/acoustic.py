@@ -98,6 +98,10 @@ class Emissions:
     states: Tensor | None = None
     """As `AcousticModel.initial_states`, of the utterances' ends, if it was given where to begin."""
 
+    def utterances(self) -> list[Tensor]:
+        """Cut each utterance's log-probs to its length: a view (T, V) of each, T 0 for one too short for a frame."""
+        return [rows[:length] for rows, length in zip(self.log_probs, self.lengths.tolist(), strict=True)]
+
 
 @dataclass(frozen=True)
 class Stream:

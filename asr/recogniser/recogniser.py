@@ -32,7 +32,7 @@ class RecogniserConfig:
     @property
     def frame(self) -> Seconds:
         """Time from one output frame to the next."""
-        return self.features.hop * self.acoustic.subsampling
+        return self.features.exact_hop * self.acoustic.subsampling
 
     def frames(self, seconds: Seconds, *, least: Frames = 1) -> Frames:
         """Round a time to the nearest output frame, and up to at least so many."""
@@ -74,7 +74,8 @@ class Recogniser:
             return math.inf
         factor = self.config.acoustic.subsampling
         frames = (self.reading.chunk + self.reading.lookahead) * factor + self.acoustic.subsample.overhang
-        return (frames - 1) * self.config.features.hop + self.config.features.window
+        features = self.config.features
+        return (frames - 1) * features.exact_hop + features.window_samples / features.sample_rate
 
     @property
     def device(self) -> torch.device:
