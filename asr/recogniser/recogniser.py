@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.config import NOT_NEGATIVE, POSITIVE, check
 from asr.model.acoustic import AcousticConfig, AcousticModel, Emissions
 from asr.model.bptt import Chunked, Full
 from asr.text.tokenizer import Tokenizer
@@ -28,6 +29,9 @@ class RecogniserConfig:
     """Length of the chunks in which an utterance is read; none reads it whole."""
     lookahead: Seconds = 0.0
     """What is seen beyond a chunk."""
+
+    def __post_init__(self) -> None:
+        check(self, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
 
     @property
     def frame(self) -> Seconds:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from asr.config import read_settings, write_settings
+from asr.config import check, read_settings, write_settings
 from asr.model.best_path import Spike
 from asr.model.ctc import ctc_loss
 from asr.text.spelling import Spelling
@@ -42,6 +42,9 @@ class Platt:
 
     scale: float = 1.0
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def __call__(self, log_prob: float) -> float:
         """Turn a log-probability into a confidence."""
