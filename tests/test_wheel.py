@@ -18,7 +18,7 @@ pytest.importorskip("pip", reason="pip installs the wheel")
 
 
 def run(command, folder):
-    """Run a command in `folder` with nothing that leads to the checkout; its output, or a failed test."""
+    """Run a command in `folder` with nothing that leads to the checkout; returns its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -27,7 +27,7 @@ def run(command, folder):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Built as pip would, from a copy: without the network, and without leaving anything in the checkout."""
+    """Built as pip would, from a copy: without the network, and the checkout stays clean."""
     source = tmp_path_factory.mktemp("source")
     shutil.copytree(ROOT / "asr", source / "asr", ignore=IGNORED)
     for name in ("pyproject.toml", "README.md", "LICENSE"):

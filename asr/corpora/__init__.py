@@ -1,4 +1,7 @@
-"""Corpora: a module each, with `read` and, where it can be fetched, `download`; here a name becomes one of them."""
+"""Corpora: a module each, with `read` and, where a program may fetch it, `download`.
+
+Here a name becomes one of them.
+"""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,12 +19,12 @@ LHOTSE = "lhotse:"
 
 @dataclass(frozen=True)
 class Options:
-    """What some corpora let the user choose; None, or an empty list, is the corpus's own default.
+    """What some corpora let the user choose; None or nothing is the corpus's own default.
 
     Attributes:
-        language: prompts: which of en, es, fr, it, ru. folder, commonvoice: the language's code, noted with each
-            utterance.
-        held_out_speaker: fsdd: test on all of this speaker, who is then heard nowhere else.
+        language: prompts: which of en, es, fr, it, ru. folder, commonvoice: the language's code,
+            noted with each utterance.
+        held_out_speaker: fsdd: test on all of this speaker, and use them nowhere else.
         train: librispeech: the parts to train on.
         dev: librispeech: the parts for dev.
         test: librispeech: the parts for test.
@@ -45,6 +48,11 @@ _TAKES = {
 
 def read(corpus: str, source: Path, options: Options) -> Splits:
     """Read a corpus that is on disk.
+
+    Args:
+        corpus: one of `NAMES`, or "lhotse:NAME".
+        source: where it is.
+        options: what some corpora let the user choose.
 
     Raises:
         ConfigError: if the corpus is unknown or does not take an option that is set.

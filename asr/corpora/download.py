@@ -1,4 +1,7 @@
-"""Fetching corpora: whole, checked, resumed where a connection broke, and unpacked nowhere but in their own folder."""
+"""Fetching corpora: whole, checked, and resumed where a connection broke.
+
+They are unpacked nowhere but in their own folder.
+"""
 
 import hashlib
 import http.client

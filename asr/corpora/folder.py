@@ -131,7 +131,7 @@ def _read_kaldi(folder: Path, language: str | None) -> tuple[list[Row], list[Pro
 
 
 def _read_side_by_side(folder: Path, language: str | None) -> tuple[list[Row], list[Problem]]:
-    """Pair each recording with the .txt beside it; the id is the path in the folder, without its ending."""
+    """Pair each recording with the .txt beside it; the id is its path here without the ending."""
     rows = []
     problems = []
     lonely = {path for path in folder.rglob("*.txt") if path.stem.lower() not in _NOT_TRANSCRIPTS}

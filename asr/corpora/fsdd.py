@@ -24,9 +24,9 @@ def download(folder: Path, *, progress: Progress = SILENT) -> Path:
 def read(source: Path, *, held_out_speaker: str | None = None) -> Splits:
     """Read the transcripts off the file names.
 
-    The official test set is the recordings with index 0 to 4; here 5 to 9 are dev and the rest train, so every
-    speaker is in every split. With `held_out_speaker`, test is all of that speaker's recordings, and of the others 5
-    to 9 are dev, the rest train.
+    The official test set is the recordings with index 0 to 4. Here 5 to 9 are dev and the rest
+    train, so every speaker is in every split. With `held_out_speaker`, test is all of that
+    speaker's recordings; of the others 5 to 9 are dev, the rest train.
 
     Raises:
         DataError: if there is no `recordings` folder.

@@ -21,7 +21,7 @@ SHA256 = {
     "test-clean": "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
     "test-other": "d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
 }
-"""The parts and their archives' checksums, as torchaudio states them (2.11, `datasets/librispeech.py`)."""
+"""The parts and their archives' checksums, from torchaudio 2.11's `datasets/librispeech.py`."""
 
 PARTS = tuple(SHA256)
 TRAIN = tuple(part for part in PARTS if part.startswith("train-"))
@@ -55,8 +55,8 @@ def download(
 def read(source: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), test: Sequence[str] = ()) -> Splits:
     """Read the named parts; by default all training parts that are there, dev-clean and test-clean.
 
-    Where there is no dev or no test part, whole speakers are held out of train (whole chapters, if there are less
-    than three speakers), and a note says so.
+    Where there is no dev or no test part, whole speakers are held out of train, and a note says so.
+    Of less than three speakers, whole chapters are held out.
 
     Raises:
         DataError: if no part is in `source` or its `LibriSpeech`.
@@ -95,7 +95,7 @@ def read(source: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), te
 
 
 def _read_part(folder: Path, problems: list[Problem]) -> list[Utterance]:
-    """Read SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt, lines of an id and a text; adds what is wrong to `problems`."""
+    """Read SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt: lines of an id and a text."""
     utterances = []
     for listing in sorted(folder.glob("*/*/*.trans.txt")):
         lines, faults = read_lines(listing)

@@ -1,4 +1,7 @@
-"""Kaldi's yesno: one man says "yes" and "no" in Hebrew, eight words in each of 60 files; a first corpus to try."""
+"""Kaldi's yesno, a first corpus to try: one man says "yes" and "no" in Hebrew.
+
+Each of its 60 files has eight words.
+"""
 
 from pathlib import Path
 
@@ -21,7 +24,9 @@ def download(folder: Path, *, progress: Progress = SILENT) -> Path:
 
 
 def read(source: Path) -> Splits:
-    """Read the transcripts off the file names; of each 15 files in alphabetical order, 10 train, 2 are dev and 3 test.
+    """Read the transcripts off the file names.
+
+    Of each 15 files in alphabetical order, 10 are train, 2 are dev and 3 are test.
 
     Raises:
         DataError: if there are no WAV files in `source` or its `waves_yesno`.

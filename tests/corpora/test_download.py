@@ -1,4 +1,4 @@
-"""Fetching against a server on the loopback that misbehaves on order, and unpacking archives that do."""
+"""Fetching from a server on the loopback that misbehaves on order; unpacking archives that do."""
 
 import gzip
 import hashlib
@@ -24,7 +24,10 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
 class Server:
-    """Serves `body` with ranges; `faults` holds one misbehaviour per coming request, `ranges` what was asked for."""
+    """Serves `body` with ranges.
+
+    `faults` holds one misbehaviour for each coming request, `ranges` what was asked for.
+    """
 
     def __init__(self):
         self.body = BODY
@@ -317,7 +320,7 @@ def test_a_corpus_is_found_by_its_reader_where_it_was_unpacked(server, tmp_path,
 
 @pytest.mark.parametrize("part", librispeech.PARTS)
 def test_no_part_of_librispeech_is_believed_without_its_checksum(server, tmp_path, monkeypatch, part):
-    """Wherever it comes from: torchaudio's table knows checksums by address, and another address had none."""
+    """Wherever it comes from: by its name, not by its address."""
     server.body = tar_bytes([("LibriSpeech/list.txt", b"words")])
     monkeypatch.setattr(librispeech, "URL", server.url + "?{part}")
     with pytest.raises(DownloadError, match=f"sha256 is .*, not {librispeech.SHA256[part]}"):
@@ -357,7 +360,10 @@ def test_the_checksums_are_those_that_torchaudio_states():
 
 @contextmanager
 def fake_apt(folder, monkeypatch, *, has_package):
-    """Put an apt-get and a dpkg-deb of our own first on the path: one writes a file, the other "unpacks" it."""
+    """Put an apt-get and a dpkg-deb of our own first on the path.
+
+    One writes a file, the other "unpacks" it.
+    """
     folder.mkdir()
     fetch = 'for name; do :; done; echo "$name" > "${name}_1.6.1-1_all.deb"'
     stale = f'[ "$1" = -o ] || exit 100; [ "$3" = update ] && touch "${{2#*=}}/lock" && exit 0; {fetch}'
@@ -391,7 +397,7 @@ def test_prompts_come_from_their_publisher_where_apt_has_none(server, tmp_path, 
 
 
 def test_gzip_damage_is_damage_not_a_full_disk(tmp_path):
-    """gzip reports a bad checksum as OSError without an errno, which must not read as a fault of the disk."""
+    """gzip reports a bad checksum as OSError without an errno: no fault of the disk."""
     data = bytearray(gzip.compress(tar_bytes([("a.txt", b"a")], "")))
     data[-8] ^= 1
     (tmp_path / "a.tar.gz").write_bytes(data)
