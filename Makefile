@@ -15,7 +15,7 @@ demo: $(READY)  ## train on real English prompts for two to five minutes, score 
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest
 
-check: $(READY)  ## lint, formatting, types, import layers
+check: $(READY)  ## lint, format, types, import layers, sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

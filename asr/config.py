@@ -1,10 +1,13 @@
-"""Frozen dataclasses <-> JSON, for the settings that a run and a model keep."""
+"""Settings: frozen dataclasses that check their values, and their way to JSON and back."""
 
 import dataclasses
 import difflib
 import json
+import sys
 import types
 import typing
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +15,62 @@ from asr.errors import ConfigError, ModelError
 from asr.files import atomic
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a number may be."""
+
+    rule: str
+    """Such as "must be positive"."""
+    allows: Callable[[float], bool]
+
+
+POSITIVE = Limit("must be positive", lambda value: value > 0)
+NOT_NEGATIVE = Limit("must not be negative", lambda value: value >= 0)
+
+
+def at_least(least: float) -> Limit:
+    """Allow numbers from `least` on."""
+    return Limit(f"must be at least {least:g}", lambda value: value >= least)
+
+
+def between(low: float, high: float, *, below: bool = False, unit: str = "") -> Limit:
+    """Allow numbers from `low` to `high`, or, with `below`, to just below `high`."""
+    rule = f"must lie in [{low:g}, {high:g}{')' if below else ']'} {unit}".rstrip()
+    return Limit(rule, lambda value: low <= value < high if below else low <= value <= high)
+
+
+def check(config: Any, name: str = "", **limits: Limit) -> None:
+    """Refuse values that a dataclass's fields cannot have; for its `__post_init__`.
+
+    Every float must be finite, and every `Literal` one of its values, whether named here or not.
+    A limit holds for each item of a tuple. A field that may be None may be None.
+
+    Args:
+        config: the dataclass.
+        name: what the command line calls it, such as "optimiser".
+        limits: of numbers, by field.
+
+    Raises:
+        ConfigError: names the field, its value and what is allowed.
+    """
+    for field, hint in _hints(type(config)).items():
+        value = getattr(config, field)
+        optional, choices = _fits(None, hint), _choices(hint)
+        if value is None and optional:
+            continue
+        rule = None
+        numbers = [item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, int | float)]
+        if choices and value not in choices:
+            rule = f"must be one of {', '.join(map(str, choices))}"
+        elif not all(_is_finite(number) for number in numbers):
+            rule = "must be a finite number"
+        elif field in limits and not all(limits[field].allows(number) for number in numbers):
+            rule = limits[field].rule
+        if rule:
+            dotted = f"{name}.{field}" if name else field
+            raise ConfigError(f"{dotted} {rule}{', or none' if optional else ''}, got {value}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -35,8 +94,7 @@ def from_dict(kind: type[T], values: Any, *, where: str, prefix: str = "") -> T:
     """
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: {prefix.rstrip('.') or 'the file'} must be an object of fields")
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: hints[field.name] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = _hints(kind)
     arguments = {}
     for name, value in values.items():
         if name not in fields:
@@ -85,6 +143,21 @@ def differences(before: Any, after: Any) -> list[str]:
         elif old != new:
             found.append(f"{field.name} was {old}, is {new}")
     return found
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of a dataclass's fields."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """The values of a `Literal`."""
+    return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+
+
+def _is_finite(number: float) -> bool:
+    return abs(number) <= sys.float_info.max  # an int that no float can hold is none either
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -93,12 +93,12 @@ def found(recogniser: Recogniser, string: String, rate: int) -> dict[str, list[S
     """Word borders by method."""
     emissions = recogniser.emissions(torch.from_numpy(string.waveform)[None], torch.tensor([len(string.waveform)]))
     spelling = spell(string.text, recogniser.tokenizer)
-    spikes = align(emissions.log_probs[0], spelling.tokens)
+    spikes = align(emissions.utterances()[0], spelling.tokens)
     frame, duration = recogniser.config.frame, len(string.waveform) / rate
     said = [(spikes[at.start].start * frame, min(duration, spikes[at[-1]].stop * frame)) for _, at in spelling.words]
     middles = [(before[1] + after[0]) / 2 for before, after in pairwise(said)]
     halfway = list(zip([said[0][0], *middles], [*middles, said[-1][1]], strict=True))
-    return {"spikes alone": said, "halfway": halfway, "asr align": word_spans(said, levels(string.waveform, rate))}
+    return {"spikes alone": said, "halfway": halfway, "asr align": word_spans(said, *levels(string.waveform, rate))}
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def main() -> None:
     rate = recogniser.config.features.sample_rate
     for batch in load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=0):
         found = recogniser.emissions(batch.waveforms, batch.num_samples)
-        utterances += [row[:length] for row, length in zip(found.log_probs, found.lengths.tolist(), strict=True)]
+        utterances += found.utterances()
     seconds = sum(cut.duration for cut in cuts)
 
     def measure(name: str, decode: Callable[[Tensor], object]) -> None:
@@ -46,7 +46,7 @@ def main() -> None:
         print(f"{name:<28} {seconds / spent:9.0f} x real time {1000 * spent / len(utterances):8.2f} ms an utterance")
 
     print(f"{len(utterances)} utterances, {seconds:.0f} s of speech")
-    measure("greedy", lambda log_probs: greedy(log_probs[None], torch.tensor([len(log_probs)])))
+    measure("greedy", greedy)
     for beam in (10, 50):
         config = DecodingConfig(beam=beam)
         measure(f"beam {beam}", Decoder(recogniser.tokenizer, config))

@@ -1,5 +1,7 @@
-"""Tests use one thread: kernels of several threads that wait for one another slow each other down when tests and
-training share a machine.
+"""Tests use one thread.
+
+Kernels of several threads that wait for one another slow each other down when tests and training
+share a machine.
 """
 
 import torch

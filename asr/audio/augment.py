@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asr.audio.log_mel import DYNAMIC_RANGE
+from asr.config import NOT_NEGATIVE, between, check
 from asr.errors import ConfigError
 
 FILTER_POINTS = 5
@@ -55,20 +56,23 @@ class AugmentConfig:
     """Widest frequency mask, in mel bins."""
 
     def __post_init__(self) -> None:
-        if not self.speeds or not all(0.5 <= speed <= 2.0 for speed in self.speeds):
-            raise ConfigError(f"augment.speeds must be one or more factors in [0.5, 2], got {self.speeds}")
-        for name in ("stretch", "warp"):
-            if not 0 <= getattr(self, name) <= 0.5:
-                raise ConfigError(f"augment.{name} must lie in [0, 0.5], got {getattr(self, name)}")
-        if not QUIETEST <= self.noise <= 0:
-            raise ConfigError(f"augment.noise must lie in [{QUIETEST:g}, 0] dB, got {self.noise}")
-        if not 0 <= self.channel <= 1:
-            raise ConfigError(f"augment.channel must lie in [0, 1], got {self.channel}")
-        if not 0 <= self.time_mask_share <= 1:
-            raise ConfigError(f"augment.time_mask_share must lie in [0, 1], got {self.time_mask_share}")
-        for name in ("filter", "time_masks_per_second", "time_mask_frames", "frequency_masks", "frequency_mask_bins"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"augment.{name} must not be negative, got {getattr(self, name)}")
+        if not self.speeds:
+            raise ConfigError("augment.speeds must be one or more factors, got ()")
+        check(
+            self,
+            "augment",
+            speeds=between(0.5, 2),
+            stretch=between(0, 0.5),
+            warp=between(0, 0.5),
+            filter=NOT_NEGATIVE,
+            noise=between(QUIETEST, 0, unit="dB"),
+            channel=between(0, 1),
+            time_masks_per_second=NOT_NEGATIVE,
+            time_mask_frames=NOT_NEGATIVE,
+            time_mask_share=between(0, 1),
+            frequency_masks=NOT_NEGATIVE,
+            frequency_mask_bins=NOT_NEGATIVE,
+        )
 
 
 LIGHT = AugmentConfig(speeds=(0.9, 1.0, 1.1), stretch=0.0, warp=0.0, filter=0.0, channel=0.1)

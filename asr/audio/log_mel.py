@@ -16,14 +16,18 @@ mean and variance normalisation has it, a word of half a second loses what tells
 isolated digits had 3.7 % errors instead of 0.7 %.)
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
+from asr.config import between, check
 from asr.errors import ConfigError
 from asr.units import Frames, Samples, Seconds, seconds_to_samples
 
@@ -66,14 +70,21 @@ class FeatureConfig:
     """Mel filters, from 80 Hz to half the sample rate."""
 
     def __post_init__(self) -> None:
-        if not 4_000 <= self.sample_rate <= 96_000:
-            raise ConfigError(f"features.sample_rate must lie in 4000 to 96000 Hz, got {self.sample_rate}")
-        if not 0.001 <= self.hop <= self.window <= 0.2:
+        check(
+            self,
+            "features",
+            sample_rate=between(4_000, 96_000, unit="Hz"),
+            window=between(0.001, 0.2, unit="s"),
+            hop=between(0.001, 0.2, unit="s"),
+            num_mels=between(8, 128),
+        )
+        if self.hop > self.window:
+            raise ConfigError(f"features.hop must not exceed features.window, got {self.hop} and {self.window}")
+        if empty := _empty_filters(self.num_mels, self.window_samples, self.sample_rate):
             raise ConfigError(
-                f"features need 0.001 <= hop <= window <= 0.2 s, got hop {self.hop} and window {self.window}"
+                f"features.num_mels {self.num_mels} with features.window {self.window} and features.sample_rate "
+                f"{self.sample_rate} leaves {empty} filters without a frequency; {_what_fits(self)}"
             )
-        if not 8 <= self.num_mels <= 128:
-            raise ConfigError(f"features.num_mels must lie in 8 to 128, got {self.num_mels}")
 
     @property
     def window_samples(self) -> Samples:
@@ -82,6 +93,42 @@ class FeatureConfig:
     @property
     def hop_samples(self) -> Samples:
         return seconds_to_samples(self.hop, self.sample_rate)
+
+    @property
+    def exact_hop(self) -> Seconds:
+        """Time from one frame to the next: `hop` as whole samples, 10.02 ms instead of 10 at 22,050 Hz."""
+        return self.hop_samples / self.sample_rate
+
+
+def _empty_filters(num_mels: int, window: Samples, sample_rate: int) -> int:
+    """Count the mel filters between whose edges no frequency of the spectrum lies, as `MelScale` lays them out."""
+    highest = sample_rate // 2
+    frequencies = np.linspace(0, highest, window // 2 + 1)
+    edges = _slaney_hz(np.linspace(_slaney_mel(LOWEST), _slaney_mel(highest), num_mels + 2))
+    edges[-1] = highest  # not by rounding a little above
+    inside = np.searchsorted(frequencies, edges[2:], "left") - np.searchsorted(frequencies, edges[:-2], "right")
+    return int((inside <= 0).sum())
+
+
+def _what_fits(config: FeatureConfig) -> str:
+    """Name the most filters for a window and the shortest window for the filters, where there are such."""
+    rate = config.sample_rate
+    filters = [n for n in range(8, config.num_mels) if not _empty_filters(n, config.window_samples, rate)]
+    windows = range(config.window_samples, seconds_to_samples(0.2, rate) + 1)
+    longer = next((size for size in windows if not _empty_filters(config.num_mels, size, rate)), None)
+    ways = [f"{max(filters)} filters"] if filters else []
+    if longer is not None:
+        ways.append(f"a window of {math.ceil(longer / rate * 1e4) / 1e4:g} s")
+    return "what fits: " + ", or ".join(ways)
+
+
+def _slaney_mel(frequency: float) -> float:
+    """Slaney's scale (1998, "Auditory Toolbox"): linear up to 1000 Hz, logarithmic above."""
+    return 15 + 27 * math.log(frequency / 1000) / math.log(6.4) if frequency >= 1000 else 3 * frequency / 200
+
+
+def _slaney_hz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.where(mels < 15, 200 * mels / 3, 1000 * 6.4 ** ((mels - 15) / 27))
 
 
 class LogMel(nn.Module):
@@ -106,9 +153,9 @@ class LogMel(nn.Module):
         self.window = config.window_samples
         self.hop = config.hop_samples
         self.highest = config.sample_rate / 2
-        self.held = max(1, round(HELD / config.hop))
-        self.back = round(AROUND / config.hop)
-        self.ahead = max(round(ahead / config.hop), self.held - 1)
+        self.held = max(1, round(HELD / config.exact_hop))
+        self.back = round(AROUND / config.exact_hop)
+        self.ahead = max(round(ahead / config.exact_hop), self.held - 1)
         self.register_buffer("taper", torch.hann_window(self.window), persistent=False)
         self.register_buffer("rumble", _rumble(self.window, config.sample_rate), persistent=False)
         self.mel = torchaudio.transforms.MelScale(

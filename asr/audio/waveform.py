@@ -6,13 +6,14 @@ m4a, mp4, webm and what else FFmpeg knows. Reading a path happens here, and in l
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
 
-from asr.errors import AsrError, DataError, MissingExtra
+from asr.errors import AsrError, ConfigError, DataError, MissingExtra
 from asr.units import Samples, Seconds, seconds_to_samples
 
 Waveform = npt.NDArray[np.float32]
@@ -79,6 +80,42 @@ def load(path: Path, *, sample_rate: int, start: Seconds = 0.0, duration: Second
     if not np.isfinite(waveform).all():
         raise DataError(f"{path}: holds samples that are not numbers; convert it again from its source")
     return resample(waveform, rate, sample_rate)
+
+
+def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
+    """Turn samples into a waveform, their channels averaged, resampled to `wanted`.
+
+    Args:
+        samples: (N,) or (channels, N); floats of full scale +-1, or PCM of 16 or 32 bits, or of 8 without a sign.
+        rate: of the samples, in Hz.
+        wanted: rate of the waveform, in Hz.
+
+    Raises:
+        ConfigError: if the rate is not a positive number.
+        DataError: if there are no samples, some are not numbers, or their type or shape is another.
+    """
+    if not 0 < rate < float("inf"):
+        raise ConfigError(f"sample_rate must be a positive number of Hz, got {rate}")
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2):
+        raise DataError(f"samples have the shape {samples.shape}; give (N,), or (channels, N)")
+    if samples.size == 0:
+        raise DataError(f"samples have the shape {samples.shape}: there are none")
+    if samples.ndim == 2 and len(samples) > samples.shape[1]:
+        raise DataError(f"samples have the shape {samples.shape}; channels come first, so transpose them (samples.T)")
+    if np.issubdtype(samples.dtype, np.floating):
+        waveform = samples.astype(np.float32, copy=False)
+    elif samples.dtype in (np.int16, np.int32, np.uint8):
+        size = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        offset = size if samples.dtype == np.uint8 else 0.0
+        waveform = ((samples.astype(np.float64) - offset) / size).astype(np.float32)
+    else:
+        raise DataError(f"samples are {samples.dtype}, whose full scale nobody knows; give int16 or floats up to 1")
+    if not np.isfinite(waveform).all():
+        raise DataError("holds samples that are not numbers")
+    if waveform.ndim == 2:
+        waveform = waveform.mean(axis=0, dtype=np.float32)
+    return resample(np.ascontiguousarray(waveform), rate, wanted)
 
 
 def resample(waveform: Waveform, rate: int, wanted: int) -> Waveform:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from asr.recogniser.recogniser import Recogniser
     from asr.scoring.assess import Assessment
     from asr.training.settings import TrainConfig
-    from asr.transcription.transcribe import Transcript
+    from asr.transcription.transcript import Transcript
 
 NO_PREFIX = arg(name="")
 """A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
@@ -162,7 +162,7 @@ class Transcribe:
     def run(self) -> None:
         from asr.recogniser.model_folder import load_model
         from asr.transcription.confidence import load_calibration
-        from asr.transcription.transcribe import find_recordings, transcribe
+        from asr.transcription.transcribe import Transcriber, find_recordings
         from asr.workers import choose_device
 
         paths = find_recordings(self.files)
@@ -177,8 +177,8 @@ class Transcribe:
             raise ConfigError(
                 f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam or --lm, without --format"
             )
-        transcripts = transcribe(recogniser, paths, load_calibration(self.model), decoder)
-        _deliver(transcripts, deliver, len(paths), "files could not be transcribed")
+        transcriber = Transcriber(recogniser, decoder, load_calibration(self.model))
+        _deliver(transcriber.transcribe_files(paths), deliver, len(paths), "files could not be transcribed")
 
 
 @dataclass(frozen=True)
@@ -200,10 +200,8 @@ class Align:
 
     def run(self) -> None:
         from asr.data.cuts import load_cuts
-        from asr.recogniser.model_folder import load_model
         from asr.transcription.align import align_cuts, align_file, file_stem
-        from asr.transcription.confidence import load_calibration
-        from asr.workers import choose_device
+        from asr.transcription.transcribe import Transcriber
 
         is_manifest = self.source.name.endswith((".jsonl", ".jsonl.gz"))
         if is_manifest and self.text is not None:
@@ -215,12 +213,11 @@ class Align:
         cuts = load_cuts(self.source) if is_manifest else []
         stems = [file_stem(cut) for cut in cuts] or [self.source.with_suffix("")]
         deliver = _delivery(stems, self.format, self.out)
-        recogniser = load_model(self.model, choose_device(self.device))
-        calibration = load_calibration(self.model)
+        transcriber = Transcriber.load(self.model, device=self.device)
         if self.text is None:
-            transcripts = align_cuts(recogniser, cuts, calibration)
+            transcripts = align_cuts(transcriber, cuts)
         else:
-            transcripts = iter([align_file(recogniser, self.source, _read_text(self.text), calibration)])
+            transcripts = iter([align_file(transcriber, self.source, _read_text(self.text))])
         _deliver(transcripts, deliver, len(stems), "utterances could not be aligned")
 
 
@@ -244,21 +241,20 @@ class Calibrate:
     def run(self) -> None:
         from asr.cli.tables import reliability
         from asr.data.cuts import load_cuts
-        from asr.recogniser.model_folder import load_model
-        from asr.transcription.calibrate import calibrated, cross_validated, draw_reliability, hear, judged
+        from asr.transcription.calibrate import calibrated, cross_validated, draw_reliability, judged, outcomes
         from asr.transcription.confidence import save_calibration
-        from asr.workers import choose_device
+        from asr.transcription.transcribe import Transcriber
 
         cuts, test_cuts = load_cuts(self.manifest), load_cuts(self.test) if self.test else []
-        recogniser = load_model(self.model, choose_device(self.device))
-        words, utterances = hear(recogniser, cuts, TerminalProgress())
+        transcriber = Transcriber.load(self.model, device=self.device)
+        words, utterances = outcomes(transcriber, cuts, TerminalProgress())
         calibration = calibrated(words, utterances)
         name = self.manifest.name.split(".")[0]
         shown = [cross_validated(f"{name} words", words), cross_validated(f"{name} utterances", utterances)]
         rows = list(shown)
         if self.test is not None:
             name = self.test.name.split(".")[0]
-            words, utterances = hear(recogniser, test_cuts, TerminalProgress())
+            words, utterances = outcomes(transcriber, test_cuts, TerminalProgress())
             shown = [
                 judged(f"{name} words", words, calibration.words),
                 judged(f"{name} utterances", utterances, calibration.utterances),
@@ -473,11 +469,13 @@ def _evaluate_command() -> type[Command]:
             from asr.scoring.assess import assess
             from asr.scoring.transcripts import read_utterances, write
             from asr.transcription.evaluate import evaluate
+            from asr.transcription.transcribe import Transcriber
             from asr.workers import choose_device
 
             recogniser = load_model(self.model, choose_device(self.device))
             decoder = self.search.decoder(self.model, recogniser)
-            evaluation = evaluate(recogniser, load_cuts(self.manifest), decoder=decoder, progress=TerminalProgress())
+            transcriber = Transcriber(recogniser, decoder)
+            evaluation = evaluate(transcriber, load_cuts(self.manifest), progress=TerminalProgress())
             if self.hypotheses is not None:
                 write(self.hypotheses, evaluation.hypotheses)
             name = self.manifest.name.split(".")[0]
@@ -682,6 +680,7 @@ def _run_recipe(corpus: str, arguments: Any, stages: "Sequence[TrainConfig]") ->
     from asr.scoring.transcripts import write
     from asr.training.train import train
     from asr.transcription.evaluate import evaluate
+    from asr.transcription.transcribe import Transcriber
     from asr.workers import choose_device
 
     config, out = stages[-1], arguments.out
@@ -716,8 +715,8 @@ def _run_recipe(corpus: str, arguments: Any, stages: "Sequence[TrainConfig]") ->
             progress.say(f"stage {number} of {len(stages)}: {stage.tokenizer.units}, {folder}")
         best = train(replace(stage, init=init), data, folder, progress)
         init = str(best)
-    recogniser = load_model(best, choose_device(config.device))
-    evaluation = evaluate(recogniser, test_cuts, loaders=config.loaders, progress=progress)
+    transcriber = Transcriber(load_model(best, choose_device(config.device)))
+    evaluation = evaluate(transcriber, test_cuts, loaders=config.loaders, progress=progress)
     write(out / "test.hypotheses.txt", evaluation.hypotheses)
     with atomic(out / "test.json") as path:
         path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,7 @@
-"""Corpora: a module each, with `read` and, where it can be fetched, `download`; here a name becomes one of them."""
+"""Corpora: a module each, with `read` and, where a program may fetch it, `download`.
+
+Here a name becomes one of them.
+"""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 from asr.corpora import an4, commonvoice, folder, fsdd, lhotse_recipe, librispeech, prompts, yesno
 from asr.corpora.utterance import Splits
 from asr.errors import ConfigError, DataError
+from asr.progress import SILENT, Progress
 
 NAMES = ("an4", "commonvoice", "folder", "fsdd", "librispeech", "prompts", "yesno")
 """The corpora known by name; "lhotse:NAME" stands for any of lhotse's own recipes."""
@@ -15,12 +19,12 @@ LHOTSE = "lhotse:"
 
 @dataclass(frozen=True)
 class Options:
-    """What some corpora let the user choose; None, or an empty list, is the corpus's own default.
+    """What some corpora let the user choose; None or nothing is the corpus's own default.
 
     Attributes:
-        language: prompts: which of en, es, fr, it, ru. folder, commonvoice: the language's code, noted with each
-            utterance.
-        held_out_speaker: fsdd: test on all of this speaker, who is then heard nowhere else.
+        language: prompts: which of en, es, fr, it, ru. folder, commonvoice: the language's code,
+            noted with each utterance.
+        held_out_speaker: fsdd: test on all of this speaker, and use them nowhere else.
         train: librispeech: the parts to train on.
         dev: librispeech: the parts for dev.
         test: librispeech: the parts for test.
@@ -45,6 +49,11 @@ _TAKES = {
 def read(corpus: str, source: Path, options: Options) -> Splits:
     """Read a corpus that is on disk.
 
+    Args:
+        corpus: one of `NAMES`, or "lhotse:NAME".
+        source: where it is.
+        options: what some corpora let the user choose.
+
     Raises:
         ConfigError: if the corpus is unknown or does not take an option that is set.
         DataError: if it cannot be read as that corpus.
@@ -68,27 +77,36 @@ def read(corpus: str, source: Path, options: Options) -> Splits:
     return lhotse_recipe.read(corpus.removeprefix(LHOTSE), source)
 
 
-def download(corpus: str, downloads: Path, options: Options) -> Path:
-    """Fetch a corpus into a folder of its own in `downloads`, unless it is there, and return what `read` takes as
-    source.
+def download(corpus: str, downloads: Path, options: Options, progress: Progress = SILENT) -> Path:
+    """Fetch a corpus into a folder of its own in `downloads`, unless it is there.
+
+    Returns the folder that `read` takes as its source.
+
+    Args:
+        corpus: one of `NAMES`, or "lhotse:NAME".
+        downloads: where corpora are kept, each in a folder of its own.
+        options: what some corpora let the user choose.
+        progress: shows a bar of bytes for each file.
 
     Raises:
-        ConfigError: as `read` does.
-        DataError: if the corpus is not to be had by a program; says how to get it.
-        DownloadError: if it cannot be fetched whole.
+        ConfigError: if the corpus is unknown or does not take an option that is set.
+        DataError: if no program may fetch the corpus; the message says how to get it.
+        DownloadError: if it does not arrive whole.
     """
     _require_options_fit(corpus, options)
     match corpus:
         case "an4":
-            return an4.download(downloads)
+            return an4.download(downloads, progress=progress)
         case "fsdd":
-            return fsdd.download(downloads)
+            return fsdd.download(downloads, progress=progress)
         case "librispeech":
-            return librispeech.download(downloads, train=options.train, dev=options.dev, test=options.test)
+            return librispeech.download(
+                downloads, train=options.train, dev=options.dev, test=options.test, progress=progress
+            )
         case "prompts":
-            return prompts.download(downloads, options.language or "en")
+            return prompts.download(downloads, options.language or "en", progress=progress)
         case "yesno":
-            return yesno.download(downloads)
+            return yesno.download(downloads, progress=progress)
         case "commonvoice":
             raise DataError(commonvoice.HOW_TO_GET)
         case "folder":

@@ -1,4 +1,7 @@
-"""CMU AN4 ("census"): 84 people spell names and say numbers, dates and commands; 948 + 130 utterances."""
+"""CMU AN4 ("census"): 84 people spell names and say numbers, dates and commands.
+
+It has 948 training utterances and 130 test utterances.
+"""
 
 import re
 from pathlib import Path
@@ -7,26 +10,29 @@ from asr.corpora.download import fetch_archive
 from asr.corpora.lines import read_lines
 from asr.corpora.source import locate
 from asr.corpora.utterance import Problem, Splits, Utterance
+from asr.progress import SILENT, Progress
 
 URL = "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz"
 
 DEV_SPEAKERS = frozenset({"fjam", "fplp", "mcen", "meab", "mjes", "mmdg", "mrmg", "mtje"})
-"""Eight of the 74 training speakers, since AN4 names no development set: in alphabetical order, the 6th and 16th of the
-21 women and every ninth of the 53 men from the fifth on.
+"""Eight of the 74 training speakers, since AN4 names no development set.
+
+In alphabetical order they are the 6th and 16th of the 21 women, and every ninth of the 53 men from
+the fifth on.
 """
 
 _TRANSCRIPT = re.compile(r"(?P<text>.*)\((?P<id>[^()\s]+)\)\s*")
 
 
-def download(folder: Path) -> Path:
+def download(folder: Path, *, progress: Progress = SILENT) -> Path:
     """Fetch the corpus (64 MB) into `folder`; its publisher states no checksum."""
-    return fetch_archive(URL, folder / "an4")
+    return fetch_archive(URL, folder / "an4", progress=progress)
 
 
 def read(source: Path) -> Splits:
-    """Read AN4's own lists: training speakers without `DEV_SPEAKERS`, those, and AN4's test set.
+    """Read AN4's own lists: its training set, of which `DEV_SPEAKERS` are dev, and its test set.
 
-    Transcripts and files are paired by utterance id. The speaker is the folder that a recording lies in.
+    Transcripts and files are paired by utterance id. The speaker is the folder of a recording.
 
     Raises:
         DataError: if the lists are not under `source`.

@@ -15,11 +15,12 @@ HOW_TO_GET = (
 
 
 def read(source: Path, *, language: str | None = None) -> Splits:
-    """Read train.tsv (or validated.tsv without it), dev.tsv and test.tsv; the recordings are in `clips`.
+    """Read train.tsv, dev.tsv and test.tsv; the recordings are in `clips`.
 
-    Where test.tsv is missing, dev serves as test. Where there is no dev (any more), a tenth of train becomes dev: whole
-    speakers without the sentences that train still has, or, where that would leave less than half, or no speaker is
-    known, whole sentences; never single clips.
+    Without train.tsv, validated.tsv takes its place. Without test.tsv, dev serves as test. Where
+    there is then no dev, a tenth of train becomes dev. Those are whole speakers, without the
+    sentences that train still has. Where that would leave less than half of them, or where no
+    speaker is known, they are whole sentences; never single clips.
 
     Raises:
         DataError: if there is no train.tsv or validated.tsv, or a table cannot be read.
@@ -49,7 +50,7 @@ def read(source: Path, *, language: str | None = None) -> Splits:
 
 
 def _hold_out(train: Sequence[Utterance]) -> tuple[Sequence[Utterance], Sequence[Utterance], str]:
-    """Take a tenth away, so that no sentence, and if that is possible no speaker, is on both sides; says how."""
+    """Take a tenth away and say how: no sentence is on both sides, nor a speaker if possible."""
     if any(utterance.speaker for utterance in train):
         kept, held = hold_out(train, 0.1, by_speaker)
         new = _strangers(held, kept, by_text)

@@ -1,4 +1,7 @@
-"""Fetching corpora: whole, checked, resumed where a connection broke, and unpacked nowhere but in their own folder."""
+"""Fetching corpora: whole, checked, and resumed where a connection broke.
+
+They are unpacked nowhere but in their own folder.
+"""
 
 import hashlib
 import http.client
@@ -10,23 +13,11 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-
 from asr.errors import DownloadError
+from asr.progress import SILENT, Progress
 from asr.units import Seconds
 
 BLOCK = 1 << 18  # bytes read at a time
@@ -44,12 +35,13 @@ def fetch(
     tries: int = 5,
     wait: Seconds = 1.0,
     timeout: Seconds = 30.0,
+    progress: Progress = SILENT,
 ) -> Path:
     """Download a file, unless it is there already, and return `destination`.
 
-    What has arrived is kept in `destination.part` and continued by the next try or the next call, if the server says
-    that the file is still the same (If-Range); otherwise it starts over. Only a complete file that passes its
-    checksum gets its name.
+    What has arrived is kept in `destination.part`. The next try or the next call continues it, if
+    the server says that the file is still the same (If-Range). Otherwise it starts over. Only a
+    complete file that passes its checksum gets its name.
 
     Args:
         url: what to fetch.
@@ -59,16 +51,17 @@ def fetch(
         tries: how often in a row to try without receiving anything new.
         wait: pause before the second try; it doubles from try to try, up to 30 s.
         timeout: how long to wait for a silent server.
+        progress: shows a bar of bytes.
 
     Raises:
-        DownloadError: if the file cannot be had whole, does not match its checksum, or cannot be written.
+        DownloadError: if the file does not arrive whole, fails its checksum, or cannot be written.
     """
     try:
         if destination.is_file() and _checksum_fault(destination, sha256, md5) is None:
             return destination
         destination.parent.mkdir(parents=True, exist_ok=True)
         part = destination.with_name(f"{destination.name}.part")
-        _receive(url, part, tries, wait, timeout)
+        _receive(url, part, tries, wait, timeout, progress)
         if fault := _checksum_fault(part, sha256, md5):
             part.unlink()
             _tag_file(part).unlink(missing_ok=True)
@@ -80,27 +73,30 @@ def fetch(
         raise _failure(url, f"cannot write {destination} ({error.strerror or error})") from None
 
 
-def fetch_archive(url: str, folder: Path, *, sha256: str | None = None) -> Path:
-    """Download an archive beside `folder`, unpack it there and remove it; a folder that exists is returned as it is.
+def fetch_archive(url: str, folder: Path, *, sha256: str | None = None, progress: Progress = SILENT) -> Path:
+    """Download an archive, unpack it as `folder` and remove it.
+
+    A folder that exists is returned as it is.
 
     Raises:
         DownloadError: as `fetch` and `unpack` do.
     """
     if folder.is_dir():
         return folder
-    archive = fetch(url, folder.with_name(url.rsplit("/", 1)[-1]), sha256=sha256)
+    archive = fetch(url, folder.with_name(url.rsplit("/", 1)[-1]), sha256=sha256, progress=progress)
     unpack(archive, folder)
     archive.unlink()
     return folder
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack a tar (plain, gz, bz2, xz) or .zip archive as the new folder `folder`, all of it or nothing.
+    """Unpack a .zip or tar (plain, gz, bz2, xz) as the new folder `folder`, whole or not at all.
 
     Members that would land outside the folder, links out of it and devices are refused.
 
     Raises:
-        DownloadError: if the archive is damaged (it is then removed), holds such a member, or cannot be written.
+        DownloadError: if the archive is damaged (it is then removed), holds such a member, or
+            cannot be written.
     """
     temporary = folder.with_name(f"{folder.name}.part")
     try:
@@ -128,32 +124,31 @@ def unpack(archive: Path, folder: Path) -> Path:
     )
 
 
-def _receive(url: str, part: Path, tries: int, wait: Seconds, timeout: Seconds) -> None:
+def _receive(url: str, part: Path, tries: int, wait: Seconds, timeout: Seconds, progress: Progress) -> None:
     """Append to `part` until it is complete."""
     failures = 0
-    with _progress(part.stem) as (progress, task):
-        while True:
-            before = part.stat().st_size if part.exists() else 0
-            try:
-                if _receive_some(url, part, timeout, progress, task):
-                    return
-                fault = "the connection was closed early"
-            except urllib.error.HTTPError as error:
-                fault = f"the server answers {error.code} {error.reason}"
-                if error.code == 416:  # it has less than we do: another file
-                    part.unlink(missing_ok=True)
-                elif error.code not in _RETRIED:
-                    raise _failure(url, fault) from None
-            except _BROKEN as error:
-                fault = str(getattr(error, "reason", error)) or type(error).__name__
-            after = part.stat().st_size if part.exists() else 0
-            failures = 1 if after > before else failures + 1
-            if failures >= tries:
-                raise _failure(url, f"{fault}, {tries} times in a row; run the command again to continue") from None
-            time.sleep(min(30.0, wait * 2 ** (failures - 1)))
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            if _receive_some(url, part, timeout, progress):
+                return
+            fault = "the connection was closed early"
+        except urllib.error.HTTPError as error:
+            fault = f"the server answers {error.code} {error.reason}"
+            if error.code == 416:  # it has less than we do: another file
+                part.unlink(missing_ok=True)
+            elif error.code not in _RETRIED:
+                raise _failure(url, fault) from None
+        except _BROKEN as error:
+            fault = str(getattr(error, "reason", error)) or type(error).__name__
+        after = part.stat().st_size if part.exists() else 0
+        failures = 1 if after > before else failures + 1
+        if failures >= tries:
+            raise _failure(url, f"{fault}, {tries} times in a row; run the command again to continue") from None
+        time.sleep(min(30.0, wait * 2 ** (failures - 1)))
 
 
-def _receive_some(url: str, part: Path, timeout: Seconds, progress: Progress, task: TaskID) -> bool:
+def _receive_some(url: str, part: Path, timeout: Seconds, progress: Progress) -> bool:
     """Make one request and keep what it brings; say whether the file is then complete."""
     tag_file = _tag_file(part)
     request = urllib.request.Request(url)
@@ -173,15 +168,15 @@ def _receive_some(url: str, part: Path, timeout: Seconds, progress: Progress, ta
                 return False
         length = response.headers["Content-Length"]
         total = None if length is None else start + int(length)
-        with part.open("ab" if start else "wb") as file:
+        with part.open("ab" if start else "wb") as file, progress.bar(part.stem, total, unit="bytes") as bar:
             if start == 0:
                 tag_file.unlink(missing_ok=True)
                 if tag:
                     tag_file.write_text(tag)
-            progress.update(task, total=total, completed=start)
+            bar.update(start)
             while block := _read(response):
                 file.write(block)
-                progress.advance(task, len(block))
+                bar.update(file.tell())
             file.flush()
             os.fsync(file.fileno())
             return total is None or file.tell() == total
@@ -210,19 +205,6 @@ def _checksum_fault(path: Path, sha256: str | None, md5: str | None) -> str | No
         if digest.hexdigest() != wanted.lower():
             return f"{name} is {digest.hexdigest()}, not {wanted}"
     return None
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[tuple[Progress, TaskID]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield progress, progress.add_task(name, total=None)
 
 
 def _failure(url: str, what: str) -> DownloadError:

@@ -1,12 +1,12 @@
 """A user's own recordings, in any of four layouts; data/README.md shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from asr.audio import waveform as audio
 from asr.corpora.kaldi import read_kaldi
-from asr.corpora.lines import read_lines
-from asr.corpora.manifest import read_manifest
+from asr.corpora.lines import existing, first_line, read_lines, without_gz
+from asr.corpora.manifest import lhotse_kind, read_manifest
 from asr.corpora.split import by_speaker, by_text, complete, natural_key
 from asr.corpora.table import Row, read_table
 from asr.corpora.utterance import Problem, Splits, Utterance
@@ -15,7 +15,7 @@ from asr.errors import DataError
 ACCEPTED = (
     "accepted are recordings with a .txt of the same name beside each, one table (.tsv or .csv) with a path and a "
     "sentence column, one .jsonl with audio_filepath and text, a Kaldi data directory (wav.scp and text), "
-    "or any of these once for each of train, dev and test"
+    "or any of these once for each of train, dev and test; lists may be gzipped (.gz)"
 )
 
 SPLIT_NAMES = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev", "test": "test"}
@@ -29,10 +29,11 @@ _NOT_TRANSCRIPTS = frozenset({"readme", "license", "licence", "notes"})
 
 
 def read(source: Path, *, language: str | None = None) -> Splits:
-    """Find out which layout a folder has and read it; `source` may also be a table or a manifest itself.
+    """Find out which layout a folder has and read it; `source` may also be a table or a manifest.
 
-    Splits that the data names, in a split column or as files or folders called train, dev and test, are kept; what is
-    missing of dev and test is held out of train, by `natural_key`.
+    Splits that the data names are kept: in a split column, or as files or folders called train, dev
+    and test. What is missing of dev and test is held out of train, by `natural_key`. Lists may be
+    gzipped. Manifests of lhotse's own are no source; an error says so if there is nothing else.
 
     Raises:
         DataError: if there is nothing of the kind, or more than one thing.
@@ -61,7 +62,7 @@ def _layout(source: Path) -> Layout:
     if source.is_file():
         reader = _file_reader(source)
         if reader is None:
-            raise DataError(f"{source}: is neither a table nor a manifest; {ACCEPTED}")
+            raise DataError(f"{source}: is neither a table nor a manifest; {_lhotse([source])}{ACCEPTED}")
         return [("", source, reader)]
     if not source.is_dir():
         raise DataError(f"{source}: no such file or folder")
@@ -69,8 +70,8 @@ def _layout(source: Path) -> Layout:
     files: Layout = [(_split_of(child), child, reader) for child in children if (reader := _file_reader(child))]
     folders = [(_split_of(child), child) for child in children if child.is_dir() and _split_of(child)]
     kinds: dict[str, Layout] = {}
-    if (source / "wav.scp").is_file():
-        kinds["wav.scp"] = [("", source, _read_kaldi)]
+    if (scp := existing(source / "wav.scp")).is_file():
+        kinds[scp.name] = [("", source, _read_kaldi)]
     if files:
         kinds[", ".join(file.name for _, file, _ in files)] = files
     if not kinds and "train" in [split for split, _ in folders]:
@@ -78,7 +79,7 @@ def _layout(source: Path) -> Layout:
     if any(path.with_suffix(".txt").is_file() for path in source.rglob("*") if _is_audio(path)):
         kinds["recordings with .txt files"] = [("", source, _read_side_by_side)]
     if not kinds:
-        raise DataError(f"{source}: holds no transcribed recordings; {ACCEPTED}")
+        raise DataError(f"{source}: holds no transcribed recordings; {_lhotse(children)}{ACCEPTED}")
     splits = [split for split, _, _ in files]
     if len(kinds) > 1 or (len(files) > 1 and ("" in splits or len(set(splits)) < len(splits))):
         raise DataError(
@@ -89,20 +90,31 @@ def _layout(source: Path) -> Layout:
 
 
 def _split_of(path: Path) -> str:
-    """Read the split off a name such as train, train.tsv or train_manifest.json."""
-    return SPLIT_NAMES.get(path.stem.lower().replace("-", "_").split("_")[0], "")
+    """Read the split off a name such as train, train.tsv.gz or train_manifest.json."""
+    return SPLIT_NAMES.get(without_gz(path).stem.lower().replace("-", "_").split("_")[0], "")
 
 
 def _file_reader(path: Path) -> Reader | None:
-    suffix = path.suffix.lower()
+    suffix = without_gz(path).suffix.lower()
     if not path.is_file():
         return None
     if suffix in (".tsv", ".csv"):
         return _read_table
     if suffix == ".json":  # NeMo's manifests are often called so; most other .json files are none
-        with path.open("rb") as file:
-            return read_manifest if b'"audio_filepath"' in file.readline() else None
-    return read_manifest if suffix == ".jsonl" else None
+        return read_manifest if b'"audio_filepath"' in first_line(path) else None
+    return read_manifest if suffix == ".jsonl" and lhotse_kind(path) is None else None
+
+
+def _lhotse(files: Iterable[Path]) -> str:
+    """Say which files are lhotse's own manifests, as part of a message; empty if none is."""
+    kinds = {path.name: lhotse_kind(path) for path in files if without_gz(path).suffix.lower() == ".jsonl"}
+    found = [f"{name} holds lhotse's {kind}" for name, kind in kinds.items() if kind]
+    if not found:
+        return ""
+    return (
+        f"{', '.join(found)}, not audio_filepath and text: `asr train` takes lhotse's cuts as they are, "
+        "and `lhotse cut simple` makes cuts of recordings and supervisions; "
+    )
 
 
 def _is_audio(path: Path) -> bool:
@@ -119,7 +131,7 @@ def _read_kaldi(folder: Path, language: str | None) -> tuple[list[Row], list[Pro
 
 
 def _read_side_by_side(folder: Path, language: str | None) -> tuple[list[Row], list[Problem]]:
-    """Pair each recording with the .txt beside it; the id is the path in the folder, without its ending."""
+    """Pair each recording with the .txt beside it; the id is its path here without the ending."""
     rows = []
     problems = []
     lonely = {path for path in folder.rglob("*.txt") if path.stem.lower() not in _NOT_TRANSCRIPTS}

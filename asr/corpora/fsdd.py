@@ -7,6 +7,7 @@ from asr.corpora.download import fetch_archive
 from asr.corpora.source import locate
 from asr.corpora.utterance import Problem, Splits, Utterance
 from asr.errors import ConfigError
+from asr.progress import SILENT, Progress
 
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz"
 
@@ -15,17 +16,17 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)")
 
 
-def download(folder: Path) -> Path:
+def download(folder: Path, *, progress: Progress = SILENT) -> Path:
     """Fetch the corpus into `folder`; its publisher states no checksum."""
-    return fetch_archive(URL, folder / "fsdd")
+    return fetch_archive(URL, folder / "fsdd", progress=progress)
 
 
 def read(source: Path, *, held_out_speaker: str | None = None) -> Splits:
     """Read the transcripts off the file names.
 
-    The official test set is the recordings with index 0 to 4; here 5 to 9 are dev and the rest train, so every
-    speaker is in every split. With `held_out_speaker`, test is all of that speaker's recordings, and of the others 5
-    to 9 are dev, the rest train.
+    The official test set is the recordings with index 0 to 4. Here 5 to 9 are dev and the rest
+    train, so every speaker is in every split. With `held_out_speaker`, test is all of that
+    speaker's recordings; of the others 5 to 9 are dev, the rest train.
 
     Raises:
         DataError: if there is no `recordings` folder.

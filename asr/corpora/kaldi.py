@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from asr.corpora.lines import read_lines
+from asr.corpora.lines import existing, read_lines
 from asr.corpora.utterance import Problem, Utterance
 from asr.units import Seconds
 
@@ -12,22 +12,25 @@ Stretch = tuple[str, Seconds, Seconds | None]
 
 
 def read_kaldi(folder: Path, language: str | None = None) -> tuple[list[Utterance], list[Problem]]:
-    """Read a data directory; relative audio paths start from it. A command in wav.scp is a problem: none is ever run.
+    """Read a data directory; each of its files may be gzipped.
+
+    Relative audio paths start from the directory. A command in wav.scp is a problem: none is ever
+    run.
 
     Raises:
         DataError: if wav.scp or text is missing.
     """
+    scp, segments = existing(folder / "wav.scp"), existing(folder / "segments")
     problems: list[Problem] = []
     recordings: dict[str, Path] = {}
     commands = set()
-    for where, name, value in _pairs(folder / "wav.scp", problems):
+    for where, name, value in _pairs(scp, problems):
         if value.endswith("|"):
             commands.add(name)
             problems.append(Problem(where, f"{name} is a command, and none is run: write its output to a file"))
         else:
             recordings[name] = folder / value
-    speakers = {name: value for _, name, value in _optional_pairs(folder / "utt2spk", problems)}
-    segments = folder / "segments"
+    speakers = {name: value for _, name, value in _optional_pairs(existing(folder / "utt2spk"), problems)}
     stretches: dict[str, Stretch] = {}
     if segments.is_file():
         for where, name, value in _pairs(segments, problems):
@@ -39,8 +42,8 @@ def read_kaldi(folder: Path, language: str | None = None) -> tuple[list[Utteranc
     else:
         stretches = {name: (name, 0.0, None) for name in (*recordings, *commands)}
     utterances = []
-    listing = segments if segments.is_file() else folder / "wav.scp"
-    for where, name, text in _pairs(folder / "text", problems):
+    listing = segments if segments.is_file() else scp
+    for where, name, text in _pairs(existing(folder / "text"), problems):
         recording, start, duration = stretches.pop(name, ("", 0.0, None))
         if recording in recordings:
             audio, speaker = recordings[recording], speakers.get(name)

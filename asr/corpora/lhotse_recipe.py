@@ -17,8 +17,9 @@ _NAMED = (("train", "train"), ("eval", "test"), ("test", "test"), ("dev", "dev")
 def read(name: str, source: Path) -> Splits:
     """Run lhotse's `prepare_NAME` on a folder and turn its manifests into utterances.
 
-    Its splits are told by their names (train..., dev..., valid..., test..., eval...); others are left out, and a note
-    says so. What is missing is held out of train; a recipe without splits is parted as a whole.
+    Its splits are told by their names (train..., dev..., valid..., test..., eval...). Others are
+    left out, and a note says so. What is missing is held out of train. A recipe without splits is
+    parted as a whole.
 
     Raises:
         ConfigError: if lhotse has no such recipe, or it needs more than a folder.
@@ -67,7 +68,7 @@ def read(name: str, source: Path) -> Splits:
 
 
 def _manifests(result: Any, label: str) -> Iterator[tuple[str, dict[str, Any], list[Any]]]:
-    """Walk whatever nesting of dictionaries a recipe returns, down to its pairs of recordings and supervisions."""
+    """Walk the dictionaries that a recipe returns, down to pairs of recordings and supervisions."""
     if isinstance(result, tuple) and len(result) == 2:
         result = dict(zip(("recordings", "supervisions"), result, strict=True))
     if not isinstance(result, dict):

@@ -8,35 +8,55 @@ from asr.corpora.lines import read_lines
 from asr.corpora.split import by_speaker, complete
 from asr.corpora.utterance import Problem, Splits, Utterance
 from asr.errors import ConfigError, DataError
+from asr.progress import SILENT, Progress
 
 URL = "http://www.openslr.org/resources/12/{part}.tar.gz"
 
-TRAIN = ("train-clean-100", "train-clean-360", "train-other-500")
-PARTS = (*TRAIN, "dev-clean", "dev-other", "test-clean", "test-other")
+SHA256 = {
+    "train-clean-100": "d4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2",
+    "train-clean-360": "146a56496217e96c14334a160df97fffedd6e0a04e66b9c5af0d40be3c792ecf",
+    "train-other-500": "ddb22f27f96ec163645d53215559df6aa36515f26e01dd70798188350adcb6d2",
+    "dev-clean": "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
+    "dev-other": "12661c48e8c3fe1de2c1caa4c3e135193bfb1811584f11f569dd12645aa84365",
+    "test-clean": "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
+    "test-other": "d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
+}
+"""The parts and their archives' checksums, from torchaudio 2.11's `datasets/librispeech.py`."""
+
+PARTS = tuple(SHA256)
+TRAIN = tuple(part for part in PARTS if part.startswith("train-"))
 
 _PLACES = ("{part}", "LibriSpeech/{part}", "{part}/LibriSpeech/{part}")  # the last is how `download` leaves it
 
 
-def download(folder: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), test: Sequence[str] = ()) -> Path:
+def download(
+    folder: Path,
+    *,
+    train: Sequence[str] = (),
+    dev: Sequence[str] = (),
+    test: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> Path:
     """Fetch the wanted parts, by default train-clean-100 (6.3 GB), dev-clean and test-clean.
 
-    The checksums are those that torchaudio states.
+    Raises:
+        ConfigError: if a part that was asked for is not a part of LibriSpeech; nothing is fetched.
+        DownloadError: if a part does not arrive whole or fails its checksum.
     """
-    from torchaudio.datasets import librispeech
-
     root = folder / "librispeech"
-    for part in (*(train or TRAIN[:1]), *(dev or ("dev-clean",)), *(test or ("test-clean",))):
+    parts = (*(train or TRAIN[:1]), *(dev or ("dev-clean",)), *(test or ("test-clean",)))
+    for part in parts:
         _require_known(part)
-        url = URL.format(part=part)
-        fetch_archive(url, root / part, sha256=librispeech._CHECKSUMS.get(url))
+    for part in parts:
+        fetch_archive(URL.format(part=part), root / part, sha256=SHA256[part], progress=progress)
     return root
 
 
 def read(source: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), test: Sequence[str] = ()) -> Splits:
     """Read the named parts; by default all training parts that are there, dev-clean and test-clean.
 
-    Where there is no dev or no test part, whole speakers are held out of train (whole chapters, if there are less
-    than three speakers), and a note says so.
+    Where there is no dev or no test part, whole speakers are held out of train, and a note says so.
+    Of less than three speakers, whole chapters are held out.
 
     Raises:
         DataError: if no part is in `source` or its `LibriSpeech`.
@@ -75,7 +95,7 @@ def read(source: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), te
 
 
 def _read_part(folder: Path, problems: list[Problem]) -> list[Utterance]:
-    """Read SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt, lines of an id and a text; adds what is wrong to `problems`."""
+    """Read SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt: lines of an id and a text."""
     utterances = []
     for listing in sorted(folder.glob("*/*/*.trans.txt")):
         lines, faults = read_lines(listing)

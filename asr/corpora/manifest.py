@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from asr.corpora.lines import read_lines
+from asr.corpora.lines import first_line, read_lines
 from asr.corpora.table import Row
 from asr.corpora.utterance import Problem, Utterance
 
@@ -12,9 +12,9 @@ from asr.corpora.utterance import Problem, Utterance
 def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], list[Problem]]:
     """Read the utterances of a manifest.
 
-    Its fields are audio_filepath and text, and if they are there offset, duration, speaker, id, split and lang.
-    Relative audio paths start from the manifest's folder. Without an id, the path without its ending is one, with the
-    offset if that is not zero.
+    Its fields are audio_filepath and text, and if they are there offset, duration, speaker, id,
+    split and lang. Relative audio paths start from the manifest's folder. Without an id, the path
+    without its ending is one, with the offset if that is not zero.
 
     Raises:
         DataError: if the file cannot be read.
@@ -42,6 +42,27 @@ def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], l
         )
         rows.append(Row(utterance, str(entry.get("split") or "").lower()))
     return rows, problems
+
+
+def lhotse_kind(path: Path) -> str | None:
+    """Tell a manifest of lhotse's own by its first line: "cuts", "recordings" or "supervisions".
+
+    None is any other file.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        entry = json.loads(first_line(path))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(entry, dict):
+        return None
+    if str(entry.get("type")).endswith("Cut"):
+        return "cuts"
+    if "sources" in entry:
+        return "recordings"
+    return "supervisions" if "recording_id" in entry else None
 
 
 def _parse(line: str) -> dict[str, Any] | str:

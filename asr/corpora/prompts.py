@@ -1,7 +1,8 @@
-"""Asterisk's core sounds: some 570 telephone prompts in a language, one studio speaker each, 8 kHz; en, es, fr, it, ru.
+"""Asterisk's core sounds: some 570 telephone prompts in each of five languages, at 8 kHz.
 
-The text files were written for people who choose prompts, not for recognisers. `spoken` turns a line into the words
-that are heard, or says why that cannot be done: what is not certain is left out, and counted.
+One studio speaker reads each language: en, es, fr, it, ru. The text files were written for people
+who choose prompts, not for recognisers. `spoken` turns a line into the words of the recording, or
+says why that cannot be done. What is not certain is left out, and counted.
 """
 
 import re
@@ -15,6 +16,7 @@ from asr.corpora.lines import read_lines
 from asr.corpora.split import by_text, complete
 from asr.corpora.utterance import Problem, Splits, Utterance
 from asr.errors import ConfigError, DataError
+from asr.progress import SILENT, Progress
 
 URL = "http://downloads.asterisk.org/pub/telephony/sounds/releases/asterisk-core-sounds-{language}-wav-1.6.1.tar.gz"
 
@@ -29,14 +31,14 @@ DIGITS = {
 
 
 class Unclear(Exception):  # noqa: N818  (a reason for leaving out, not an error)
-    """What is heard cannot be told from the line; says why."""
+    """The words of a recording cannot be told from its line; the text is the reason."""
 
 
-def download(folder: Path, language: str = "en") -> Path:
+def download(folder: Path, language: str = "en", *, progress: Progress = SILENT) -> Path:
     """Fetch one language (some 20 MB) into `folder`.
 
-    Where apt is at hand, it downloads and checks Debian's packages, which are unpacked, not installed; elsewhere it is
-    the publisher's archive, for which no checksum is stated.
+    Where apt is at hand, it downloads and checks Debian's packages, which are unpacked, not
+    installed. Elsewhere it is the publisher's archive, for which no checksum is stated.
     """
     _require_language(language)
     target = folder / f"prompts-{language}"
@@ -47,13 +49,14 @@ def download(folder: Path, language: str = "en") -> Path:
             return _unpack_packages(folder / f"prompts-{language}.packages", target, language)
         except subprocess.CalledProcessError:
             pass  # no such package in this system's lists: the archive has the same content
-    return fetch_archive(URL.format(language=language), target)
+    return fetch_archive(URL.format(language=language), target, progress=progress)
 
 
 def read(source: Path, language: str = "en") -> Splits:
-    """Read one language, in Debian's layout or the publisher's; a tenth of the prompts is test and 7 % dev, by text.
+    """Read one language, in Debian's layout or the publisher's.
 
-    A file's name may differ in letter case from the text's id, as it does in Spanish and Italian.
+    A tenth of the prompts is test and 7 % are dev, by text. A file's name may differ in letter case
+    from the text's id, as it does in Spanish and Italian.
 
     Raises:
         DataError: if the text file or the recordings are not under `source`.
@@ -92,13 +95,13 @@ def read(source: Path, language: str = "en") -> Splits:
 
 
 def spoken(text: str, language: str) -> str:
-    """Turn a listed sentence into the words that are heard.
+    """Turn a listed sentence into the words of its recording.
 
-    A remark in parentheses at the end goes ("IAX (note: does not say "2")"), so does a bracketed sign ("dash [-]"),
-    and a single digit is spelled.
+    A remark in parentheses at the end goes ("IAX (note: does not say "2")"). So does a bracketed
+    sign ("dash [-]"). A single digit is spelled.
 
     Raises:
-        Unclear: if nothing is said, or what is said cannot be told.
+        Unclear: if there is no speech, or its words cannot be told.
     """
     text = re.sub(r"\[[^\w\[\]]*\]", " ", text)
     text = re.sub(r"\([^()]*\)[\s.]*$", "", text)
@@ -131,7 +134,10 @@ def _find_listing(source: Path, language: str) -> Path:
 
 
 def _find_sounds(source: Path, listing: Path, language: str) -> Path:
-    """Find the folder that prompt ids are relative to: Debian has one a voice, the archive puts all at its top."""
+    """Find the folder that prompt ids are relative to.
+
+    Debian has one for each voice; the archive puts all at its top.
+    """
     for folder in (*sorted(source.glob(f"**/sounds/{language}*")), listing.parent):
         if any(folder.rglob("*.wav")):
             return folder
@@ -154,7 +160,10 @@ def _unpack_packages(packages: Path, target: Path, language: str) -> Path:
 
 
 def _download_package(packages: Path, name: str) -> None:
-    """Let apt fetch a package; where the system's lists do not know it (a fresh machine), with lists of our own."""
+    """Let apt fetch a package.
+
+    Where the system's lists do not know it (a fresh machine), it does so with lists of our own.
+    """
     if subprocess.run(["apt-get", "download", name], cwd=packages, capture_output=True).returncode == 0:
         return
     lists = packages.resolve() / "lists"

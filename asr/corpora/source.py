@@ -6,9 +6,9 @@ from asr.errors import DataError
 
 
 def locate(source: Path, marker: str) -> Path:
-    """Find the folder that holds `marker` (a relative path): `source` itself or a folder directly in it.
+    """Find the folder that holds `marker`, a relative path: `source`, or a folder directly in it.
 
-    So a corpus is found whether the user names its own folder or the one that it was unpacked into.
+    So the user may name a corpus's own folder, or the one that it was unpacked into.
 
     Raises:
         DataError: if there is none, or more than one.

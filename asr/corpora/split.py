@@ -29,9 +29,10 @@ def by_id(utterance: Utterance) -> str:
 def natural_key(utterances: Sequence[Utterance]) -> Key:
     """Choose what a corpus that has no splits of its own is parted by.
 
-    That is speakers, where ten or more are known: a recogniser is for strangers. Else it is texts, so that no test
-    sentence was trained on; but where each text is said ten times or more (commands, digits), or there are fewer than
-    three, it is single recordings: a text held out would be a word that was never heard.
+    That is speakers, where ten or more are known: a recogniser is for strangers. Else it is texts,
+    so that no test sentence was trained on. But where each text is spoken ten times or more
+    (commands, digits), or there are fewer than three, it is single recordings: a text held out
+    would be a word without any training.
     """
     if len({utterance.speaker for utterance in utterances} - {None}) >= 10:
         return by_speaker
@@ -44,9 +45,9 @@ def hold_out(
 ) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...]]:
     """Part utterances into (kept, held out) without tearing a key apart.
 
-    Keys are taken in the order of their SHA-256, each if it still fits into `share` of the utterances, so the choice
-    looks random and depends on nothing but the corpus. If none fits, the smallest is taken; if there is only one key,
-    nothing is held out.
+    Keys are taken in the order of their SHA-256, each if it still fits into `share` of the
+    utterances. So the choice looks random and depends on nothing but the corpus. If none fits, the
+    smallest is taken. If there is only one key, nothing is held out.
     """
     keys = [key(utterance) for utterance in utterances]
     sizes = Counter(keys)
@@ -72,7 +73,10 @@ def complete(
     dev_share: float = 0.1,
     test_share: float = 0.1,
 ) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...], tuple[Utterance, ...]]:
-    """Hold out of train what the corpus does not have: test, dev, or both; the shares are of train as it is given."""
+    """Hold out of train what the corpus does not have: test, dev, or both.
+
+    The shares are of train as it is given.
+    """
     rest = tuple(train)
     dev_size = dev_share * len(rest)
     if not test:

@@ -1,11 +1,11 @@
-"""Tables of utterances: TSV and CSV files whose first line names the columns."""
+"""Tables of utterances: TSV and CSV files, gzipped or not, whose first line names the columns."""
 
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpora.lines import read_lines
+from asr.corpora.lines import read_lines, without_gz
 from asr.corpora.utterance import Problem, Utterance
 from asr.errors import DataError
 
@@ -28,9 +28,10 @@ class Row:
 def read_table(path: Path, audio_folder: Path, language: str | None = None) -> tuple[list[Row], list[Problem]]:
     """Read the utterances of a table.
 
-    A .csv is parted by commas and may quote its fields; any other is parted by tabs and quotes nothing, as in Common
-    Voice. Column names are looked for in `AUDIO`, `TEXT`, `ID`, `SPEAKER`, `LANGUAGE` and `SPLIT`, letter case aside;
-    the first two must be there. Without an id column the id is the path without its ending.
+    A .csv is parted by commas and may quote its fields. Any other is parted by tabs and quotes
+    nothing, as in Common Voice. Column names are looked for in `AUDIO`, `TEXT`, `ID`, `SPEAKER`,
+    `LANGUAGE` and `SPLIT`, letter case aside; the first two must be there. Without an id column the
+    id is the path without its ending.
 
     Args:
         path: the table.
@@ -41,7 +42,7 @@ def read_table(path: Path, audio_folder: Path, language: str | None = None) -> t
         DataError: if the file cannot be read or its first line does not name the columns.
     """
     lines, problems = read_lines(path)
-    commas = path.suffix.lower() == ".csv"
+    commas = without_gz(path).suffix.lower() == ".csv"
     texts = (f"{line}\n" for _, line in lines)
     reader = csv.reader(texts) if commas else csv.reader(texts, delimiter="\t", quoting=csv.QUOTE_NONE)
     try:

@@ -1,4 +1,4 @@
-"""What every corpus reader returns: utterances in three splits, and whatever was wrong with the corpus's own files."""
+"""What every corpus reader returns: utterances in three splits, and faults of the files."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,9 @@ from asr.units import Seconds
 
 @dataclass(frozen=True)
 class Utterance:
-    """A stretch of a recording and what is said in it, as the corpus states them: nothing is checked or normalised yet.
+    """A stretch of a recording and its transcript, as the corpus states them.
+
+    Nothing is checked or normalised yet.
 
     Attributes:
         id: unique in the corpus.

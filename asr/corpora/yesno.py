@@ -1,4 +1,7 @@
-"""Kaldi's yesno: one man says "yes" and "no" in Hebrew, eight words in each of 60 files; a first corpus to try."""
+"""Kaldi's yesno, a first corpus to try: one man says "yes" and "no" in Hebrew.
+
+Each of its 60 files has eight words.
+"""
 
 from pathlib import Path
 
@@ -6,20 +9,24 @@ from asr.corpora.download import fetch_archive
 from asr.corpora.source import locate
 from asr.corpora.utterance import Problem, Splits, Utterance
 from asr.errors import DataError
+from asr.progress import SILENT, Progress
+
+URL = "http://www.openslr.org/resources/1/waves_yesno.tar.gz"
+SHA256 = "c3f49e0cca421f96b75b41640749167b52118f232498667ca7a5f9416aef8e73"
+"""Of the archive, as torchaudio states it (2.11, `datasets/yesno.py`)."""
 
 WORDS = {"0": "lo", "1": "ken"}
 
 
-def download(folder: Path) -> Path:
-    """Fetch the corpus (5 MB) into `folder`, with the checksum that torchaudio states."""
-    from torchaudio.datasets import yesno
-
-    release = yesno._RELEASE_CONFIGS["release1"]
-    return fetch_archive(release["url"], folder / "yesno", sha256=release["checksum"])
+def download(folder: Path, *, progress: Progress = SILENT) -> Path:
+    """Fetch the corpus (5 MB) into `folder`."""
+    return fetch_archive(URL, folder / "yesno", sha256=SHA256, progress=progress)
 
 
 def read(source: Path) -> Splits:
-    """Read the transcripts off the file names; of each 15 files in alphabetical order, 10 train, 2 are dev and 3 test.
+    """Read the transcripts off the file names.
+
+    Of each 15 files in alphabetical order, 10 are train, 2 are dev and 3 are test.
 
     Raises:
         DataError: if there are no WAV files in `source` or its `waves_yesno`.

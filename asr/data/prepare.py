@@ -1,8 +1,8 @@
-"""A corpus -> checked manifests: train.jsonl.gz, dev.jsonl.gz and test.jsonl.gz, each a list of lhotse cuts.
+"""A corpus becomes checked manifests: train.jsonl.gz, dev.jsonl.gz and test.jsonl.gz.
 
-Every fault is found before training starts: a recording that is missing, damaged or silent, a transcript that is empty
-or too long for its recording, an id used twice, a segment outside its file. Faulty utterances are left out and listed,
-the rest is written.
+Each is a list of lhotse cuts. Faults are found before training starts: a recording that is missing,
+damaged or silent, an empty transcript, an id used twice, a segment outside its file. Faulty
+utterances are left out and listed; the rest is written.
 """
 
 import gzip
@@ -35,12 +35,21 @@ FEATURES = FeatureConfig()
 """The analysis by which transcripts are held against recordings, which keep their own rate."""
 
 OVERHANG: Seconds = 0.025
-"""How far a segment may reach past its file's end, which is then its own end: times in corpora are rounded."""
+"""A segment may reach so far past its file's end, where it is cut: times in corpora are rounded."""
 
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """One row of the report: hours and longest (in seconds) count the speech as cut, speakers the known ones."""
+    """What one split holds.
+
+    Attributes:
+        name: train, dev or test.
+        utterances: how many there are.
+        speakers: how many are known.
+        hours: of speech as cut.
+        longest: of the utterances as cut, in seconds.
+        alphabet: the characters of the transcripts but for the space, sorted.
+    """
 
     name: str
     utterances: int
@@ -52,7 +61,14 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was written, and what was not: `problems` holds every fault found, `notes` what the user should know."""
+    """What was written, and what was not.
+
+    Attributes:
+        folder: where the manifests are.
+        splits: train, dev and test.
+        problems: every fault found.
+        notes: what the user should know of, one sentence each.
+    """
 
     folder: Path
     splits: tuple[SplitSummary, ...]
@@ -79,7 +95,7 @@ def prepare(
 
     Args:
         corpus: one of `corpora.NAMES`, or "lhotse:NAME".
-        out: folder for the manifests, `problems.txt`, and `audio/` with what had to be rewritten as FLAC.
+        out: folder for the manifests, `problems.txt`, and `audio/` with what was rewritten as FLAC.
         source: the corpus on disk; None downloads it into `downloads`.
         downloads: where downloaded corpora are kept, each in a folder of its own.
         options: what some corpora let the user choose.
@@ -89,7 +105,8 @@ def prepare(
         progress: who is told how far it is.
 
     Raises:
-        DataError: if the corpus cannot be read, nothing in train is usable, or `out` cannot be written.
+        DataError: if the corpus cannot be read, nothing in train is usable, or `out` cannot be
+            written.
         ConfigError: if the corpus is unknown or an option does not fit it.
         DownloadError: if the corpus cannot be fetched.
         MissingExtra: if recordings need PyAV and it is not installed.
@@ -98,7 +115,7 @@ def prepare(
         raise ConfigError(f"subsampling is {subsampling}; it must be at least 1")
     options = options or corpora.Options()
     if source is None:
-        source = corpora.download(corpus, downloads, options)
+        source = corpora.download(corpus, downloads, options, progress)
     read = corpora.read(corpus, source.resolve(), options)
     parts = {"train": read.train, "dev": read.dev, "test": read.test}
     out = out.resolve()

@@ -16,14 +16,19 @@ from asr.files import atomic
 from asr.units import Samples
 
 Check: TypeAlias = Literal["decode", "header"]
-"""`decode` reads every recording once from end to end; `header` believes what the file says of itself."""
+"""`decode` reads every recording whole; `header` believes what the file says of itself."""
 
 BLOCK: Samples = 1 << 16
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A recording that can be read: the file to read, which may be a rewritten one, and its true length."""
+    """A recording that can be read.
+
+    Attributes:
+        path: the file to read, which may be a rewritten one.
+        info: its rate, true length and channels.
+    """
 
     path: Path
     info: AudioInfo
@@ -35,14 +40,13 @@ def examine(path: Path, *, check: Check, rewritten: Path, sample_rate: int) -> S
     Args:
         path: the recording.
         check: whether it is decoded.
-        rewritten: folder for a FLAC copy, mono and at `sample_rate`, of files that libsndfile does not read (m4a,
-            mp4, webm).
+        rewritten: folder for a FLAC copy, mono and at `sample_rate`, of files that libsndfile does
+            not read (m4a, mp4, webm).
         sample_rate: in Hz; other files keep their own.
 
     Raises:
-        DataError: if it is missing or not audio; with `decode`, also if it breaks off, holds samples that are not
-            numbers,
-            or nothing but zeros.
+        DataError: if it is missing or not audio; with `decode`, also if it breaks off, or holds
+            samples that are not numbers, or nothing but zeros.
         MissingExtra: if it needs PyAV and that is not installed.
     """
     if path.suffix.lower() in audio.MEDIA_SUFFIXES:
@@ -80,7 +84,10 @@ def _decode(path: Path) -> AudioInfo:
 
 
 def _announced(path: Path, sound: soundfile.SoundFile) -> Samples:
-    """Find how many samples a file's header promised: libsndfile shortens that to what is there, leaving a remark."""
+    """Find how many samples a file's header promised.
+
+    libsndfile shortens that to what is there, and leaves a remark.
+    """
     if path.suffix.lower() == ".sph":
         with path.open("rb") as file:
             count = re.search(rb"sample_count -i (\d+)", file.read(1024))

@@ -1,8 +1,22 @@
-"""Log-probs -> the tokens of the best path."""
+"""Log-probs -> the tokens of the best path, and where they are."""
 
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
 from torch import Tensor
 
+from asr.model.best_path import Spike
 from asr.model.ctc import BLANK
+
+
+@dataclass(frozen=True)
+class BestPath:
+    """What the best path of an utterance emits."""
+
+    tokens: tuple[int, ...]
+    spikes: tuple[Spike, ...]
+    """Where each token is."""
 
 
 def collapse(path: list[int]) -> list[int]:
@@ -10,12 +24,19 @@ def collapse(path: list[int]) -> list[int]:
     return [token for before, token in zip([BLANK, *path], path, strict=False) if token not in (before, BLANK)]
 
 
-def greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
-    """Best path decoding: the best token of each frame, collapsed (Graves et al. 2006, section 3.2).
+def greedy(log_probs: Tensor) -> BestPath:
+    """Decode by the best path: the best token of each frame, collapsed (Graves et al. 2006, section 3.2).
+
+    The spikes are those that aligning the tokens would find, since no path at all is better.
 
     Args:
-        log_probs: (B, T, V).
-        lengths: (B,), valid frames; 0 gives no tokens.
+        log_probs: (T, V), of one utterance; without a frame there are no tokens.
     """
-    paths = log_probs.argmax(dim=-1).tolist()
-    return [collapse(path[:length]) for path, length in zip(paths, lengths.tolist(), strict=True)]
+    if not len(log_probs):
+        return BestPath((), ())
+    best = log_probs.detach().max(dim=-1)
+    scores, path = best.values.cpu().numpy(), best.indices.cpu().numpy()
+    borders = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
+    runs = [(int(path[start]), start, stop) for start, stop in pairwise(borders) if path[start] != BLANK]
+    spikes = (Spike(start, stop, float(scores[start:stop].mean(dtype=np.float64))) for _, start, stop in runs)
+    return BestPath(tuple(token for token, _, _ in runs), tuple(spikes))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from asr.errors import ConfigError
+from asr.config import NOT_NEGATIVE, at_least, between, check
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,14 @@ class DecodingConfig:
     """Factor of the second recogniser's log-probability, where there is one; the first's is 1."""
 
     def __post_init__(self) -> None:
-        for name in ("beam", "top_tokens"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.lm_weight < float("inf") or not abs(self.word_bonus) < float("inf"):
-            raise ConfigError(
-                f"lm_weight must be 0 or more and word_bonus a number, got {self.lm_weight} and {self.word_bonus}"
-            )
-        if not 0 <= self.second_weight < float("inf"):
-            raise ConfigError(f"second_weight must be 0 or more, got {self.second_weight}")
-        if not 0 <= self.rnn_share <= 1:
-            raise ConfigError(f"rnn_share must be from 0 to 1, got {self.rnn_share}")
+        check(
+            self,
+            beam=at_least(1),
+            top_tokens=at_least(1),
+            lm_weight=NOT_NEGATIVE,
+            rnn_share=between(0, 1),
+            second_weight=NOT_NEGATIVE,
+        )
 
 
 @dataclass(frozen=True)

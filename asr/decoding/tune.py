@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-import torch
 from lhotse.cut import Cut
-from torch import Tensor
 
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import DecodingConfig, Hypothesis
+from asr.decoding.parallel import ParallelDecoder, Scored
 from asr.decoding.tuned import SECOND_FOLDER, TunedDecoding, save_tuned
 from asr.errors import ModelError
 from asr.files import atomic
@@ -21,7 +20,6 @@ from asr.recogniser.emissions import emitted
 from asr.recogniser.model_folder import load_model, save_model
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import Score, score
-from asr.workers import Workers, num_workers
 
 LM_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
@@ -64,21 +62,17 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], progress
         DataError: if an utterance's audio cannot be read.
     """
     references: dict[str, str] = {}
-    emissions: dict[str, tuple[Tensor, Tensor | None]] = {}
+    utterances: dict[str, Scored] = {}
     plain: dict[str, str] = {}
     for batch, found in emitted(recogniser, cuts, "emissions", progress, loaders=0):
         second = decoder.second_log_probs(batch.waveforms, batch.num_samples)
-        for row, (id, text, tokens) in enumerate(
-            zip(batch.ids, batch.texts, greedy(found.log_probs, found.lengths), strict=True)
-        ):
-            references[id], plain[id] = text, recogniser.tokenizer.decode(tokens)
-            emissions[id] = found.log_probs[row, : found.lengths[row]].cpu(), second[row]
-    cpu = torch.device("cpu")
-    count = min(num_workers(cpu, None), len(cuts))
-    workers = Workers(_Shard(decoder, emissions, count), cpu, count)
+        for id, text, log_probs, other in zip(batch.ids, batch.texts, found.utterances(), second, strict=True):
+            references[id], plain[id] = text, recogniser.tokenizer.decode(greedy(log_probs).tokens)
+            utterances[id] = Scored(log_probs.cpu(), other)
+    parallel = ParallelDecoder(decoder, list(utterances.values()))
 
     def decode(config: DecodingConfig) -> dict[str, list[Hypothesis]]:
-        return {id: found for part in workers.run([config] * workers.count) for id, found in part.items()}
+        return dict(zip(utterances, parallel(config), strict=True))
 
     def ranked(lists: dict[str, list[Hypothesis]], config: DecodingConfig) -> Trial:
         texts = {id: decoder.rank(found, config)[0].text for id, found in lists.items()}
@@ -105,24 +99,11 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], progress
         trials = {trial.config: trial for plane in planes for trial in plane}
         finals = {config: decode(config) if decoder.fused else lists for config in map(_middle, planes)}
     finally:
-        workers.close()
+        parallel.close()
     trials |= {config: ranked(lists, config) for config, lists in finals.items()}
     best = min((trials[config] for config in finals), key=lambda trial: (trial.words, trial.characters)).config
     texts = {id: decoder.rank(found, best)[0].text for id, found in finals[best].items()}
     return Tuning(tuple(trials.values()), best, score(references, plain), score(references, texts))
-
-
-@dataclass(frozen=True)
-class _Shard:
-    """A worker's part of the utterances, decoded; what it holds is there before the workers are forked."""
-
-    decoder: Decoder
-    emissions: dict[str, tuple[Tensor, Tensor | None]]
-    workers: int
-
-    def __call__(self, worker: int, config: DecodingConfig) -> dict[str, list[Hypothesis]]:
-        part = list(self.emissions.items())[worker :: self.workers]
-        return {id: self.decoder(log_probs, config, second=second) for id, (log_probs, second) in part}
 
 
 def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: DecodingConfig) -> None:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asr.config import from_dict, to_dict
+from asr.config import POSITIVE, at_least, between, check, from_dict, to_dict
 from asr.errors import ConfigError, DataError, ModelError
 from asr.files import atomic
 from asr.lm.ngram import Prediction
@@ -50,11 +50,14 @@ class RnnLmConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("layers", "embedding", "hidden"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"rnn.{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"rnn.dropout must be from 0 to below 1, got {self.dropout}")
+        check(
+            self,
+            "rnn",
+            layers=at_least(1),
+            embedding=at_least(1),
+            hidden=at_least(1),
+            dropout=between(0, 1, below=True),
+        )
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,15 @@ class RnnTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "segment", "strands"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"training.{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"training.{name} must be positive, got {getattr(self, name)}")
+        check(
+            self,
+            "training",
+            epochs=at_least(1),
+            segment=at_least(1),
+            strands=at_least(1),
+            learning_rate=POSITIVE,
+            clip=POSITIVE,
+        )
 
 
 class RnnLm(nn.Module):

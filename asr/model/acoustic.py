@@ -7,13 +7,14 @@ It knows no loss, decoder, optimiser or file. Padding and batch composition neve
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from asr.config import at_least, between, check
 from asr.errors import ConfigError
 from asr.model.bptt import Bptt, Chunked, Full, State, Truncated
 from asr.model.recurrent import Cell, Merge, RecurrentLayer, drop, dropout_mask
@@ -63,20 +64,15 @@ class AcousticConfig:
     """Layers, from 1, that are also read out, for intermediate CTC (Lee & Watanabe 2021)."""
 
     def __post_init__(self) -> None:
-        for name in ("channels", "layers", "hidden"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"acoustic.{name} must be at least 1, got {getattr(self, name)}")
-        if self.subsampling not in STRIDES:
-            raise ConfigError(f"acoustic.subsampling must be 2, 3 or 4, got {self.subsampling}")
-        if self.projection is not None and self.projection < 1:
-            raise ConfigError(f"acoustic.projection must be at least 1, or none, got {self.projection}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"acoustic.dropout must lie in [0, 1), got {self.dropout}")
-        for name, hint in (("cell", Cell), ("merge", Merge)):
-            if getattr(self, name) not in get_args(hint):
-                raise ConfigError(
-                    f"acoustic.{name} must be one of {', '.join(get_args(hint))}, got {getattr(self, name)}"
-                )
+        check(
+            self,
+            "acoustic",
+            channels=at_least(1),
+            layers=at_least(1),
+            hidden=at_least(1),
+            projection=at_least(1),
+            dropout=between(0, 1, below=True),
+        )
         if sorted(set(self.intermediate)) != list(self.intermediate) or not set(self.intermediate) <= set(
             range(1, self.layers)
         ):
@@ -97,6 +93,10 @@ class Emissions:
     """As `log_probs`, one for each intermediate layer, from the bottom."""
     states: Tensor | None = None
     """As `AcousticModel.initial_states`, of the utterances' ends, if it was given where to begin."""
+
+    def utterances(self) -> list[Tensor]:
+        """Cut each utterance's log-probs to its length: a view (T, V) of each, T 0 for one too short for a frame."""
+        return [rows[:length] for rows, length in zip(self.log_probs, self.lengths.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from asr.audio.log_mel import AROUND, FeatureConfig, LogMel
+from asr.config import NOT_NEGATIVE, POSITIVE, check
 from asr.model.acoustic import AcousticConfig, AcousticModel, Emissions
 from asr.model.bptt import Chunked, Full
 from asr.text.tokenizer import Tokenizer
@@ -33,10 +34,13 @@ class RecogniserConfig:
     lookahead: Seconds = 0.0
     """What is seen beyond a chunk."""
 
+    def __post_init__(self) -> None:
+        check(self, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
+
     @property
     def frame(self) -> Seconds:
         """Time from one output frame to the next."""
-        return self.features.hop * self.acoustic.subsampling
+        return self.features.exact_hop * self.acoustic.subsampling
 
     def frames(self, seconds: Seconds, *, least: Frames = 1) -> Frames:
         """Round a time to the nearest output frame, and up to at least so many."""
@@ -86,7 +90,8 @@ class Recogniser:
         factor = self.config.acoustic.subsampling
         frames = (self.reading.chunk + self.reading.lookahead) * factor + self.acoustic.subsample.overhang
         frames += self.features.ahead
-        return (frames - 1) * self.config.features.hop + self.config.features.window
+        features = self.config.features
+        return (frames - 1) * features.exact_hop + features.window_samples / features.sample_rate
 
     @property
     def device(self) -> torch.device:

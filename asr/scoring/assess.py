@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from asr.config import NOT_NEGATIVE, at_least, check
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress, track
 from asr.scoring import alternatives
@@ -40,6 +41,9 @@ class ScoreOptions:
     """Also write a page with figures, alignments, plots and the recordings, to open in a browser."""
     embed_audio: bool = False
     """Put the recordings into the page, as MP3, instead of links to them."""
+
+    def __post_init__(self) -> None:
+        check(self, samples=at_least(1), seed=NOT_NEGATIVE, worst=NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A text as tokens, with the tokens that are each word's: of what is to be aligned, and of what was heard."""
+"""A text as tokens, with the tokens that are each word's: of what is to be aligned, and of what was decoded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def spell(text: str, tokenizer: Tokenizer) -> Spelling:
     """Spell a text that is to be aligned; words stay as they are written.
 
     A word that the tokens cannot spell as it stands (capitals, punctuation) is spelled in its basic form, see `text.normalise`; one
-    of punctuation alone is not heard, and left out.
+    of punctuation alone has no sound, and is left out.
 
     Raises:
         DataError: if there are words that the tokens cannot spell in either form; names some. If there is no word at all.
@@ -54,8 +54,8 @@ def spell(text: str, tokenizer: Tokenizer) -> Spelling:
     return Spelling(tuple(tokens), tuple(words))
 
 
-def heard(tokens: Sequence[int], tokenizer: Tokenizer) -> Spelling:
-    """Find the words in what was decoded."""
+def split_words(tokens: Sequence[int], tokenizer: Tokenizer) -> Spelling:
+    """Find the words in decoded tokens."""
     words = ((tokenizer.decode(tokens[at.start : at.stop]), at) for at in tokenizer.words(tokens))
     return Spelling(tuple(tokens), tuple(words))
 

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import sentencepiece
 
+from asr.config import at_least, check
 from asr.errors import ConfigError, ModelError
 from asr.files import atomic
 
@@ -35,8 +36,7 @@ class TokenizerConfig:
     """Number of subwords; characters and words need no number."""
 
     def __post_init__(self) -> None:
-        if self.size < 4:
-            raise ConfigError(f"tokenizer.size must be at least 4, got {self.size}")
+        check(self, "tokenizer", size=at_least(4))
 
 
 class Tokenizer(Protocol):

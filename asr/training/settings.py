@@ -6,6 +6,7 @@ from typing import Literal
 
 from asr.audio.augment import LIGHT, AugmentConfig
 from asr.audio.log_mel import FeatureConfig
+from asr.config import NOT_NEGATIVE, POSITIVE, at_least, between, check
 from asr.errors import ConfigError
 from asr.model.acoustic import CONTEXT, AcousticConfig
 from asr.recogniser.recogniser import RecogniserConfig
@@ -35,11 +36,7 @@ class BpttConfig:
     """What the backward direction sees beyond a chunk."""
 
     def __post_init__(self) -> None:
-        for name in ("segment", "chunk"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"bptt.{name} must be positive, got {getattr(self, name)}")
-        if self.lookahead < 0:
-            raise ConfigError(f"bptt.lookahead must not be negative, got {self.lookahead}")
+        check(self, "bptt", segment=POSITIVE, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
         if self.carry and self.mode == "chunked":
             raise ConfigError("bptt.carry needs bptt.mode full or truncated")
 
@@ -62,17 +59,16 @@ class OptimiserConfig:
     """Batches for one step."""
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "clip"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"optimiser.{name} must be positive, got {getattr(self, name)}")
-        if self.clip_value is not None and self.clip_value <= 0:
-            raise ConfigError(f"optimiser.clip_value must be positive, or none, got {self.clip_value}")
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"optimiser.warmup must lie in [0, 1), got {self.warmup}")
-        if self.weight_decay < 0:
-            raise ConfigError(f"optimiser.weight_decay must not be negative, got {self.weight_decay}")
-        if self.accumulate < 1:
-            raise ConfigError(f"optimiser.accumulate must be at least 1, got {self.accumulate}")
+        check(
+            self,
+            "optimiser",
+            learning_rate=POSITIVE,
+            warmup=between(0, 1, below=True),
+            weight_decay=NOT_NEGATIVE,
+            clip=POSITIVE,
+            clip_value=POSITIVE,
+            accumulate=at_least(1),
+        )
 
     def rate(self, progress: float) -> float:
         """Learning rate after a share of training in [0, 1]."""
@@ -93,10 +89,7 @@ class ConsistencyConfig:
     """Share of training after which it starts: while outputs are still all blank, to agree is to stay so."""
 
     def __post_init__(self) -> None:
-        if self.weight < 0:
-            raise ConfigError(f"consistency.weight must not be negative, got {self.weight}")
-        if not 0 <= self.begin <= 1:
-            raise ConfigError(f"consistency.begin must lie in [0, 1], got {self.begin}")
+        check(self, "consistency", weight=NOT_NEGATIVE, begin=between(0, 1))
 
 
 @dataclass(frozen=True)
@@ -142,22 +135,19 @@ class RunConfig:
     """Non-finite steps in a row after which training stops."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "failures"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("loaders", "checkpoint_every"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("patience", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, or none, got {value}")
-        if self.batch_seconds <= 0:
-            raise ConfigError(f"batch_seconds must be positive, got {self.batch_seconds}")
+        check(
+            self,
+            epochs=at_least(1),
+            batch_seconds=POSITIVE,
+            average=between(0, 1, below=True),
+            patience=at_least(1),
+            threads=at_least(1),
+            loaders=NOT_NEGATIVE,
+            checkpoint_every=NOT_NEGATIVE,
+            failures=at_least(1),
+        )
         if self.bptt.carry and self.optimiser.accumulate > 1:
             raise ConfigError("bptt.carry needs optimiser.accumulate 1: a piece begins where a step ended")
-        if not 0 <= self.average < 1:
-            raise ConfigError(f"average must lie in [0, 1), got {self.average}")
 
     @property
     def recogniser(self) -> RecogniserConfig:
@@ -186,10 +176,7 @@ class TrainConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.intermediate_weight < 0:
-            raise ConfigError(f"intermediate_weight must not be negative, got {self.intermediate_weight}")
-        if self.ctc_band is not None and self.ctc_band <= 0:
-            raise ConfigError(f"ctc_band must be positive, or none, got {self.ctc_band}")
+        check(self, intermediate_weight=NOT_NEGATIVE, ctc_band=POSITIVE)
 
 
 @dataclass(frozen=True)

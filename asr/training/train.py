@@ -22,6 +22,7 @@ from asr.training.run import Judgement, clock, run, trainable, usable_device
 from asr.training.settings import TrainConfig
 from asr.training.trainer import Trainer
 from asr.transcription.evaluate import evaluate
+from asr.transcription.transcribe import Transcriber
 
 
 def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILENT) -> Path:
@@ -76,7 +77,9 @@ class Words:
 
     def judge(self) -> Judgement:
         """Decode dev greedily, and see how much of the gradient does not reach over a segment."""
-        evaluation = evaluate(self.recogniser, self.dev_cuts, loaders=self.config.loaders, progress=self.progress)
+        evaluation = evaluate(
+            Transcriber(self.recogniser), self.dev_cuts, loaders=self.config.loaders, progress=self.progress
+        )
         wer, cer = evaluation.score.wer, evaluation.score.cer
         metrics = {
             "dev_loss": evaluation.loss,

@@ -251,7 +251,7 @@ class Trainer:
             deviation=features.deviation,
             generator=draws,
         )
-        rate = 1 / config.features.hop
+        rate = 1 / config.features.exact_hop
         log_mel = spec_augment(log_mel, lengths, config.augment, frames_per_second=rate, generator=draws)
         begin = None
         if config.bptt.carry:  # a recording's first piece begins at zeros

@@ -7,15 +7,11 @@ from pathlib import Path
 import numpy as np
 from lhotse.cut import Cut
 
-from asr.decoding.greedy import greedy
 from asr.errors import DataError
 from asr.files import atomic
-from asr.model.best_path import align
 from asr.progress import SILENT, Progress
 from asr.recogniser.emissions import emitted
-from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import score
-from asr.text.spelling import heard
 from asr.transcription.confidence import (
     BINS,
     Calibration,
@@ -25,6 +21,7 @@ from asr.transcription.confidence import (
     fit,
     stretch_log_probs,
 )
+from asr.transcription.transcribe import Transcriber
 
 LEAST_UTTERANCES = 10
 FOLDS = 5
@@ -32,7 +29,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What was heard, and whether it was right."""
+    """Probabilities of what was decoded, and whether it was right."""
 
     log_probs: tuple[float, ...]
     correct: tuple[bool, ...]
@@ -59,11 +56,14 @@ class Reliability:
         )
 
 
-def hear(recogniser: Recogniser, cuts: Sequence[Cut], progress: Progress = SILENT) -> tuple[Outcomes, Outcomes]:
-    """Decode utterances greedily, and tell which words are right (as the score aligns them), and which utterances are in all words.
+def outcomes(transcriber: Transcriber, cuts: Sequence[Cut], progress: Progress = SILENT) -> tuple[Outcomes, Outcomes]:
+    """Decode utterances, and tell which words are right, as the score aligns them.
+
+    Returns:
+        Outcomes of words, and of whole utterances, which are right if all their words are.
 
     Raises:
-        DataError: if an utterance's audio cannot be read, there are fewer than ten, or no word is heard in any.
+        DataError: if an utterance's audio cannot be read, there are fewer than ten, or no word is found in any.
     """
     if len(cuts) < LEAST_UTTERANCES:
         raise DataError(
@@ -73,20 +73,19 @@ def hear(recogniser: Recogniser, cuts: Sequence[Cut], progress: Progress = SILEN
     hypotheses: dict[str, str] = {}
     word_log_probs: dict[str, list[float]] = {}
     text_log_probs: dict[str, float] = {}
-    for batch, emissions in emitted(recogniser, cuts, "decoding", progress):
-        decoded = greedy(emissions.log_probs, emissions.lengths)
-        for row, (utterance, text, tokens) in enumerate(zip(batch.ids, batch.texts, decoded, strict=True)):
-            log_probs = emissions.log_probs[row, : int(emissions.lengths[row])]
-            if not len(log_probs):
+    for batch, emissions in emitted(transcriber.recogniser, cuts, "decoding", progress):
+        scored = transcriber.scored(emissions, batch.waveforms, batch.num_samples)
+        for utterance, text, one in zip(batch.ids, batch.texts, scored, strict=True):
+            if not len(one.log_probs):
                 continue
-            spelling, spikes = heard(tokens, recogniser.tokenizer), align(log_probs, tokens)
-            size = len(spelling.words)
+            decoded = transcriber.decode(one)
+            spelling, size = decoded.spelling, len(decoded.spelling.words)
             stretches = [(0, size), *((number, number + 1) for number in range(size))]
-            whole, *alone = stretch_log_probs(log_probs, spelling, spikes, stretches)
+            whole, *alone = stretch_log_probs(one.log_probs, spelling, decoded.spikes, stretches)
             references[utterance], hypotheses[utterance] = text, " ".join(word for word, _ in spelling.words)
             text_log_probs[utterance], word_log_probs[utterance] = whole, alone
     if not any(word_log_probs.values()):
-        raise DataError("the model hears no word in these utterances; train it first")
+        raise DataError("the model finds no word in these utterances; train it first")
     found = score(references, hypotheses).utterances
     marks = [[edit.kind == "equal" for edit in u.alignment if edit.kind != "deletion"] for u in found]
     words = Outcomes(

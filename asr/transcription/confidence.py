@@ -1,4 +1,4 @@
-"""How sure one may be of what was heard: probabilities of stretches of text, calibrated on utterances with transcripts.
+"""How sure one may be of a text: probabilities of stretches of text, calibrated on utterances with transcripts.
 
 CTC gives the probability of a token sequence over a stretch of frames, all alignments summed. For a word the stretch lies between
 its neighbours' tokens, spaces counted as its own, so it is the probability that just this word fills the gap; for a segment or an
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from asr.config import read_settings, write_settings
+from asr.config import check, read_settings, write_settings
 from asr.model.best_path import Spike
 from asr.model.ctc import ctc_loss
 from asr.text.spelling import Spelling
@@ -30,6 +30,8 @@ _LEAST, _MOST = (
     -1e-6,
 )  # log-probabilities; beyond, float32 tells no more, and one outlier would bend the sigmoid
 _STRETCHES_AT_ONCE = 64
+_LARGEST_PADDED = 1 << 22
+"""Numbers that stretches scored at once may have in all, padding included; a larger one is scored alone."""
 _RIDGE = 1e-9  # keeps Newton's step finite where all logits are alike
 _CLOSE = 1e-7
 
@@ -40,6 +42,9 @@ class Platt:
 
     scale: float = 1.0
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def __call__(self, log_prob: float) -> float:
         """Turn a log-probability into a confidence."""
@@ -90,7 +95,7 @@ def stretch_log_probs(
     Returns:
         Log-probabilities in nats.
     """
-    words, found = spelling.words, []
+    words = spelling.words
     windows, texts = [], []
     for first, after in stretches:
         low = words[first - 1][1].stop if first else 0
@@ -99,15 +104,35 @@ def stretch_log_probs(
         stop = spikes[high].start if after < len(words) else len(log_probs)
         windows.append(log_probs[start:stop])
         texts.append(torch.tensor(spelling.tokens[low:high], dtype=torch.long, device=log_probs.device))
+    found = [0.0] * len(stretches)
     pad = torch.nn.utils.rnn.pad_sequence
-    for at in range(0, len(windows), _STRETCHES_AT_ONCE):
-        some, tokens = windows[at : at + _STRETCHES_AT_ONCE], texts[at : at + _STRETCHES_AT_ONCE]
+    for part in _alike(windows, texts):
+        some, tokens = [windows[n] for n in part], [texts[n] for n in part]
         lengths, token_lengths = (
-            torch.tensor([len(s) for s in part], device=log_probs.device) for part in (some, tokens)
+            torch.tensor(list(map(len, each)), device=log_probs.device) for each in (some, tokens)
         )
         losses = ctc_loss(pad(some, batch_first=True), lengths, pad(tokens, batch_first=True), token_lengths)
-        found += (-losses.values).tolist()
+        for number, loss in zip(part, losses.values.tolist(), strict=True):
+            found[number] = -loss
     return found
+
+
+def _alike(windows: Sequence[Tensor], texts: Sequence[Tensor]) -> list[list[int]]:
+    """Group stretches of like length, the longest first, so that one beside a long pause does not widen all others.
+
+    What a group holds, log-probs and lattice with their padding, is bounded.
+    """
+    groups: list[list[int]] = []
+    frames = tokens = 0
+    for number in sorted(range(len(windows)), key=lambda n: -len(windows[n])):
+        frames, tokens = max(frames, len(windows[number])), max(tokens, len(texts[number]))
+        size = frames * (windows[number].shape[1] + 2 * tokens + 1)
+        most = min(_STRETCHES_AT_ONCE, _LARGEST_PADDED // max(1, size))
+        if not groups or len(groups[-1]) >= most:
+            groups.append([])
+            frames, tokens = len(windows[number]), len(texts[number])
+        groups[-1].append(number)
+    return groups
 
 
 def fit(log_probs: Sequence[float], correct: Sequence[bool]) -> Platt:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from lhotse.cut import Cut
 
-from asr.decoding.decoder import Decoder
-from asr.decoding.greedy import greedy
+from asr.decoding.parallel import Scored
 from asr.model.ctc import ctc_loss
 from asr.progress import SILENT, Progress
 from asr.recogniser.emissions import emitted
-from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import Score, score
+from asr.transcription.transcribe import Transcriber
+
+DECODED_AT_ONCE = 1 << 23
+"""Numbers of log-probs that wait, at most and but for a batch, until a beam search on all cores is worth its start."""
 
 
 @dataclass(frozen=True)
@@ -35,32 +37,31 @@ class Evaluation:
 
 
 def evaluate(
-    recogniser: Recogniser,
-    cuts: Sequence[Cut],
-    *,
-    loaders: int = 1,
-    decoder: Decoder | None = None,
-    progress: Progress = SILENT,
+    transcriber: Transcriber, cuts: Sequence[Cut], *, loaders: int = 1, progress: Progress = SILENT
 ) -> Evaluation:
-    """Decode every utterance, greedily if there is no decoder, and score it against its transcript.
+    """Decode every utterance and score it against its transcript.
+
+    Log-probs are kept of some minutes of sound at a time, however many there are.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
     """
+    recogniser = transcriber.recogniser
+    patience = DECODED_AT_ONCE if transcriber.decoder else 0
     references: dict[str, str] = {}
     hypotheses: dict[str, str] = {}
+    waiting: dict[str, Scored] = {}
     loss, tokens = 0.0, 0
     for batch, emissions in emitted(recogniser, cuts, "decoding", progress, loaders=loaders):
         references.update(zip(batch.ids, batch.texts, strict=True))
-        if decoder is None:
-            heard = [recogniser.tokenizer.decode(found) for found in greedy(emissions.log_probs, emissions.lengths)]
-        else:
-            second = decoder.second_log_probs(batch.waveforms, batch.num_samples)
-            parts = zip(emissions.log_probs, emissions.lengths.tolist(), second, strict=True)
-            heard = [decoder(log_probs[:length], second=other)[0].text for log_probs, length, other in parts]
-        hypotheses.update(zip(batch.ids, heard, strict=True))
+        scored = transcriber.scored(emissions, batch.waveforms, batch.num_samples)
+        waiting |= zip(batch.ids, scored, strict=True)
+        if sum(utterance.log_probs.numel() for utterance in waiting.values()) >= patience:
+            hypotheses |= zip(waiting, transcriber.texts(list(waiting.values())), strict=True)
+            waiting = {}
         targets = batch.to(recogniser.device)
         losses = ctc_loss(emissions.log_probs, emissions.lengths, targets.tokens, targets.num_tokens)
         loss += float(losses.values.sum())
         tokens += int(targets.num_tokens[losses.feasible].sum())
+    hypotheses |= zip(waiting, transcriber.texts(list(waiting.values())), strict=True)
     return Evaluation(score(references, hypotheses), references, hypotheses, loss / max(1, tokens))

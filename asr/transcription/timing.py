@@ -21,9 +21,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from asr.audio.waveform import Waveform
-from asr.errors import DataError
-from asr.model.best_path import Spike, align
-from asr.model.ctc import minimum_frames
+from asr.model.best_path import Spike
 from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import Spelling
 from asr.text.timed import Segment, TimedText, Token, Word
@@ -52,6 +50,7 @@ def time_text(
     waveform: Waveform,
     log_probs: Tensor,
     spelling: Spelling,
+    spikes: Sequence[Spike],
     calibration: Calibration,
     *,
     language: str | None = None,
@@ -62,28 +61,20 @@ def time_text(
         recogniser: whose log-probs these are.
         waveform: (N,), the recording at the recogniser's sample rate.
         log_probs: (T, V), of the whole recording.
-        spelling: the text, given or decoded.
+        spelling: (U tokens), the text, given or decoded.
+        spikes: (U,), where its tokens are.
         calibration: of the confidences.
         language: of the text, if known.
-
-    Raises:
-        DataError: if the text needs more frames than there are.
     """
     frame, rate = recogniser.config.frame, recogniser.config.features.sample_rate
     duration = len(waveform) / rate
-    if (needed := minimum_frames(spelling.tokens)) > len(log_probs):
-        raise DataError(
-            f"the text needs {needed} frames of {1000 * frame:.0f} ms, the recording has {len(log_probs)}; "
-            "do they belong together?"
-        )
-    spikes = align(log_probs, spelling.tokens)
     if not spelling.words:
         silence = stretch_log_probs(log_probs, spelling, spikes, [(0, 0)])[0] if len(log_probs) else 0.0
         return TimedText((), duration, calibration.utterances(silence), language)
     said = [
         (spikes[at.start].start * frame, min(duration, spikes[at.stop - 1].stop * frame)) for _, at in spelling.words
     ]
-    spans = word_spans(said, levels(waveform, rate))
+    spans = word_spans(said, *levels(waveform, rate))
     alone = [(number, number + 1) for number in range(len(spans))]
     sure = stretch_log_probs(log_probs, spelling, spikes, alone)
     words = [
@@ -98,31 +89,41 @@ def time_text(
     return TimedText(timed, duration, math.prod(segment.confidence for segment in timed), language)
 
 
-def levels(waveform: Waveform, sample_rate: int) -> npt.NDArray[np.float64]:
-    """Power of each 10 ms, (blocks,), in dB of full scale; less than 10 ms at the end are left out."""
+def levels(waveform: Waveform, sample_rate: int) -> tuple[npt.NDArray[np.float64], Seconds]:
+    """Measure the power of each block of 10 ms; less than a block at the end is left out.
+
+    Returns:
+        (blocks,), in dB of full scale; and how long a block of whole samples is, 10.02 ms at 22,050 Hz.
+    """
     size = seconds_to_samples(BLOCK, sample_rate)
     blocks = waveform[: len(waveform) // size * size].reshape(-1, size)
     power = np.einsum("bn,bn->b", blocks, blocks) / size
-    return np.asarray(10 * np.log10(np.maximum(power, 10 ** (SILENCE / 10))), dtype=np.float64)
+    level = 10 * np.log10(np.maximum(power, 10 ** (SILENCE / 10)))
+    return np.asarray(level, dtype=np.float64), size / sample_rate
 
 
-def word_spans(said: Sequence[Span], level: npt.NDArray[np.float64]) -> list[Span]:
+def word_spans(said: Sequence[Span], level: npt.NDArray[np.float64], block: Seconds = BLOCK) -> list[Span]:
     """Widen words from their spikes to their borders, as the head of this file says.
 
     Args:
         said: from the start of a word's first spike to the end of its last one, in order, without overlap.
         level: (blocks,), in dB.
+        block: time from one of these to the next.
 
     Returns:
         Start and end of each word, its spikes inside; none starts before the one before it ends.
     """
-    loud = [level[_block(start) : _block(end)].max(initial=SILENCE) for start, end in said]
+
+    def at(time: Seconds) -> int:
+        return round(time / block)
+
+    loud = [level[at(start) : at(end)].max(initial=SILENCE) for start, end in said]
     starts, ends = [], []
     for number in range(len(said) + 1):
         left = said[number - 1][1] if number else 0.0
-        right = said[number][0] if number < len(said) else max(left, len(level) * BLOCK)
-        pause = _pause(level[_block(left) : _block(right)], min(loud[max(0, number - 1) : number + 1]))
-        start, end = (left + block * BLOCK for block in pause)
+        right = said[number][0] if number < len(said) else max(left, len(level) * block)
+        pause = _pause(level[at(left) : at(right)], min(loud[max(0, number - 1) : number + 1]), at(PAUSE))
+        start, end = (left + place * block for place in pause)
         ends.append(min(start, right, left + REACH))
         starts.append(max(min(end, right), left, right - REACH))
     return list(zip(starts[:-1], ends[1:], strict=True))
@@ -150,19 +151,15 @@ def segments(spans: Sequence[Span]) -> list[tuple[int, int]]:
     return found
 
 
-def _block(seconds: Seconds) -> int:
-    return round(seconds / BLOCK)
-
-
-def _pause(level: npt.NDArray[np.float64], loud: float) -> tuple[int, int]:
-    """Where the pause in a gap begins and ends, in blocks; both the same if there is none."""
+def _pause(level: npt.NDArray[np.float64], loud: float, least: int) -> tuple[int, int]:
+    """Where the pause in a gap begins and ends, in blocks; both the same if none has at least so many."""
     if not len(level):
         return 0, 0
     quiet = level <= level.min() + QUIET * max(0.0, loud - level.min())
     changes = np.flatnonzero(np.diff(quiet, prepend=False, append=False))
     begins, ends = changes[::2], changes[1::2]
     longest = int((ends - begins).argmax())
-    if (ends - begins)[longest] >= _block(PAUSE):
+    if (ends - begins)[longest] >= least:
         return int(begins[longest]), int(ends[longest])
     return int(level.argmin()), int(level.argmin())
 

@@ -1,64 +1,235 @@
-"""Recordings -> text, with the time of each word."""
+"""Recordings -> text, with the time of each word: the one object that commands, evaluation and Python users hold."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from asr.audio.waveform import MEDIA_SUFFIXES, SUFFIXES, load
+from asr.audio.waveform import MEDIA_SUFFIXES, SUFFIXES, Waveform, from_array, load
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import Hypothesis
-from asr.errors import AsrError, DataError
+from asr.decoding.parallel import ParallelDecoder, Scored
+from asr.decoding.tuned import load_decoder, tuned_models
+from asr.errors import AsrError, ConfigError, DataError
+from asr.model.acoustic import Emissions
+from asr.model.best_path import Spike, align
+from asr.model.ctc import minimum_frames
+from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
-from asr.text.spelling import heard
+from asr.text.spelling import Spelling, spell, split_words
 from asr.text.timed import TimedText
-from asr.transcription.confidence import UNCALIBRATED, Calibration
+from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
 from asr.transcription.timing import time_text
+from asr.transcription.transcript import Transcript
+from asr.workers import choose_device
+
+Recording: TypeAlias = str | Path | npt.NDArray[Any] | Tensor
+"""A file, or samples: (N,) or (channels, N), floats of full scale +-1 or PCM integers."""
 
 
 @dataclass(frozen=True)
-class Transcript:
-    """What is said in a recording, or why it cannot be told."""
+class Decoded:
+    """The text of an utterance, and where its tokens are."""
 
-    name: str
-    """The file, or the utterance's id."""
-    stem: Path
-    """What the name of a file about it begins with."""
-    timed: TimedText | None
-    error: AsrError | None = None
+    spelling: Spelling
+    spikes: tuple[Spike, ...]
     hypotheses: tuple[Hypothesis, ...] = ()
     """With a decoder: all that it has found, the text first."""
 
-    @property
-    def text(self) -> str:
-        return self.timed.text if self.timed else ""
 
+@dataclass(frozen=True)
+class Transcriber:
+    """A recogniser, the decoder that reads its log-probs, and what its confidences are worth.
 
-def transcribe(
-    recogniser: Recogniser,
-    paths: Iterable[Path],
-    calibration: Calibration = UNCALIBRATED,
-    decoder: Decoder | None = None,
-) -> Iterator[Transcript]:
-    """Decode files one after the other, greedily if there is no decoder; a bad file does not keep the next one from its turn.
-
-    A recording too short for one frame has the empty text.
+    Example:
+        >>> transcriber = Transcriber.load("runs/an4/best")  # doctest: +SKIP
+        >>> transcriber.transcribe("a.wav").text  # doctest: +SKIP
+        'go forward ten meters'
     """
-    for path in paths:
+
+    recogniser: Recogniser
+    decoder: Decoder | None = None
+    """None decodes greedily."""
+    calibration: Calibration = UNCALIBRATED
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        lm: bool | str | Path | Sequence[str | Path] = False,
+        second: str | Path | None = None,
+        beam: int | None = None,
+        hotwords: Mapping[str, float] | None = None,
+        device: str | torch.device = "auto",
+    ) -> "Transcriber":
+        """Read a model folder and its calibration. Without `lm`, `beam` or `hotwords` it decodes greedily.
+
+        Args:
+            folder: the model's.
+            lm: an n-gram file, the folder of a recurrent model, or both; True takes those that `asr tune` has kept.
+            second: with `lm`, the folder of another recogniser, whose score counts too.
+            beam: hypotheses to keep; alone it asks for a beam search without a language model.
+            hotwords: phrases to favour, and what each earns in nats; 6 is usual.
+            device: "cpu", "cuda", or "auto", the better one that is there.
+
+        Raises:
+            ModelError: if the folder is not a model's, or a part of it or a language model cannot be used.
+            ConfigError: if a value is not allowed.
+            MissingExtra: if a language model needs a library that is not installed.
+        """
+        folder = Path(folder)
+        recogniser = load_model(folder, choose_device(str(device)))
+        models: Sequence[Path] = ()
+        other = Path(second) if second is not None else None
+        if lm is True:
+            models, kept = tuned_models(folder)
+            other = other or kept
+        elif lm:
+            models = [Path(path) for path in ([lm] if isinstance(lm, str | Path) else lm)]
+        if other is not None and not models:
+            raise ConfigError("a second recogniser needs a language model")
+        decoder = None
+        if models or beam is not None or hotwords:
+            decoder = load_decoder(folder, recogniser, models, second=other, beam=beam, hotwords=hotwords)
+        return cls(recogniser, decoder, load_calibration(folder))
+
+    def transcribe(
+        self, recording: Recording, sample_rate: int | None = None, *, language: str | None = None
+    ) -> TimedText:
+        """Turn a recording into text with times; one too short for a frame has the empty text.
+
+        Args:
+            recording: a file, or samples.
+            sample_rate: of the samples, in Hz; a file has its own.
+            language: for the result, if known; decoding does not depend on it.
+
+        Raises:
+            DataError: if the recording cannot be read or holds no sound.
+            ConfigError: if samples come without a rate, or a file with one.
+            MissingExtra: if the file needs PyAV and it is not installed.
+        """
+        return self._read(self._waveform(recording, sample_rate), language)[0]
+
+    def hypotheses(self, recording: Recording, sample_rate: int | None = None) -> tuple[Hypothesis, ...]:
+        """Find the best texts of a recording, best first, with their scores.
+
+        Raises:
+            ConfigError: if there is no decoder, which alone has several; and as `transcribe`.
+            DataError: as `transcribe`.
+        """
+        if self.decoder is None:
+            raise ConfigError("greedy decoding has a single text; load the model with a beam or a language model")
+        return self.decode(self._scored(self._waveform(recording, sample_rate))).hypotheses
+
+    def align(
+        self, recording: Recording, text: str, sample_rate: int | None = None, *, language: str | None = None
+    ) -> TimedText:
+        """Find when each word of a known text is said; words stay as they are written.
+
+        Raises:
+            DataError: if the recording cannot be read, is digital silence, or is too short for the text; if the text has no
+                words, or some that the tokens cannot spell.
+            ConfigError: as `transcribe`.
+        """
+        waveform = self._waveform(recording, sample_rate)
         try:
-            waveform = load(path, sample_rate=recogniser.config.features.sample_rate)
-        except AsrError as error:
-            yield Transcript(str(path), path.with_suffix(""), None, error)
-            continue
+            spelling = spell(text, self.recogniser.tokenizer)
+            if not waveform.any():
+                raise DataError("holds only silence, with which no text can be aligned; is it the right recording?")
+            log_probs = self._scored(waveform).log_probs
+            if (needed := minimum_frames(spelling.tokens)) > len(log_probs):
+                raise DataError(
+                    f"the text needs {needed} frames of {1000 * self.recogniser.config.frame:.0f} ms, the recording has "
+                    f"{len(log_probs)}; do they belong together?"
+                )
+        except DataError as error:
+            if isinstance(recording, str | Path):
+                raise DataError(f"{recording}: {error}") from None
+            raise
+        spikes = align(log_probs, spelling.tokens)
+        return time_text(self.recogniser, waveform, log_probs, spelling, spikes, self.calibration, language=language)
+
+    def transcribe_files(self, paths: Iterable[Path]) -> Iterator[Transcript]:
+        """Transcribe files one after the other; one that cannot be read has its error, and the next one its turn."""
+        for path in paths:
+            name, stem = str(path), path.with_suffix("")
+            try:
+                timed, hypotheses = self._read(self._waveform(path, None), None)
+            except AsrError as error:
+                yield Transcript(name, stem, None, error)
+            else:
+                yield Transcript(name, stem, timed, hypotheses=hypotheses)
+
+    def scored(self, emissions: Emissions, waveforms: Tensor, num_samples: Tensor) -> list[Scored]:
+        """Give what is decoded of each utterance of a batch.
+
+        Args:
+            emissions: the recogniser's, of the batch.
+            waveforms: (B, N) float32, for a second recogniser.
+            num_samples: (B,), valid samples.
+        """
+        utterances = emissions.utterances()
+        if self.decoder is None:
+            return [Scored(log_probs) for log_probs in utterances]
+        second = self.decoder.second_log_probs(waveforms, num_samples)
+        return [Scored(*both) for both in zip(utterances, second, strict=True)]
+
+    def decode(self, utterance: Scored) -> Decoded:
+        """Find an utterance's text, and where its tokens are: the decoder's best, aligned, or the best path as it is."""
+        tokenizer = self.recogniser.tokenizer
+        if self.decoder is None:
+            path = greedy(utterance.log_probs)
+            return Decoded(split_words(path.tokens, tokenizer), path.spikes)
+        hypotheses = tuple(self.decoder(utterance.log_probs, second=utterance.second))
+        tokens = hypotheses[0].tokens
+        return Decoded(split_words(tokens, tokenizer), tuple(align(utterance.log_probs, tokens)), hypotheses)
+
+    def texts(self, utterances: Sequence[Scored]) -> list[str]:
+        """Find the best text of each utterance, with a decoder on all cores.
+
+        Raises:
+            AsrError: if a worker process has died.
+        """
+        if self.decoder is None:
+            return [self.recogniser.tokenizer.decode(greedy(utterance.log_probs).tokens) for utterance in utterances]
+        with ParallelDecoder(self.decoder, utterances) as decode:
+            return [hypotheses[0].text for hypotheses in decode()]
+
+    def _waveform(self, recording: Recording, sample_rate: int | None) -> Waveform:
+        """Read what comes in: the one place where it may be a file or samples."""
+        wanted = self.recogniser.config.features.sample_rate
+        if isinstance(recording, str | Path):
+            if sample_rate is not None:
+                raise ConfigError(f"{recording}: a file has its own sample rate; leave sample_rate out")
+            return load(Path(recording), sample_rate=wanted)
+        if sample_rate is None:
+            raise ConfigError("samples do not say their rate: transcribe(samples, sample_rate)")
+        samples = recording.detach().cpu().numpy() if isinstance(recording, Tensor) else recording
+        return from_array(samples, sample_rate, wanted)
+
+    def _scored(self, waveform: Waveform) -> Scored:
         sound = torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
-        emissions = recogniser.emissions(*sound)
-        log_probs = emissions.log_probs[0, : int(emissions.lengths[0])]
-        hypotheses = tuple(decoder(log_probs, second=decoder.second_log_probs(*sound)[0])) if decoder else ()
-        tokens = hypotheses[0].tokens if hypotheses else greedy(emissions.log_probs, emissions.lengths)[0]
-        timed = time_text(recogniser, waveform, log_probs, heard(tokens, recogniser.tokenizer), calibration)
-        yield Transcript(str(path), path.with_suffix(""), timed, hypotheses=hypotheses)
+        return self.scored(self.recogniser.emissions(*sound), *sound)[0]
+
+    def _read(self, waveform: Waveform, language: str | None) -> tuple[TimedText, tuple[Hypothesis, ...]]:
+        utterance = self._scored(waveform)
+        found = self.decode(utterance)
+        timed = time_text(
+            self.recogniser,
+            waveform,
+            utterance.log_probs,
+            found.spelling,
+            found.spikes,
+            self.calibration,
+            language=language,
+        )
+        return timed, found.hypotheses
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Path]:

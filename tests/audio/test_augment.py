@@ -153,7 +153,7 @@ def test_speeds_are_the_same_on_every_machine():
     ("fields", "message"),
     [
         ({"speeds": ()}, "speeds must be one or more factors"),
-        ({"speeds": (1.0, 2.5)}, r"got \(1.0, 2.5\)"),
+        ({"speeds": (1.0, 2.5)}, r"speeds must lie in \[0.5, 2\], got \(1.0, 2.5\)"),
         ({"time_mask_share": 1.1}, r"time_mask_share must lie in \[0, 1\], got 1.1"),
         ({"time_masks_per_second": -1.0}, "time_masks_per_second must not be negative"),
         ({"noise": -90.0}, r"noise must lie in \[-80, 0\] dB, got -90.0"),

@@ -1,9 +1,14 @@
 """Laws of log-mel features: equal to librosa's, and blind to padding, batch and recording level."""
 
+import re
+import warnings
+from itertools import product
+
 import librosa
 import numpy as np
 import pytest
 import torch
+import torchaudio
 from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import RATE, noise, sine, unhurried
@@ -11,7 +16,7 @@ from support.tiny import RATE, noise, sine, unhurried
 from asr.audio.log_mel import FeatureConfig, LogMel, LogMelStream
 from asr.audio.waveform import resample
 from asr.errors import ConfigError
-from asr.units import num_frames
+from asr.units import num_frames, seconds_to_samples
 
 CONFIG = FeatureConfig()
 WINDOW, HOP = 400, 160
@@ -288,13 +293,57 @@ def test_a_tone_is_loudest_in_its_own_bin():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"sample_rate": 1000}, "sample_rate must lie in 4000 to 96000 Hz, got 1000"),
-        ({"hop": 0.0}, "0.001 <= hop <= window"),
-        ({"hop": 0.03}, "0.001 <= hop <= window"),
-        ({"window": 0.3}, "window <= 0.2"),
-        ({"num_mels": 7}, "num_mels must lie in 8 to 128, got 7"),
+        ({"sample_rate": 1000}, r"features.sample_rate must lie in \[4000, 96000\] Hz, got 1000"),
+        ({"hop": 0.0}, r"features.hop must lie in \[0.001, 0.2\] s, got 0.0"),
+        ({"hop": 0.03}, "features.hop must not exceed features.window, got 0.03 and 0.025"),
+        ({"window": 0.3}, r"features.window must lie in \[0.001, 0.2\] s, got 0.3"),
+        ({"num_mels": 7}, r"features.num_mels must lie in \[8, 128\], got 7"),
     ],
 )
 def test_settings_outside_their_range_are_named(fields, message):
     with pytest.raises(ConfigError, match=message):
         FeatureConfig(**fields)
+
+
+def has_empty_filter(sample_rate, window, num_mels):
+    """What torchaudio makes of a setting, which it only warns of."""
+    num_frequencies = seconds_to_samples(window, sample_rate) // 2 + 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        filters = torchaudio.functional.melscale_fbanks(
+            num_frequencies, 80.0, sample_rate // 2, num_mels, sample_rate, norm="slaney", mel_scale="slaney"
+        )
+    return bool((filters.amax(dim=0) == 0).any())
+
+
+@pytest.mark.parametrize("sample_rate", [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000])
+def test_settings_are_refused_where_and_only_where_a_filter_would_be_empty(sample_rate):
+    """The logarithm of an empty filter is the same everywhere, and its place in the spectrum NaN."""
+    refused = 0
+    for window, num_mels in product(
+        (0.002, 0.005, 0.01, 0.0128, 0.02, 0.025, 0.05, 0.2), (8, 23, 40, 64, 80, 100, 128)
+    ):
+        fields = {"sample_rate": sample_rate, "window": window, "hop": 0.002, "num_mels": num_mels}
+        try:
+            FeatureConfig(**fields)
+        except ConfigError:
+            refused += 1
+            assert has_empty_filter(sample_rate, window, num_mels), fields
+        else:
+            assert not has_empty_filter(sample_rate, window, num_mels), fields
+    assert refused
+
+
+@pytest.mark.parametrize("fields", [{"window": 0.01}, {"sample_rate": 8_000, "num_mels": 128}])
+def test_a_setting_with_empty_filters_is_refused_with_what_would_fit(fields):
+    with pytest.raises(ConfigError) as caught:
+        FeatureConfig(**fields)
+    message = str(caught.value)
+    assert all(f"features.{name}" in message for name in ("num_mels", "window", "sample_rate"))
+    filters, window = re.search(r"what fits: (\d+) filters, or a window of ([\d.]+) s$", message).groups()
+    FeatureConfig(**{**fields, "num_mels": int(filters)})
+    FeatureConfig(**{**fields, "window": float(window)})
+    with pytest.raises(ConfigError):
+        FeatureConfig(**{**fields, "num_mels": int(filters) + 1})
+    with pytest.raises(ConfigError):
+        FeatureConfig(**{**fields, "window": float(window) - 0.001})

@@ -1,4 +1,4 @@
-"""Fetching against a server on the loopback that misbehaves on order, and unpacking archives that do."""
+"""Fetching from a server on the loopback that misbehaves on order; unpacking archives that do."""
 
 import gzip
 import hashlib
@@ -15,16 +15,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from asr import corpora
-from asr.corpora import fsdd, prompts
+from asr.corpora import fsdd, librispeech, prompts, yesno
 from asr.corpora.download import fetch, fetch_archive, unpack
-from asr.errors import DownloadError
+from asr.errors import ConfigError, DownloadError
 
 BODY = os.urandom(50_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
 class Server:
-    """Serves `body` with ranges; `faults` holds one misbehaviour per coming request, `ranges` what was asked for."""
+    """Serves `body` with ranges.
+
+    `faults` holds one misbehaviour for each coming request, `ranges` what was asked for.
+    """
 
     def __init__(self):
         self.body = BODY
@@ -197,6 +200,34 @@ def test_a_place_that_cannot_be_written_is_named(server, tmp_path):
         get(server, tmp_path)
 
 
+class Recorder:
+    """A progress that keeps what it is told: each bar as [doing, total, unit, amounts]."""
+
+    def __init__(self):
+        self.bars = []
+
+    def say(self, line):
+        raise AssertionError("a download has nothing to say")
+
+    @contextmanager
+    def bar(self, doing, total, *, unit=""):
+        amounts = []
+        self.bars.append([doing, total, unit, amounts])
+        yield type("Bar", (), {"update": staticmethod(lambda done, doing=None: amounts.append(done))})
+
+
+def test_progress_counts_bytes_of_the_whole_file_and_nothing_is_printed(server, tmp_path, capfd):
+    server.faults = ["drop", "no length"]
+    recorder = Recorder()
+    get(server, tmp_path, progress=recorder)
+    whole, rest = recorder.bars
+    assert whole == ["corpus.tar.gz", 50_000, "bytes", [0, 25_000]]
+    assert rest == ["corpus.tar.gz", None, "bytes", [25_000, 50_000]], "what was there already counts"
+    get(server, tmp_path, progress=recorder)
+    assert len(recorder.bars) == 2, "nothing to fetch, nothing to show"
+    assert capfd.readouterr() == ("", "")
+
+
 # ---- archives
 
 
@@ -287,9 +318,52 @@ def test_a_corpus_is_found_by_its_reader_where_it_was_unpacked(server, tmp_path,
     assert len(splits.test) == 15 and not splits.problems
 
 
+@pytest.mark.parametrize("part", librispeech.PARTS)
+def test_no_part_of_librispeech_is_believed_without_its_checksum(server, tmp_path, monkeypatch, part):
+    """Wherever it comes from: by its name, not by its address."""
+    server.body = tar_bytes([("LibriSpeech/list.txt", b"words")])
+    monkeypatch.setattr(librispeech, "URL", server.url + "?{part}")
+    with pytest.raises(DownloadError, match=f"sha256 is .*, not {librispeech.SHA256[part]}"):
+        librispeech.download(tmp_path, train=[part], dev=[part], test=[part])
+    assert not any(tmp_path.rglob("*.txt"))
+
+
+def test_an_unknown_part_is_refused_before_anything_is_fetched(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(librispeech, "URL", server.url)
+    with pytest.raises(ConfigError, match="train-clean-9 is no part"):
+        librispeech.download(tmp_path, test=["train-clean-9"])
+    assert not server.ranges
+
+
+def test_yesno_is_not_believed_without_its_checksum(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(yesno, "URL", server.url)
+    with pytest.raises(DownloadError, match=f"sha256 is .*, not {yesno.SHA256}"):
+        yesno.download(tmp_path)
+
+
+def test_every_checksum_has_64_hexadecimal_digits_and_no_two_are_the_same():
+    checksums = [*librispeech.SHA256.values(), yesno.SHA256]
+    assert set(librispeech.SHA256) == set(librispeech.PARTS)
+    assert all(re.fullmatch("[0-9a-f]{64}", checksum) for checksum in checksums)
+    assert len(set(checksums)) == len(checksums)
+
+
+def test_the_checksums_are_those_that_torchaudio_states():
+    datasets = pytest.importorskip("torchaudio.datasets")
+    stated = getattr(datasets.librispeech, "_CHECKSUMS", None)
+    release = getattr(datasets.yesno, "_RELEASE_CONFIGS", {}).get("release1")
+    if stated is None or release is None:
+        pytest.skip("this torchaudio has no such tables")
+    assert {librispeech.URL.format(part=part): checksum for part, checksum in librispeech.SHA256.items()} == stated
+    assert (release["url"], release["checksum"]) == (yesno.URL, yesno.SHA256)
+
+
 @contextmanager
 def fake_apt(folder, monkeypatch, *, has_package):
-    """Put an apt-get and a dpkg-deb of our own first on the path: one writes a file, the other "unpacks" it."""
+    """Put an apt-get and a dpkg-deb of our own first on the path.
+
+    One writes a file, the other "unpacks" it.
+    """
     folder.mkdir()
     fetch = 'for name; do :; done; echo "$name" > "${name}_1.6.1-1_all.deb"'
     stale = f'[ "$1" = -o ] || exit 100; [ "$3" = update ] && touch "${{2#*=}}/lock" && exit 0; {fetch}'
@@ -323,7 +397,7 @@ def test_prompts_come_from_their_publisher_where_apt_has_none(server, tmp_path, 
 
 
 def test_gzip_damage_is_damage_not_a_full_disk(tmp_path):
-    """gzip reports a bad checksum as OSError without an errno, which must not read as a fault of the disk."""
+    """gzip reports a bad checksum as OSError without an errno: no fault of the disk."""
     data = bytearray(gzip.compress(tar_bytes([("a.txt", b"a")], "")))
     data[-8] ^= 1
     (tmp_path / "a.tar.gz").write_bytes(data)

@@ -1,8 +1,11 @@
 """A user's own data: four layouts, named splits, and everything that can be wrong with each."""
 
+import gzip
 import json
 
 import pytest
+from lhotse import CutSet, RecordingSet, SupervisionSet
+from lhotse.testing.dummies import dummy_cut, dummy_recording, dummy_supervision
 
 from asr.corpora.folder import read
 from asr.errors import DataError
@@ -180,6 +183,96 @@ def test_a_command_in_wav_scp_is_reported_and_never_run(tmp_path):
     assert set(everything(splits)) == {"utt1", "utt2"}
     assert [problem.where for problem in splits.problems] == [f"{tmp_path}/wav.scp:1", f"{tmp_path}/wav.scp"]
     assert not (tmp_path / "ran").exists()
+
+
+# ---- gzipped lists
+
+
+def zipped(path):
+    """Replace a file by its gzipped self."""
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return path.with_name(f"{path.name}.gz")
+
+
+MANIFEST = '{"audio_filepath": "clip.wav", "text": "one, two"}\n'
+LISTS = {
+    ".tsv": "path\tsentence\nclip.wav\tone, two\n",
+    ".csv": 'path,sentence\nclip.wav,"one, two"\n',
+    ".jsonl": MANIFEST,
+    ".json": MANIFEST,
+}
+
+
+@pytest.mark.parametrize("suffix", LISTS)
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_gzipped_list_is_read_like_the_list_itself(tmp_path, suffix, by_name):
+    path = zipped(write(tmp_path / f"list{suffix}", LISTS[suffix]))
+    splits = read(path if by_name else tmp_path)
+    assert found(splits) == {"clip": ("clip.wav", "one, two")} and not splits.problems
+    assert splits.train[0].where.startswith(f"{path}:")
+
+
+@pytest.mark.parametrize("suffix", LISTS)
+def test_a_gzipped_list_names_its_split(tmp_path, suffix):
+    for name in ("train", "valid", "test"):
+        zipped(write(tmp_path / f"{name}{suffix}", LISTS[suffix].replace("clip", name)))
+    splits = read(tmp_path)
+    assert [[u.id for u in part] for part in (splits.train, splits.dev, splits.test)] == [
+        ["train"],
+        ["valid"],
+        ["test"],
+    ]
+    assert not splits.notes
+
+
+def test_a_list_that_is_there_plain_and_gzipped_is_not_read_twice(tmp_path):
+    write(zipped(make_table(tmp_path / "list.tsv")).with_suffix(""), LISTS[".tsv"])
+    with pytest.raises(DataError, match=r"list\.tsv, list\.tsv\.gz"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["list.jsonl", "list.json", "list.tsv"])
+def test_a_damaged_gzip_file_is_named_not_overlooked(tmp_path, name):
+    path = zipped(write(tmp_path / name, MANIFEST * 99))
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(DataError, match=rf"{name}\.gz: damaged"):
+        read(tmp_path)
+
+
+def test_each_file_of_a_kaldi_directory_may_be_gzipped(tmp_path):
+    make_kaldi(tmp_path)
+    write(tmp_path / "utt2spk", "utt0 ann\n")
+    write(tmp_path / "segments", "utt0 utt0 0 1\nutt1 utt1 0 1\nutt2 utt2 0 1\n")
+    plain = read(tmp_path)
+    for name in ("wav.scp", "text", "utt2spk", "segments"):
+        zipped(tmp_path / name)
+    splits = read(tmp_path)
+    assert found(splits) == found(plain) and len(found(splits)) == 3 and not splits.problems
+    assert everything(splits)["utt0"].speaker == "ann" and everything(splits)["utt0"].duration == 1
+
+
+LHOTSE = {
+    "cuts": lambda path: CutSet.from_cuts([dummy_cut(0)]).to_file(path),
+    "recordings": lambda path: RecordingSet.from_recordings([dummy_recording(0)]).to_file(path),
+    "supervisions": lambda path: SupervisionSet.from_segments([dummy_supervision(0)]).to_file(path),
+}
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
+@pytest.mark.parametrize("kind", LHOTSE)
+def test_lhotses_own_manifests_are_called_by_their_name(tmp_path, kind, suffix):
+    path = tmp_path / f"train{suffix}"
+    LHOTSE[kind](path)
+    for source in (tmp_path, path):
+        with pytest.raises(DataError, match=rf"train{suffix} holds lhotse's {kind}, .*asr train.*lhotse cut simple"):
+            read(source)
+
+
+def test_lhotses_manifests_beside_a_source_are_not_taken_for_another(tmp_path):
+    """As `asr prepare` leaves them where a corpus is prepared into its own folder."""
+    LHOTSE["cuts"](tmp_path / "train.jsonl.gz")
+    assert len(everything(read(make_side_by_side(tmp_path)))) == 3
 
 
 # ---- splits and choices

@@ -262,7 +262,7 @@ def test_mistakes_are_named(tmp_path, monkeypatch):
         Decoder(TOKENIZER, DecodingConfig(), rnn=greek)
     with pytest.raises(ModelError, match="the second recogniser writes γδ, the first ab"):
         Decoder(TOKENIZER, DecodingConfig(), second=recogniser(tokenizer=CharacterTokenizer(" γδ")))
-    with pytest.raises(ConfigError, match="second_weight must be 0 or more"):
+    with pytest.raises(ConfigError, match="second_weight must not be negative"):
         DecodingConfig(second_weight=-0.1)
     with pytest.raises(ConfigError, match="beam must be at least 1"):
         DecodingConfig(beam=0)

@@ -1,4 +1,4 @@
-"""Greedy decoding against brute force."""
+"""Greedy decoding against brute force and against forced alignment."""
 
 from itertools import groupby
 
@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import unhurried
 
-from asr.decoding.greedy import collapse, greedy
+from asr.decoding.greedy import BestPath, collapse, greedy
+from asr.model.best_path import align
 
 paths = st.lists(st.integers(0, 3), max_size=12)
 
@@ -27,13 +28,22 @@ def test_a_blank_between_equal_tokens_keeps_both():
 
 
 @unhurried
-@given(st.lists(paths, min_size=1, max_size=4), st.integers(0, 3))
-def test_greedy_takes_the_best_token_of_each_valid_frame(batch, padding):
-    """Frames beyond an utterance's length hold a confident token, which must not be heard."""
-    lengths = torch.tensor([len(path) for path in batch])
-    longest = max(1, int(lengths.max()))
-    log_probs = torch.randn(len(batch), longest, 4).sub(10)
-    for row, path in enumerate(batch):
-        for frame, token in enumerate(path + [padding] * (longest - len(path))):
-            log_probs[row, frame, token] = 0.0
-    assert greedy(log_probs, lengths) == [merged_then_without_blanks(path) for path in batch]
+@given(paths)
+def test_greedy_takes_the_best_token_of_each_frame(path):
+    log_probs = torch.randn(len(path), 4).sub(10)
+    log_probs[range(len(path)), path] = 0.0
+    assert list(greedy(log_probs).tokens) == merged_then_without_blanks(path)
+
+
+@unhurried
+@given(st.integers(1, 200), st.integers(2, 6), st.integers(0, 10_000))
+def test_its_spikes_are_those_of_aligning_its_tokens(frames, tokens, seed):
+    """Of random log-probs no two are equal, so the best path is the only one."""
+    generator = torch.Generator().manual_seed(seed)
+    log_probs = torch.randn(frames, tokens, generator=generator).mul(2).log_softmax(dim=-1)
+    found = greedy(log_probs)
+    assert list(found.spikes) == align(log_probs, found.tokens)
+
+
+def test_without_a_frame_there_is_no_token():
+    assert greedy(torch.zeros(0, 4)) == BestPath((), ())

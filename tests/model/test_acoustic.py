@@ -12,7 +12,7 @@ from support import reference
 
 import asr.model.acoustic
 from asr.errors import ConfigError
-from asr.model.acoustic import AcousticConfig, AcousticModel, Subsampling
+from asr.model.acoustic import AcousticConfig, AcousticModel, Emissions, Subsampling
 from asr.model.bptt import Chunked, Full, Truncated
 from asr.model.ctc import ctc_loss
 from asr.model.recurrent import drop, dropout_mask
@@ -54,6 +54,12 @@ def small(**fields):
 def utterances(lengths, dtype=torch.float64):
     generator = torch.Generator().manual_seed(1)
     return [torch.randn(length, FEATURES, dtype=torch.float64, generator=generator).to(dtype) for length in lengths]
+
+
+def test_emissions_are_cut_to_each_utterances_length():
+    rows = torch.arange(24.0).reshape(3, 4, 2)
+    found = Emissions(rows, torch.tensor([4, 0, 1]), ()).utterances()
+    assert [log_probs.tolist() for log_probs in found] == [rows[0].tolist(), [], rows[2, :1].tolist()]
 
 
 def padded(frames, width, value):

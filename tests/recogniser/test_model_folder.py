@@ -162,7 +162,7 @@ def test_parts_of_two_models_are_refused_and_the_tensor_is_named(tmp_path, other
     [
         ({"acoustic": {"hiden": 3}}, "no such field: acoustic.hiden; did you mean acoustic.hidden?"),
         ({"acoustic": {"layers": "two"}}, "acoustic.layers cannot be 'two'"),
-        ({"features": {"num_mels": 3}}, "features.num_mels must lie in 8 to 128, got 3"),
+        ({"features": {"num_mels": 3}}, "features.num_mels must lie in [8, 128], got 3"),
         ({"lexicon": {}}, "no such field: lexicon"),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support.tiny import unhurried
 
 from asr.errors import DataError
-from asr.text.spelling import heard, spell
+from asr.text.spelling import spell, split_words
 from asr.text.tokenizer import CharacterTokenizer, TokenizerConfig, train_tokenizer
 
 CORPUS = ["one two three", "the cat sat on the mat", "don't tell them on the other one", "three mats at the cat"] * 3
@@ -23,7 +23,7 @@ def test_words_of_a_spelled_text_are_found_again_in_its_tokens(tokenizer):
         spelling = spell(text, tokenizer)
         assert [word for word, _ in spelling.words] == text.split()
         assert tokenizer.decode(spelling.tokens) == text
-        assert heard(spelling.tokens, tokenizer) == spelling
+        assert split_words(spelling.tokens, tokenizer) == spelling
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
@@ -31,7 +31,7 @@ def test_words_of_a_spelled_text_are_found_again_in_its_tokens(tokenizer):
 @given(st.data())
 def test_whatever_is_decoded_its_words_are_those_of_its_text(tokenizer, data):
     tokens = data.draw(st.lists(st.integers(1, tokenizer.size - 1), max_size=12))
-    spelling = heard(tokens, tokenizer)
+    spelling = split_words(tokens, tokenizer)
     assert [word for word, _ in spelling.words] == tokenizer.decode(tokens).split()
     assert all(tokenizer.decode(tokens[at.start : at.stop]) == word for word, at in spelling.words)
     positions = [position for _, at in spelling.words for position in at]

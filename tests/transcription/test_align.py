@@ -1,6 +1,7 @@
 """Recordings with their texts, one by one and from manifests; what cannot be aligned says why."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from support.tones import waveform, write_cut
 
 from asr.errors import DataError
 from asr.transcription.align import align_cuts, align_file
-from asr.transcription.confidence import UNCALIBRATED, Calibration, Platt
-from asr.transcription.transcribe import transcribe
+from asr.transcription.confidence import Calibration, Platt
+from asr.transcription.transcribe import Transcriber
 
-MODEL = recogniser(seed=24)
+MODEL = Transcriber(recogniser(seed=24))
 
 
 @pytest.fixture
@@ -24,17 +25,17 @@ def recording(tmp_path):
 
 def test_decoded_text_has_the_times_that_aligning_it_has(recording):
     """Times never depend on who found the text."""
-    calibration = Calibration(Platt(0.5, 0.1), Platt(0.4, 0.2))
-    (heard,) = transcribe(MODEL, [recording], calibration)
-    assert len(heard.timed.words) > 1
-    assert align_file(MODEL, recording, heard.text, calibration) == heard
+    transcriber = replace(MODEL, calibration=Calibration(Platt(0.5, 0.1), Platt(0.4, 0.2)))
+    (found,) = transcriber.transcribe_files([recording])
+    assert len(found.timed.words) > 1
+    assert align_file(transcriber, recording, found.text) == found
 
 
 def test_each_utterance_of_a_manifest_is_aligned_as_its_file_is(tmp_path):
     cuts = [write_cut(tmp_path, f"u/{n}".replace("/", "-"), "a cab", noise(RATE, seed=n)) for n in range(2)]
     cuts[1].supervisions[0].language = "en"
-    first, second = align_cuts(MODEL, cuts, UNCALIBRATED)
-    alone = align_file(MODEL, tmp_path / "u-0.wav", "a cab", UNCALIBRATED)
+    first, second = align_cuts(MODEL, cuts)
+    alone = align_file(MODEL, tmp_path / "u-0.wav", "a cab")
     assert [w.text for w in first.timed.words] == ["a", "cab"]
     assert first.timed.words == alone.timed.words
     assert (first.timed.language, second.timed.language) == (None, "en")
@@ -53,14 +54,14 @@ def test_each_utterance_of_a_manifest_is_aligned_as_its_file_is(tmp_path):
 def test_what_cannot_be_aligned_says_which_and_why(tmp_path, text, samples, message):
     soundfile.write(tmp_path / "a.wav", samples, RATE)
     with pytest.raises(DataError, match=rf"{tmp_path}/a\.wav: .*{message}"):
-        align_file(MODEL, tmp_path / "a.wav", text, UNCALIBRATED)
+        align_file(MODEL, tmp_path / "a.wav", text)
     cuts = [write_cut(tmp_path, "bad", text, samples), write_cut(tmp_path, "good", "a cab", noise(RATE))]
-    bad, good = align_cuts(MODEL, cuts, UNCALIBRATED)
+    bad, good = align_cuts(MODEL, cuts)
     assert bad.timed is None and str(bad.error).startswith("utterance bad: ") and good.timed is not None
 
 
 def test_a_missing_recording_among_others(tmp_path):
     cuts = [write_cut(tmp_path, name, "a cab", noise(RATE)) for name in ("gone", "here")]
     (tmp_path / "gone.wav").unlink()
-    gone, here = align_cuts(MODEL, cuts, UNCALIBRATED)
+    gone, here = align_cuts(MODEL, cuts)
     assert "utterance gone: its audio cannot be read" in str(gone.error) and here.timed is not None

@@ -13,7 +13,7 @@ from support.tiny import unhurried
 from asr.decoding.greedy import collapse
 from asr.errors import ModelError
 from asr.model.best_path import align
-from asr.text.spelling import heard
+from asr.text.spelling import split_words
 from asr.text.tokenizer import CharacterTokenizer
 from asr.transcription.confidence import (
     CONFIDENCE_FILE,
@@ -34,7 +34,7 @@ def test_a_stretch_has_the_probability_of_all_paths_between_its_neighbours():
     generator = torch.Generator().manual_seed(4)
     log_probs = torch.randn(9, 4, generator=generator).log_softmax(dim=-1)
     tokens = [2, 1, 3, 1, 2]
-    spelling, spikes = heard(tokens, CharacterTokenizer(" ab")), align(log_probs, tokens)
+    spelling, spikes = split_words(tokens, CharacterTokenizer(" ab")), align(log_probs, tokens)
     stretches = {(0, 1): (tokens[:2], 0, spikes[2].start), (1, 2): (tokens[1:4], spikes[0].stop, spikes[4].start)}
     stretches |= {(1, 3): (tokens[1:], spikes[0].stop, 9), (0, 3): (tokens, 0, 9)}
     found = stretch_log_probs(log_probs, spelling, spikes, list(stretches))
@@ -46,7 +46,7 @@ def test_a_stretch_has_the_probability_of_all_paths_between_its_neighbours():
 
 def test_a_text_without_words_has_the_probability_of_silence():
     log_probs = torch.randn(5, 3).log_softmax(dim=-1)
-    spelling = heard([], CharacterTokenizer(" a"))
+    spelling = split_words([], CharacterTokenizer(" a"))
     assert stretch_log_probs(log_probs, spelling, [], [(0, 0)]) == pytest.approx(
         [float(log_probs[:, 0].sum())], abs=1e-4
     )
@@ -55,7 +55,7 @@ def test_a_text_without_words_has_the_probability_of_silence():
 def test_more_stretches_than_are_scored_at_once():
     tokens = [2, 1] * 99 + [2]
     log_probs = torch.randn(600, 3).log_softmax(dim=-1)
-    spelling, spikes = heard(tokens, CharacterTokenizer(" a")), align(log_probs, tokens)
+    spelling, spikes = split_words(tokens, CharacterTokenizer(" a")), align(log_probs, tokens)
     alone = [(n, n + 1) for n in range(100)]
     together = stretch_log_probs(log_probs, spelling, spikes, alone)
     assert together == pytest.approx([stretch_log_probs(log_probs, spelling, spikes, [s])[0] for s in alone], abs=1e-4)

@@ -6,8 +6,8 @@ from asr.transcription.evaluate import Evaluation
 REFERENCES = {"a": "the cat sat", "b": "on the mat"}
 
 
-def rank(*heard: str, loss: float = 1.0) -> tuple[float, float, float]:
-    hypotheses = dict(zip(REFERENCES, heard, strict=True))
+def rank(*texts: str, loss: float = 1.0) -> tuple[float, float, float]:
+    hypotheses = dict(zip(REFERENCES, texts, strict=True))
     return Evaluation(score(REFERENCES, hypotheses), REFERENCES, hypotheses, loss).rank
 
 

@@ -1,4 +1,4 @@
-"""Files in, texts out: a bad file is reported and the next one still heard."""
+"""Recordings in, texts out: from files, from arrays, one by one and many, greedily and by beam search."""
 
 import sys
 
@@ -11,13 +11,13 @@ from support.tones import write_cut
 from asr.audio.waveform import save_flac
 from asr.errors import DataError, MissingExtra
 from asr.transcription.evaluate import evaluate
-from asr.transcription.transcribe import find_recordings, transcribe
+from asr.transcription.transcribe import Transcriber, find_recordings
 
-MODEL = recogniser(seed=1)
+MODEL = Transcriber(recogniser(seed=1))
 
 
 def texts(paths):
-    return [transcript.text for transcript in transcribe(MODEL, paths)]
+    return [transcript.text for transcript in MODEL.transcribe_files(paths)]
 
 
 def test_a_bad_file_among_good_ones_keeps_none_from_its_turn(tmp_path):
@@ -25,7 +25,7 @@ def test_a_bad_file_among_good_ones_keeps_none_from_its_turn(tmp_path):
         save_flac(tmp_path / name, noise(RATE, seed=seed), RATE)
     (tmp_path / "b.wav").write_text("not audio")
     paths = [tmp_path / name for name in ("a.flac", "b.wav", "c.wav", "d.flac")]
-    found = list(transcribe(MODEL, paths))
+    found = list(MODEL.transcribe_files(paths))
     assert [transcript.name for transcript in found] == [str(path) for path in paths]
     assert [type(transcript.error) for transcript in found] == [type(None), DataError, DataError, type(None)]
     assert "b.wav: not readable as audio" in str(found[1].error) and "c.wav: no such" in str(found[2].error)
@@ -36,11 +36,11 @@ def test_a_bad_file_among_good_ones_keeps_none_from_its_turn(tmp_path):
 def test_a_file_that_needs_an_extra_is_reported_too(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "a.m4a").write_bytes(b"?")
-    (found,) = transcribe(MODEL, [tmp_path / "a.m4a"])
+    (found,) = MODEL.transcribe_files([tmp_path / "a.m4a"])
     assert isinstance(found.error, MissingExtra)
 
 
-def test_files_are_heard_one_at_a_time(tmp_path):
+def test_files_are_transcribed_one_at_a_time(tmp_path):
     """A long list gives its first text at once."""
     save_flac(tmp_path / "a.flac", noise(RATE), RATE)
 
@@ -48,23 +48,23 @@ def test_files_are_heard_one_at_a_time(tmp_path):
         yield tmp_path / "a.flac"
         pytest.fail("asked for the second file before the first one's text was taken")
 
-    assert next(transcribe(MODEL, paths())).text
+    assert next(MODEL.transcribe_files(paths())).text
 
 
 @pytest.mark.parametrize("samples", [1, 399])
 def test_a_recording_shorter_than_a_window_has_the_empty_text(tmp_path, samples):
     soundfile.write(tmp_path / "a.wav", noise(samples), RATE)
-    (found,) = transcribe(MODEL, [tmp_path / "a.wav"])
+    (found,) = MODEL.transcribe_files([tmp_path / "a.wav"])
     assert (found.text, found.error) == ("", None)
 
 
-def test_silence_is_heard_without_an_error(tmp_path):
+def test_silence_is_no_error(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
-    (found,) = transcribe(MODEL, [tmp_path / "a.wav"])
+    (found,) = MODEL.transcribe_files([tmp_path / "a.wav"])
     assert found.error is None
 
 
-def test_evaluating_hears_what_transcribing_hears(tmp_path):
+def test_evaluating_finds_what_transcribing_finds(tmp_path):
     """Through manifests and in padded batches, or from files and alone: the same texts."""
     cuts = [
         write_cut(tmp_path, f"u{n}", "a cab", noise(size, seed=n)) for n, size in enumerate((9_000, 300, 20_000, 4_321))
@@ -95,5 +95,5 @@ def test_a_folder_without_audio_is_named(tmp_path):
         find_recordings([tmp_path])
 
 
-def test_paths_that_do_not_exist_stay_for_transcribe_to_name(tmp_path):
+def test_paths_that_do_not_exist_stay_for_the_transcriber_to_name(tmp_path):
     assert find_recordings([tmp_path / "missing.wav"]) == [tmp_path / "missing.wav"]
