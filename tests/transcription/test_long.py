@@ -1,0 +1,82 @@
+"""Laws of pieces: together they are the recording, and do not depend on how it came."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from support.tiny import RATE, noise, recogniser, unhurried
+
+from asr.decoding.greedy import greedy
+from asr.transcription.long import LONGEST, find_cut, pieces
+
+
+def log_probs_of(path, tokens=4):
+    """Nearly certain log-probs of a path."""
+    log_probs = np.full((len(path), tokens), -9.0)
+    log_probs[np.arange(len(path)), path] = -0.001
+    return log_probs
+
+
+@pytest.mark.parametrize(
+    ("path", "cut"),
+    [
+        ([], None),
+        ([1, 0, 0, 0], None),
+        ([1, 0, 0, 0, 0], 3),
+        ([0, 0, 0, 0, 0, 0], None),
+        ([0, 0, 0, 0, 0, 0, 1], None),
+        ([0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0], 10),
+        ([1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0], 6),
+        ([0] * 20, 15),
+        ([1, 2] * 5 + [0] * 3 + [1, 2, 1, 2] + [0] * 2 + [1], 12),
+        ([1, 2] * 10, 11),
+    ],
+)
+def test_a_piece_ends_in_a_pause_or_at_the_longest_blank(path, cut):
+    """Of four blanks; after 20 frames at the latest, in their second half."""
+    assert find_cut(log_probs_of(path), pause=4, longest=20) == cut
+
+
+@unhurried
+@given(st.lists(st.integers(0, 2), max_size=80))
+def test_a_cut_lies_inside_and_is_certain_as_soon_as_it_is_known(path):
+    log_probs = log_probs_of(path, 3)
+    known = next((n for n in range(len(path) + 1) if find_cut(log_probs[:n], pause=4, longest=20) is not None), None)
+    cut = find_cut(log_probs, pause=4, longest=20)
+    if known is None:
+        assert cut is None
+    else:
+        assert cut == find_cut(log_probs[:known], pause=4, longest=20)
+        assert 0 < cut <= min(known, 20)
+
+
+def parted(model, waveform, size):
+    return list(pieces(model, (waveform[n : n + size] for n in range(0, len(waveform), size))))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.5, 12.0, 70.0])
+def test_pieces_together_are_the_recording_however_it_comes(seconds):
+    model = recogniser(layers=2)
+    waveform = noise(round(seconds * RATE))
+    expected = parted(model, waveform, max(1, len(waveform)))
+    for size in (37_003, 320_000):
+        found = parted(model, waveform, size)
+        assert [piece.start for piece in found] == [piece.start for piece in expected]
+        np.testing.assert_array_equal(
+            np.concatenate([piece.waveform for piece in found]) if found else waveform, waveform
+        )
+    assert all(len(piece.waveform) <= LONGEST * RATE for piece in expected)
+    for before, after in pairwise(expected):
+        assert after.start == pytest.approx(before.start + len(before.waveform) / RATE)
+
+
+def test_no_token_is_lost_or_doubled_where_pieces_meet():
+    model = recogniser(layers=2)
+    waveform = noise(100 * RATE)
+    found = parted(model, waveform, 50_000)
+    assert len(found) >= 4
+    whole = greedy(torch.cat([piece.log_probs for piece in found])).tokens
+    assert tuple(token for piece in found for token in greedy(piece.log_probs).tokens) == tuple(whole)
