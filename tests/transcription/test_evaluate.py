@@ -1,7 +1,18 @@
-"""Which of two evaluations is the better one."""
+"""Which of two evaluations is the better one, and what decoding them takes."""
 
+from dataclasses import replace
+
+import pytest
+from support.tiny import noise, recogniser
+from support.tones import write_cut
+
+from asr.decoding.decoder import Decoder
+from asr.decoding.hypothesis import DecodingConfig
+from asr.recogniser import emissions
 from asr.scoring.score import score
-from asr.transcription.evaluate import Evaluation
+from asr.transcription import evaluate as module
+from asr.transcription.evaluate import Evaluation, evaluate
+from asr.transcription.transcribe import Transcriber
 
 REFERENCES = {"a": "the cat sat", "b": "on the mat"}
 
@@ -26,3 +37,43 @@ def test_fewer_wrong_words_are_better_then_fewer_wrong_letters_then_less_loss():
 def test_to_spell_too_many_words_is_better_than_silence():
     spelled = rank("th e ca t sa t", "o n th e ma t")
     assert spelled < rank("", "")
+
+
+@pytest.fixture(scope="module")
+def cuts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("noise")
+    sizes = (9_000, 300, 20_000, 4_321, 16_000, 12_000)
+    return [write_cut(folder, f"u{n}", "a cab", noise(size, seed=n)) for n, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize("beam", [None, 4])
+def test_each_utterance_has_the_text_that_it_has_alone(cuts, beam):
+    model = recogniser(seed=24)
+    transcriber = Transcriber(model, beam and Decoder(model.tokenizer, DecodingConfig(beam=beam)))
+    found = evaluate(transcriber, cuts, loaders=0)
+    assert len(set(found.hypotheses.values())) > 3
+    assert found.hypotheses == {c.id: transcriber.transcribe(c.recording.sources[0].source).text for c in cuts}
+
+
+def test_log_probs_that_wait_for_the_beam_search_are_bounded(cuts, monkeypatch):
+    """However many utterances there are, a group holds the bound and at most a batch more; greedy decoding keeps no batch."""
+    model = recogniser(seed=24)
+    searching = Transcriber(model, Decoder(model.tokenizer, DecodingConfig(beam=2)))
+    texts, groups = Transcriber.texts, []
+
+    def counted(self, utterances):
+        groups.append(sum(utterance.log_probs.numel() for utterance in utterances))
+        return texts(self, utterances)
+
+    monkeypatch.setattr(Transcriber, "texts", counted)
+    monkeypatch.setattr(emissions, "BATCH_SECONDS", 1.3)
+    expected = evaluate(searching, cuts, loaders=0)
+    assert len(groups) == 1
+    bound, batch = groups[0] // 3, round(1.3 / model.config.frame) * model.tokenizer.size
+    groups.clear()
+    monkeypatch.setattr(module, "DECODED_AT_ONCE", bound)
+    assert evaluate(searching, cuts, loaders=0) == expected
+    assert len(groups) > 1 and max(groups) <= bound + batch
+    groups.clear()
+    evaluate(replace(searching, decoder=None), cuts, loaders=0)
+    assert max(groups) <= batch
