@@ -1,13 +1,37 @@
-"""Files that appear whole or not at all."""
+"""Files: written whole or not at all, and read whether they are gzipped or not."""
 
 import contextlib
+import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import filelock
 
-from asr.errors import AsrError
+from asr.errors import AsrError, DataError
+
+
+def without_gz(path: Path) -> Path:
+    """Take a .gz off a path: what is left tells the kind of file."""
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read its bytes while the block runs, gunzipped if its name ends in .gz.
+
+    Raises:
+        DataError: if the file is missing or cannot be read, or is no whole .gz.
+    """
+    try:
+        with gzip.open(path) if without_gz(path) != path else path.open("rb") as file:
+            yield cast(BinaryIO, file)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise DataError(f"{path}: is not a whole gzip file; copy or write it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 @contextlib.contextmanager
