@@ -34,6 +34,20 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, gunzipped if its name ends in .gz; a byte order mark is taken off.
+
+    Raises:
+        DataError: as `opened` does, and if the text is not UTF-8.
+    """
+    with opened(path) as file:
+        data = file.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is not UTF-8 text; iconv converts it") from None
+
+
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, for what shall stand there.

@@ -1,8 +1,9 @@
-"""A folder is locked for as long as its process lives, and whatever else goes wrong is named."""
+"""Files gzipped or not; a folder is locked for as long as its process lives; what goes wrong is named."""
 
 import ast
 import contextlib
 import errno
+import gzip
 import os
 import signal
 import subprocess
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import asr
-from asr.errors import AsrError
-from asr.files import atomic, locked
+from asr.errors import AsrError, DataError
+from asr.files import atomic, locked, opened, read_text, without_gz
 
 HOLDER = """
 import os, pathlib, sys, time
@@ -126,3 +127,29 @@ def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path, monkeypatch):
     with atomic(tmp_path / "a") as temporary:
         temporary.write_text("whole")
     assert (tmp_path / "a").read_text() == "whole" and len(synced) == 1
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.txt.gz", "list.TXT.GZ"])
+def test_a_file_is_read_the_same_gzipped_or_not(tmp_path, name):
+    path = tmp_path / name
+    text = "\ufeffun café\ndeux\n".encode()
+    path.write_bytes(text if name == "list.txt" else gzip.compress(text))
+    with opened(path) as file:
+        assert file.readline() == "\ufeffun café\n".encode() and file.read() == b"deux\n"
+    assert read_text(path) == "un café\ndeux\n"
+    assert without_gz(path).name.lower() == "list.txt"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    whole = gzip.compress(os.urandom(999))
+    for name, content, what in (
+        ("none", None, "cannot be read .No such file"),
+        ("short.gz", whole[:-9], "is not a whole gzip file"),
+        ("plain.gz", b"plain", "is not a whole gzip file"),
+        ("changed.gz", whole[:-8] + bytes(4) + whole[-4:], "is not a whole gzip file"),
+        ("latin", "café".encode("latin-1"), "is not UTF-8"),
+    ):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"{name}: {what}"):
+            read_text(tmp_path / name)
