@@ -14,35 +14,71 @@ shows its traceback.
 
 
 class AsrError(Exception):
-    """A failure that the user can act on; its text says what was wrong, where, and what to do."""
+    """A failure that the user can act on; its text says what was wrong, where, and what to do.
+
+    Example:
+        >>> try:
+        ...     model = asr.load("nowhere")
+        ... except asr.AsrError as error:
+        ...     print(error)
+        nowhere: not a model folder, it has no config.json; training writes one to RUN/best
+    """
 
     exit_code = 1
 
 
 class DataError(AsrError):
-    """Audio, a transcript or a manifest that cannot be used."""
+    """Audio, a transcript or a manifest that cannot be used.
+
+    Example:
+        >>> asr.score(["one text"], [])
+        Traceback (most recent call last):
+        asr.errors.DataError: 1 references cannot be paired with 0 hypotheses; give as many, or mappings from id to text
+    """
 
 
 class ConfigError(AsrError):
-    """A setting outside what is allowed."""
+    """A setting outside what is allowed.
+
+    Example:
+        >>> model.transcribe("a.wav", 16_000)  # doctest: +SKIP
+        asr.errors.ConfigError: a.wav: a file has its own sample rate; leave sample_rate out
+    """
 
     exit_code = 2
 
 
 class ModelError(AsrError):
-    """A model folder or a checkpoint that cannot be used."""
+    """A model folder or a checkpoint that cannot be used.
+
+    Example:
+        >>> asr.load("nowhere")
+        Traceback (most recent call last):
+        asr.errors.ModelError: nowhere: not a model folder, it has no config.json; training writes one to RUN/best
+    """
 
 
 class DownloadError(AsrError):
-    """A corpus that could not be fetched whole."""
+    """A corpus that could not be fetched whole.
+
+    Example: a connection that breaks off, or a file whose checksum is another.
+    """
 
 
 class TrainingError(AsrError):
-    """Training that cannot go on."""
+    """Training that cannot go on.
+
+    Example: losses that are not numbers, step after step.
+    """
 
 
 class MissingExtra(AsrError):  # noqa: N818  (it names what is missing, as ImportError's users expect)
-    """An optional library that is not installed."""
+    """An optional library that is not installed.
+
+    Example:
+        >>> asr.load("runs/an4/best", lm="words.arpa")  # doctest: +SKIP
+        asr.errors.MissingExtra: an n-gram model needs an optional library: pip install 'asr[lm]'
+    """
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(f"{purpose} needs an optional library: pip install 'asr[{extra}]'")

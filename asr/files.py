@@ -1,17 +1,58 @@
-"""Files that appear whole or not at all."""
+"""Files: written whole or not at all, and read whether they are gzipped or not."""
 
 import contextlib
-import fcntl
+import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
-from asr.errors import AsrError
+import filelock
+
+from asr.errors import AsrError, DataError
+
+
+def without_gz(path: Path) -> Path:
+    """Take a .gz off a path: what is left tells the kind of file."""
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read its bytes while the block runs, gunzipped if its name ends in .gz.
+
+    Raises:
+        DataError: if the file is missing or cannot be read, or is no whole .gz.
+    """
+    try:
+        with gzip.open(path) if without_gz(path) != path else path.open("rb") as file:
+            yield cast(BinaryIO, file)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise DataError(f"{path}: is not a whole gzip file; copy or write it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, gunzipped if its name ends in .gz; a byte order mark is taken off.
+
+    Raises:
+        DataError: as `opened` does, and if the text is not UTF-8.
+    """
+    with opened(path) as file:
+        data = file.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is not UTF-8 text; iconv converts it") from None
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what was written there replaces `path` at the end, and vanishes after an error.
+    """Give a temporary path beside `path`, for what shall stand there.
+
+    At the end it replaces `path`. After an error it vanishes.
 
     Raises:
         AsrError: if it cannot be written (a full disk, no permission).
@@ -20,13 +61,15 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:  # Windows syncs only what may be written
             os.fsync(file.fileno())
         temporary.replace(path)
-        with contextlib.suppress(OSError):  # some file systems cannot sync a folder, and the file is in place by now
+        with contextlib.suppress(OSError):  # Windows and some file systems cannot, and the file is in place by now
             _sync_folder(path.parent)
     except OSError as error:
-        raise AsrError(f"{path}: cannot be written ({error.strerror}); what was there before is untouched") from None
+        raise AsrError(
+            f"{path}: cannot be written ({error.strerror or error}); what was there before is untouched"
+        ) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -42,17 +85,24 @@ def _sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a second process out of a folder while the block runs; the lock goes with the process, however it ends.
+    """Keep a second process out of a folder while the block runs.
+
+    The lock goes with the process, however it ends, even if processes that it forked live on.
 
     Raises:
-        AsrError: if another process holds the folder.
+        AsrError: if another process holds the folder, or it cannot be locked; says which.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise AsrError(
-                f"{folder}: another process is at work there; wait for it, or choose another folder"
-            ) from None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A soft lock would be a file that outlives a killed process.
+        lock = filelock.FileLock(folder / ".lock", blocking=False, fallback_to_soft=False)
+        lock.acquire()
+    except filelock.Timeout:
+        raise AsrError(f"{folder}: another process is at work there; wait for it, or choose another folder") from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AsrError(f"{folder}: cannot be locked ({reason}); choose a folder where files can be written") from None
+    try:
         yield
+    finally:
+        lock.release()

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from asr.audio import waveform as audio
 from asr.corpora.kaldi import read_kaldi
-from asr.corpora.lines import existing, first_line, read_lines, without_gz
+from asr.corpora.lines import existing, read_lines
 from asr.corpora.manifest import lhotse_kind, read_manifest
 from asr.corpora.split import by_speaker, by_text, complete, natural_key
 from asr.corpora.table import Row, read_table
 from asr.corpora.utterance import Problem, Splits, Utterance
 from asr.errors import DataError
+from asr.files import opened, without_gz
 
 ACCEPTED = (
     "accepted are recordings with a .txt of the same name beside each, one table (.tsv or .csv) with a path and a "
@@ -101,7 +102,8 @@ def _file_reader(path: Path) -> Reader | None:
     if suffix in (".tsv", ".csv"):
         return _read_table
     if suffix == ".json":  # NeMo's manifests are often called so; most other .json files are none
-        return read_manifest if b'"audio_filepath"' in first_line(path) else None
+        with opened(path) as file:
+            return read_manifest if b'"audio_filepath"' in file.readline() else None
     return read_manifest if suffix == ".jsonl" and lhotse_kind(path) is None else None
 
 

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from asr.corpora.lines import first_line, read_lines
+from asr.corpora.lines import read_lines
 from asr.corpora.table import Row
 from asr.corpora.utterance import Problem, Utterance
+from asr.files import opened
 
 
 def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], list[Problem]]:
@@ -52,8 +53,10 @@ def lhotse_kind(path: Path) -> str | None:
     Raises:
         DataError: if the file cannot be read.
     """
+    with opened(path) as file:
+        first = file.readline()
     try:
-        entry = json.loads(first_line(path))
+        entry = json.loads(first)
     except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict):

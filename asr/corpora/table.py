@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpora.lines import read_lines, without_gz
+from asr.corpora.lines import read_lines
 from asr.corpora.utterance import Problem, Utterance
 from asr.errors import DataError
+from asr.files import without_gz
 
 AUDIO = ("path", "audio", "file", "audio_filepath", "wav_filename", "filename")
 TEXT = ("sentence", "text", "transcript", "transcription")

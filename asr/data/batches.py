@@ -22,6 +22,13 @@ from asr.errors import DataError
 from asr.text.tokenizer import Tokenizer
 from asr.units import Seconds
 
+NICENESS = 5
+"""By how much loaders give way to what computes: a little, since every step ends with its slowest worker.
+
+At 19 they also give way to everybody else's programs, and where two of those are busy the training waits for batches more
+than half of its time (`benchmarks/loader_priority.py`).
+"""
+
 
 class Distort(Protocol):
     """What changes the sound of an utterance in training."""
@@ -174,8 +181,7 @@ class BatchDataset(Dataset["Batch | DataError"]):
 
 
 def _give_way(_loader: int) -> None:
-    """Take the lowest priority."""
-    os.nice(19)
+    os.nice(NICENESS)
 
 
 def load_batches(
@@ -192,8 +198,7 @@ def load_batches(
         batches: from `plan_batches`.
         tokenizer: for the targets.
         sample_rate: of the waveforms, in Hz.
-        loaders: background processes; 0 loads in this one. Each uses one thread, when nothing else wants the core:
-            every step ends with its slowest worker, so a loader that took its turn would hold up all of them.
+        loaders: background processes; 0 loads in this one. Each uses one thread, at a lower priority.
         distort: what happens to each waveform, given its rate and utterance.
 
     Raises:

@@ -1,8 +1,6 @@
 """Cut manifests: the utterances of a corpus, each with its recording and transcript."""
 
-import gzip
 import json
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +10,15 @@ from lhotse.serialization import deserialize_item
 
 from asr.audio.augment import draw_speed
 from asr.errors import DataError
+from asr.files import opened
 
 
 def load_cuts(manifest: Path) -> list[Cut]:
     """Read a lhotse cut manifest, `.jsonl` or `.jsonl.gz`, whole.
 
     Raises:
-        DataError: if the file is missing or empty, or for the first line that is not a cut.
+        DataError: if the file is missing, damaged or empty, or an id stands in it twice; or for the
+            first line that is not a cut.
     """
     if not manifest.is_file():
         raise DataError(
@@ -27,13 +27,13 @@ def load_cuts(manifest: Path) -> list[Cut]:
     cuts: list[Cut] = []
     number = 0  # kept by hand: a damaged file may fail on the way to its next line
     try:
-        with (gzip.open if manifest.suffix == ".gz" else open)(manifest, "rt", encoding="utf-8") as lines:
+        with opened(manifest) as lines:
             for line in lines:
                 number += 1
                 if line.strip():
                     cuts.append(_parse_cut(line))
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{manifest}: cannot be read ({error}); prepare the corpus again") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{manifest}:{number}: not UTF-8 ({error.reason}); prepare the corpus again") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{manifest}:{number}: not JSON ({error.msg}); prepare the corpus again") from None
     except (ValueError, KeyError, TypeError, AssertionError, AttributeError):
@@ -48,8 +48,8 @@ def load_cuts(manifest: Path) -> list[Cut]:
     return cuts
 
 
-def _parse_cut(line: str) -> Cut:
-    cut = deserialize_item(json.loads(line))
+def _parse_cut(line: bytes) -> Cut:
+    cut = deserialize_item(json.loads(line.decode("utf-8")))
     if not isinstance(cut, Cut):
         raise TypeError(f"a {type(cut).__name__}")
     return cut

@@ -7,6 +7,7 @@ import torch
 
 from asr.data.cuts import load_cuts, text_of
 from asr.errors import DataError
+from asr.files import read_text
 from asr.lm.ngram import NgramModel, Prediction, train_ngram
 from asr.lm.rnn import RnnLmConfig, RnnTraining, save_rnn_lm, train_rnn_lm
 from asr.progress import SILENT, Progress
@@ -28,12 +29,7 @@ def read_sentences(paths: Sequence[Path], form: TextForm) -> list[str]:
         if path.name.endswith((".jsonl", ".jsonl.gz")):
             found = [text_of(cut) for cut in load_cuts(path)]
         else:
-            try:
-                found = [normalise(line, form) for line in path.read_text(encoding="utf-8-sig").splitlines()]
-            except OSError as error:
-                raise DataError(f"{path}: no text to read ({error.strerror})") from None
-            except UnicodeDecodeError:
-                raise DataError(f"{path}: not UTF-8 text; iconv converts it") from None
+            found = [normalise(line, form) for line in read_text(path).splitlines()]
         found = [sentence for sentence in found if sentence]
         if not found:
             raise DataError(f"{path}: holds no text")

@@ -152,6 +152,11 @@ class Score:
 
     `missing` are reference ids without a hypothesis (counted as deleted), `extra` hypothesis ids without a reference
     (not counted).
+
+    Example:
+        >>> found = asr.score({"u1": "the cat sat"}, {"u1": "the cat sat down"})
+        >>> found.words.insertions, found.utterances[0].alignment[-1].hypothesis
+        (1, 'down')
     """
 
     utterances: tuple[UtteranceScore, ...]

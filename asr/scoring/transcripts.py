@@ -14,10 +14,8 @@ is written. Blank lines are passed over, and in STM and CTM comments (;;).
 """
 
 import codecs
-import gzip
 import json
 import re
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +24,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from asr.errors import DataError
-from asr.files import atomic
+from asr.files import atomic, opened, without_gz
 from asr.units import Seconds
 
 T = TypeVar("T")
@@ -185,19 +183,12 @@ def write(path: Path, transcripts: Mapping[str, str]) -> None:
 
 
 def _suffix(path: Path) -> str:
-    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+    return without_gz(path).suffix.lower()
 
 
 def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            data = gzip.decompress(data)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise DataError(f"{path}: is not a whole gzip file; copy it again") from None
-    except OSError as error:
-        raise DataError(f"{path}: no transcripts to read ({error.strerror})") from None
-    return data.removeprefix(codecs.BOM_UTF8)
+    with opened(path) as file:
+        return file.read().removeprefix(codecs.BOM_UTF8)
 
 
 def _parsed(

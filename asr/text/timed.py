@@ -51,7 +51,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class TimedText:
-    """What is said in a recording, and when; no segments if nothing is."""
+    """The text of a recording with its times; no segments if there is no speech.
+
+    Example:
+        >>> timed = model.transcribe("a.wav")  # doctest: +SKIP
+        >>> [(word.text, word.start, word.end) for word in timed.words]  # doctest: +SKIP
+        [('go', 0.31, 0.52), ('forward', 0.52, 0.98)]
+    """
 
     segments: tuple[Segment, ...]
     duration: Seconds

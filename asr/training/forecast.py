@@ -1,8 +1,8 @@
 """Autoregressive predictive coding (Chung et al. 2019): recurrent layers learn from audio alone, by forecasting it.
 
-Each direction is a stack of its own here. The forward one hears an utterance up to a frame and says what the frames some way
-ahead look like; the backward one likewise hears it from its end, and says what came before. They share convolutions and
-layer norms, but neither sees what the other has heard: through a layer that merges both directions, a forecast would know
+Each direction is a stack of its own here. The forward one reads an utterance up to a frame and forecasts the frames some
+way ahead. The backward one likewise reads it from its end, and forecasts what came before. They share convolutions and
+layer norms, but neither sees what the other has read: through a layer that merges both directions, a forecast would know
 its answer. Training with CTC then merges them, as the model does.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from asr.model.acoustic import AcousticModel
 from asr.model.bptt import Bptt, Chunked
 from asr.model.recurrent import reverse_within
-from asr.training.objective import Heard, Loss
+from asr.training.objective import AugmentedBatch, Loss
 from asr.units import Frames
 
 
@@ -45,16 +45,16 @@ class Forecaster(nn.Module):
             generator: source of the dropout masks in training.
 
         Returns:
-            For each direction, in the order in which it reads: what it says at each output frame, (B, T', factor * F); and
+            For each direction, in the order in which it reads: its forecast at each output frame, (B, T', factor * F); and
             the input frames that the output frames stand for, likewise, for it to be compared with some frames later.
         """
         assert not isinstance(bptt, Chunked)
         hidden, ends = self.subsample(log_mel, lengths)
         padding = hidden.shape[1] * self.subsample.factor - log_mel.shape[1]
-        heard = F.pad(log_mel, (0, 0, 0, padding)).reshape(*hidden.shape[:2], self.block)
+        read = F.pad(log_mel, (0, 0, 0, padding)).reshape(*hidden.shape[:2], self.block)
         found = []
         for direction, head in enumerate(self.heads):
-            frames, blocks = (hidden, heard) if direction == 0 else (reverse_within(x, ends) for x in (hidden, heard))
+            frames, blocks = (hidden, read) if direction == 0 else (reverse_within(x, ends) for x in (hidden, read))
             for layer in self.layers:
                 frames = layer.one_way(frames, direction, bptt, generator)  # type: ignore[operator]
             found.append((head(frames), blocks))
@@ -66,7 +66,7 @@ class Forecasting:
 
     Args:
         module: what forecasts.
-        ahead: output frames from what is heard last to what is forecast; more than `acoustic.CONTEXT`.
+        ahead: output frames from what is read last to what is forecast; more than `acoustic.CONTEXT`.
     """
 
     def __init__(self, module: Forecaster, ahead: Frames) -> None:
@@ -77,14 +77,14 @@ class Forecasting:
         """Once."""
         return 1
 
-    def __call__(self, heard: Heard, bptt: Bptt, generator: torch.Generator | None = None) -> Loss:
+    def __call__(self, augmented: AugmentedBatch, bptt: Bptt, generator: torch.Generator | None = None) -> Loss:
         """Sum over the frames that are forecast. An utterance with none, being too short, is named as infeasible."""
         factor = self.module.subsample.factor
-        ends = (heard.lengths + factor - 1) // factor
-        whole = heard.lengths // factor  # a last block that is not all there is not forecast
-        said = self.module(heard.log_mel, heard.lengths, bptt, generator)
-        objective, count = heard.log_mel.new_zeros(()), 0
-        for direction, (forecasts, blocks) in enumerate(said):
+        ends = (augmented.lengths + factor - 1) // factor
+        whole = augmented.lengths // factor  # a last block that is not all there is not forecast
+        found = self.module(augmented.log_mel, augmented.lengths, bptt, generator)
+        objective, count = augmented.log_mel.new_zeros(()), 0
+        for direction, (forecasts, blocks) in enumerate(found):
             time = torch.arange(blocks.shape[1], device=blocks.device)[self.ahead :]
             first = (ends - whole)[:, None] if direction else torch.zeros_like(ends)[:, None]
             last = ends[:, None] if direction else whole[:, None]
@@ -93,5 +93,5 @@ class Forecasting:
             objective = objective + errors[valid].sum()
             count += int(valid.sum())
         short = (ends <= self.ahead).tolist()
-        infeasible = tuple(name for name, is_short in zip(heard.batch.ids, short, strict=True) if is_short)
+        infeasible = tuple(name for name, is_short in zip(augmented.batch.ids, short, strict=True) if is_short)
         return Loss(objective, objective.item(), count, infeasible)

@@ -1,10 +1,14 @@
 """What a run writes down: `metrics.jsonl`, TensorBoard events and a picture of the curves."""
 
 import json
+import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from asr.files import atomic
@@ -38,13 +42,14 @@ class Logbook:
         self._drawn = -DRAW_EVERY
 
     def write(self, kind: str, step: int, **values: Any) -> None:
-        """Write a line; its numbers also go to TensorBoard under `kind/name`.
+        """Write a line; its numbers also go to TensorBoard under `kind/name`. A number that is not finite becomes null.
 
         An epoch's brings `curves.png` up to date, at most once a minute.
         """
+        values = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
         record = {"kind": kind, "step": step, **values}
         self.records.append(record)
-        self._file.write(json.dumps(record) + "\n")
+        self._file.write(json.dumps(record, allow_nan=False) + "\n")
         self._file.flush()
         for name, value in values.items():
             if isinstance(value, int | float):
@@ -52,6 +57,12 @@ class Logbook:
         if kind == "epoch" and time.monotonic() - self._drawn >= DRAW_EVERY:
             self.draw()
             self._drawn = time.monotonic()
+
+    def __enter__(self) -> "Logbook":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Flush and close, and draw the curves."""
@@ -69,13 +80,13 @@ class Logbook:
             return
         figure = matplotlib.figure.Figure(figsize=(11, 7), layout="constrained")
         losses, errors, norms, rates = figure.subplots(2, 2).flat
-        progress = [record["progress"] for record in steps]
-        ends = [record["epoch"] for record in epochs]
-        losses.plot(progress, [record["loss"] for record in steps], color="tab:blue", alpha=0.25, linewidth=0.8)
-        losses.plot(ends, [record["train_loss"] for record in epochs], color="tab:blue", label="train (augmented)")
-        losses.plot(ends, [record["dev_loss"] for record in epochs], color="tab:orange", label="dev")
+        progress = _column(steps, "progress")
+        ends = _column(epochs, "epoch")
+        losses.plot(progress, _column(steps, "loss"), color="tab:blue", alpha=0.25, linewidth=0.8)
+        losses.plot(ends, _column(epochs, "train_loss"), color="tab:blue", label="train (augmented)")
+        losses.plot(ends, _column(epochs, "dev_loss"), color="tab:orange", label="dev")
         recognises = "wer" in epochs[-1]
-        best = [record for record in epochs if record["best"]][-1]
+        best = [record for record in epochs if record["best"]][-1:]
         if recognises:
             losses.set(title="CTC loss per token", ylabel="nats", yscale="log")
         else:
@@ -84,23 +95,23 @@ class Logbook:
         if recognises:
             _draw_errors(errors, epochs, best)
         else:
-            errors.plot(ends, [record["dev_loss"] for record in epochs], color="tab:orange")
-            errors.plot(best["epoch"], best["dev_loss"], "o", color="tab:orange")
-            errors.set(title=f"dev, best {best['dev_loss']:.4f} after epoch {best['epoch']}")
+            errors.plot(ends, _column(epochs, "dev_loss"), color="tab:orange")
+            errors.plot(_column(best, "epoch"), _column(best, "dev_loss"), "o", color="tab:orange")
+            errors.set(title="".join(f"dev, best {one['dev_loss']:.4f} after epoch {one['epoch']}" for one in best))
         for number, name in enumerate(name for name in steps[-1] if name.startswith("gradient_norm_")):
-            values, label = [record[name] for record in steps], name.removeprefix("gradient_norm_").replace("_", " ")
+            values, label = _column(steps, name), name.removeprefix("gradient_norm_").replace("_", " ")
             norms.plot(progress, values, color=f"C{number}", linewidth=0.7, alpha=0.6, label=label)
-        norms.plot(progress, [record["gradient_norm"] for record in steps], color="black", linewidth=1, label="all")
+        norms.plot(progress, _column(steps, "gradient_norm"), color="black", linewidth=1, label="all")
         norms.axhline(steps[-1]["clip"], color="black", linestyle="--", linewidth=0.8, label="clipped above")
-        clipped = sum(record["clipped_share"] for record in epochs) / len(epochs)
+        clipped = _column(epochs, "clipped_share").mean()
         norms.set(title=f"gradient norm before clipping ({100 * clipped:.0f} % of steps clipped)", yscale="log")
         norms.legend(fontsize=7, ncols=2)
-        rates.plot(progress, [1e3 * record["learning_rate"] for record in steps], color="tab:red")
+        rates.plot(progress, 1e3 * _column(steps, "learning_rate"), color="tab:red")
         rates.set_ylabel("learning rate / 0.001", color="tab:red")
         rates.set(title="learning rate")
         if recognises:
             shares = rates.twinx()
-            shares.plot(ends, [100 * record["dropped_share"] for record in epochs], color="tab:gray")
+            shares.plot(ends, 100 * _column(epochs, "dropped_share"), color="tab:gray")
             shares.set_ylabel("gradient beyond a segment, %", color="tab:gray")
             shares.set_ylim(bottom=0)
             rates.set(title="learning rate, and what truncation drops")
@@ -112,16 +123,22 @@ class Logbook:
             figure.savefig(path, format="png", dpi=110)
 
 
-def _draw_errors(axes: Any, epochs: list[dict[str, Any]], best: dict[str, Any]) -> None:
-    """WER and CER on dev."""
-    ends = [record["epoch"] for record in epochs]
-    axes.plot(ends, [100 * record["wer"] for record in epochs], color="tab:orange", label="dev WER")
-    low, high = ([100 * record[name] for record in epochs] for name in ("wer_low", "wer_high"))
+def _draw_errors(axes: Any, epochs: Sequence[dict[str, Any]], best: Sequence[dict[str, Any]]) -> None:
+    """WER and CER on dev; `best` holds the best epoch, if there is one."""
+    ends = _column(epochs, "epoch")
+    axes.plot(ends, 100 * _column(epochs, "wer"), color="tab:orange", label="dev WER")
+    low, high = (100 * _column(epochs, name) for name in ("wer_low", "wer_high"))
     axes.fill_between(ends, low, high, color="tab:orange", alpha=0.2, label="95 % interval")
-    axes.plot(ends, [100 * record["cer"] for record in epochs], color="tab:green", label="dev CER")
-    axes.plot(best["epoch"], 100 * best["wer"], "o", color="tab:orange")
-    axes.set(title=f"dev WER, best {100 * best['wer']:.2f} % after epoch {best['epoch']}", ylabel="%", ylim=(0, 105))
+    axes.plot(ends, 100 * _column(epochs, "cer"), color="tab:green", label="dev CER")
+    axes.plot(_column(best, "epoch"), 100 * _column(best, "wer"), "o", color="tab:orange")
+    title = "".join(f"dev WER, best {100 * one['wer']:.2f} % after epoch {one['epoch']}" for one in best)
+    axes.set(title=title, ylabel="%", ylim=(0, 105))
     axes.legend()
+
+
+def _column(records: Sequence[dict[str, Any]], name: str) -> NDArray[np.float64]:
+    """One number of each record; null, such as the loss of an epoch that took no step, is NaN and leaves a gap."""
+    return np.array([record[name] for record in records], dtype=np.float64)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from asr.training.settings import TrainConfig
 
 
 @dataclass(frozen=True)
-class Heard:
+class AugmentedBatch:
     """Utterances as the model gets them; where each has two views, the first views of all come before the second ones."""
 
     batch: Batch
@@ -51,9 +51,9 @@ class Objective(Protocol):
         """Whose parameters are trained."""
 
     def views(self, progress: float) -> int:
-        """How often each utterance is heard in a step, after a share of training: once or twice."""
+        """How often each utterance is read in a step, after a share of training: once or twice."""
 
-    def __call__(self, heard: Heard, bptt: Bptt, generator: torch.Generator) -> Loss:
+    def __call__(self, augmented: AugmentedBatch, bptt: Bptt, generator: torch.Generator) -> Loss:
         """Run the module; dropout draws from the generator."""
 
 
@@ -70,10 +70,12 @@ class Transcription:
         consistency = self.config.consistency
         return 2 if consistency.weight and progress >= consistency.begin else 1
 
-    def __call__(self, heard: Heard, bptt: Bptt, generator: torch.Generator) -> Loss:
-        config, batch = self.config, heard.batch
-        views = len(heard.lengths) // len(batch.ids)
-        emissions = self.module(heard.log_mel, heard.lengths, bptt, generator=generator, states=heard.states)
+    def __call__(self, augmented: AugmentedBatch, bptt: Bptt, generator: torch.Generator) -> Loss:
+        config, batch = self.config, augmented.batch
+        views = len(augmented.lengths) // len(batch.ids)
+        emissions = self.module(
+            augmented.log_mel, augmented.lengths, bptt, generator=generator, states=augmented.states
+        )
         tokens, num_tokens = batch.tokens.repeat(views, 1), batch.num_tokens.repeat(views)
         band = None if config.ctc_band is None else config.recogniser.frames(config.ctc_band)
         final, *lower = (

@@ -16,12 +16,13 @@ from asr.errors import ConfigError, DataError
 from asr.model.bptt import Full
 from asr.progress import SILENT, Progress
 from asr.recogniser.emissions import in_turn
-from asr.recogniser.model_folder import save_model
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import CharacterTokenizer
 from asr.training.forecast import Forecaster, Forecasting
-from asr.training.objective import Heard
-from asr.training.run import Judgement, clock, run, trainable, usable_device
+from asr.training.goal import Judgement, Purpose
+from asr.training.objective import AugmentedBatch
+from asr.training.run import run, usable_device
+from asr.training.selection import long_enough
 from asr.training.settings import PretrainConfig
 from asr.training.trainer import Trainer
 from asr.transcription.transcribe import find_recordings
@@ -56,7 +57,7 @@ def pretrain(
     if not sources:
         raise ConfigError("no audio was named to pretrain on; name manifests, audio files or folders of them")
     rewritten, rate = out / "audio", config.features.sample_rate
-    cuts = trainable(read_audio(sources, rewritten, rate), config, progress)
+    cuts = long_enough(read_audio(sources, rewritten, rate), config, progress)
     if dev:
         dev_cuts = read_audio(dev, rewritten, rate)
     else:
@@ -70,7 +71,7 @@ def pretrain(
     recogniser = Recogniser(config.recogniser, CharacterTokenizer(())).to(device)
     module = Forecaster(recogniser.acoustic, config.features.num_mels).to(device)
     trainer = Trainer(config, recogniser, Forecasting(module, recogniser.config.frames(config.ahead)))
-    return run(trainer, Foresight(trainer, config, cuts, dev_cuts, out, progress), cuts, dev_cuts, out, progress)
+    return run(trainer, ForecastGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
 
 
 def read_audio(sources: Sequence[Path], rewritten: Path, sample_rate: int) -> list[Cut]:
@@ -100,14 +101,12 @@ def _cut(path: Path, rewritten: Path, sample_rate: int) -> Cut:
 
 
 @dataclass(frozen=True)
-class Foresight:
+class ForecastGoal:
     """The goal of forecasts that are little off."""
 
     trainer: Trainer
     config: PretrainConfig
-    cuts: Sequence[Cut]
     dev_cuts: Sequence[Cut]
-    out: Path
     progress: Progress
 
     @property
@@ -115,6 +114,28 @@ class Foresight:
         """The averaged model."""
         assert isinstance(self.trainer.averaged, Forecaster)
         return self.trainer.averaged
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """The recogniser with what the averaged forecaster has learnt; nothing has trained its output layer."""
+        recogniser = self.trainer.recogniser
+        weights = self.forecaster.state_dict().items()
+        learnt = {name: tensor for name, tensor in weights if not name.startswith("heads.")}
+        acoustic = copy.deepcopy(recogniser.acoustic)
+        acoustic.load_state_dict(learnt, strict=False)
+        return recogniser.with_acoustic(acoustic)
+
+    @property
+    def purpose(self) -> Purpose:
+        """For the model card."""
+        return Purpose(
+            title="A pretrained acoustic model",
+            model=f", which has learnt to forecast log-mel frames {1000 * self.config.ahead:.0f} ms ahead and back "
+            "(autoregressive predictive coding). It knows no token yet: train it",
+            data="audio, without transcripts",
+            measure="mean absolute error",
+            commands=("asr train DATA --out RUN --init FOLDER",),
+        )
 
     @torch.no_grad()
     def judge(self) -> Judgement:
@@ -125,40 +146,11 @@ class Foresight:
         for batch in in_turn(recogniser, self.dev_cuts, "forecasting", self.progress, loaders=self.config.loaders):
             batch = batch.to(recogniser.device)
             log_mel, lengths = recogniser.features(batch.waveforms, batch.num_samples)
-            loss = forecasting(Heard(batch, log_mel, lengths, None), Full())
+            loss = forecasting(AugmentedBatch(batch, log_mel, lengths, None), Full())
             total, count = total + loss.value, count + loss.count
         if not count:
             raise DataError(
                 f"no held-out piece is longer than {self.config.ahead:g} s, so none can be forecast; see --dev"
             )
-        return Judgement(
-            (total / count,), {"dev_loss": total / count}, f"dev forecasts off by {total / count:.4f} deviations"
-        )
-
-    def keep(self, judgement: Judgement) -> None:
-        """Write the model folder: the acoustic model with what the forecaster has learnt."""
-        recogniser = self.trainer.recogniser
-        learnt = {
-            name: tensor for name, tensor in self.forecaster.state_dict().items() if not name.startswith("heads.")
-        }
-        acoustic = copy.deepcopy(recogniser.acoustic)  # whose output nothing has trained
-        acoustic.load_state_dict(learnt, strict=False)
-        save_model(self.out / "best", recogniser.with_acoustic(acoustic), readme=self._card(judgement))
-
-    def _card(self, judgement: Judgement) -> str:
-        """The model folder's README."""
-        config, position, shape = self.config, self.trainer.position, self.config.acoustic
-        hours = sum(cut.duration for cut in self.cuts) / 3600
-        return f"""# A pretrained acoustic model
-
-{shape.layers} x {shape.hidden} {"bidirectional " if shape.bidirectional else ""}{shape.cell.upper()}, which has learnt to \
-forecast log-mel frames {1000 * config.ahead:.0f} ms ahead and back \
-(autoregressive predictive coding). It knows no token yet: train it.
-
-- pretrained on {hours:.2f} hours of audio without transcripts, such as {self.cuts[0].id}
-- {config.bptt.mode} BPTT, seed {config.seed}, {position.epoch + 1} of {config.epochs} epochs \
-({clock(position.seconds)} on {self.trainer.recogniser.device.type}, {self.trainer.workers.count} threads)
-- {judgement.line}, mean absolute error
-
-    asr train DATA --out RUN --init FOLDER
-"""
+        error = total / count
+        return Judgement((error,), error, {"dev_loss": error}, f"dev forecasts off by {error:.4f} deviations")

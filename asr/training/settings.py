@@ -19,7 +19,7 @@ class BpttConfig:
     """How far gradients reach in training."""
 
     mode: Literal["full", "truncated", "chunked"] = "truncated"
-    """Over the whole utterance; at most over a segment; or over chunks, for a model that then also hears live speech so."""
+    """Over the whole utterance; at most over a segment; or over chunks, for a model that then also reads live speech so."""
     segment: Seconds = 2.0
     """Length of a segment."""
     random_cuts: bool = False
@@ -79,12 +79,12 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class ConsistencyConfig:
-    """Consistency-regularised CTC (Yao et al. 2024): each utterance is heard twice, under other masks, warps and dropout, and
-    what is made of it should agree. A step then costs twice as much.
+    """Consistency-regularised CTC (Yao et al. 2024): each utterance is read twice, under other masks, warps and dropout, and
+    both outputs should agree. A step then costs twice as much.
     """
 
     weight: float = 0.0
-    """Of the two views' divergence, summed over frames, beside CTC's loss, summed over tokens; 0 hears each utterance once."""
+    """Of the two views' divergence, summed over frames, beside CTC's loss, summed over tokens; 0 reads each utterance once."""
     begin: float = 0.2
     """Share of training after which it starts: while outputs are still all blank, to agree is to stay so."""
 
@@ -116,7 +116,9 @@ class RunConfig:
     average: float = 0.99
     """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
     patience: int | None = None
-    """Epochs without a better result on dev after which training stops."""
+    """Epochs in a row in which the errors on dev do not fall, after which training stops. Those before the model decodes
+    anything do not count.
+    """
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of matrix products under autocast; float16 needs a CUDA device."""
     seed: int = 0

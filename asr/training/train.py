@@ -12,13 +12,14 @@ from asr.errors import DataError
 from asr.model.acoustic import AcousticModel
 from asr.model.bptt import Full, Truncated
 from asr.progress import SILENT, Progress
-from asr.recogniser.model_folder import save_model
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import summary_line
 from asr.text.tokenizer import train_tokenizer
+from asr.training.goal import Judgement, Purpose
 from asr.training.gradients import inspect
 from asr.training.objective import Transcription
-from asr.training.run import Judgement, clock, run, trainable, usable_device
+from asr.training.run import run, usable_device
+from asr.training.selection import fitting, long_enough
 from asr.training.settings import TrainConfig
 from asr.training.trainer import Trainer
 from asr.transcription.evaluate import evaluate
@@ -44,29 +45,26 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
         ConfigError: if `out` holds a run with other settings or data.
         TrainingError: after too many non-finite steps in a row.
     """
-    train_cuts = trainable(load_cuts(data / "train.jsonl.gz"), config, progress)
-    dev_cuts = load_cuts(data / "dev.jsonl.gz")
+    cuts, dev_cuts = load_cuts(data / "train.jsonl.gz"), load_cuts(data / "dev.jsonl.gz")
+    cuts = long_enough(cuts, config, progress)
     if config.final:
-        train_cuts += trainable(dev_cuts, config, progress)
+        cuts += long_enough(dev_cuts, config, progress)
     device = usable_device(config)
     torch.manual_seed(config.seed)
-    tokenizer = train_tokenizer(config.tokenizer, (text_of(cut) for cut in train_cuts))
+    tokenizer = train_tokenizer(config.tokenizer, (text_of(cut) for cut in cuts))
+    cuts = fitting(cuts, tokenizer, config, progress)
     recogniser = Recogniser(config.recogniser, tokenizer).to(device)
     trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic))
-    return run(
-        trainer, Words(trainer, config, train_cuts, dev_cuts, out, progress), train_cuts, dev_cuts, out, progress
-    )
+    return run(trainer, WordErrorGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
 
 
 @dataclass(frozen=True)
-class Words:
+class WordErrorGoal:
     """The goal of a low word error rate on dev."""
 
     trainer: Trainer
     config: TrainConfig
-    train_cuts: Sequence[Cut]
     dev_cuts: Sequence[Cut]
-    out: Path
     progress: Progress
 
     @property
@@ -74,6 +72,18 @@ class Words:
         """The averaged model."""
         assert isinstance(self.trainer.averaged, AcousticModel)
         return self.trainer.recogniser.with_acoustic(self.trainer.averaged)
+
+    @property
+    def purpose(self) -> Purpose:
+        """For the model card."""
+        return Purpose(
+            title="A speech recogniser",
+            model=f" with CTC over {self.recogniser.tokenizer.size - 1} {self.config.tokenizer.units}, "
+            f"{self.recogniser.num_parameters / 1e6:.1f} M parameters",
+            data="speech",
+            measure="greedy decoding, no language model; the interval is a 95 % bootstrap over utterances",
+            commands=("asr transcribe RECORDING... --model FOLDER", "asr evaluate MANIFEST --model FOLDER"),
+        )
 
     def judge(self) -> Judgement:
         """Decode dev greedily, and see how much of the gradient does not reach over a segment."""
@@ -89,16 +99,12 @@ class Words:
             "cer": cer.value,
             "dropped_share": self._dropped_share(),
         }
-        result: tuple[float, ...] = evaluation.rank
+        *errors, loss = evaluation.rank
         name = "dev"
         if self.config.final:
-            result, name = (-float(self.trainer.position.epoch),), "dev (trained on)"  # the last is the best
+            errors, name = [-float(self.trainer.position.epoch)], "dev (trained on)"  # the last is the best
         line = f"{name} loss {evaluation.loss:.3f}  {summary_line(name, evaluation.score)}"
-        return Judgement(result, metrics, line)
-
-    def keep(self, judgement: Judgement) -> None:
-        """Write the model folder."""
-        save_model(self.out / "best", self.recogniser, readme=self._card(judgement))
+        return Judgement(tuple(errors), loss, metrics, line, silent=not any(evaluation.hypotheses.values()))
 
     def _dropped_share(self) -> float:
         """The largest share of the gradient of any layer and direction that lies beyond a BPTT segment or chunk."""
@@ -111,23 +117,3 @@ class Words:
         except DataError:  # no utterance of two frames
             return 0.0
         return max(reach.dropped(segment) for reach in found.reaches)
-
-    def _card(self, judgement: Judgement) -> str:
-        """The model folder's README."""
-        config, trainer, train_cuts = self.config, self.trainer, self.train_cuts
-        position = trainer.position
-        shape = config.acoustic
-        hours = sum(cut.duration for cut in train_cuts) / 3600
-        return f"""# A speech recogniser
-
-{shape.layers} x {shape.hidden} {"bidirectional " if shape.bidirectional else ""}{shape.cell.upper()} with CTC over \
-{trainer.recogniser.tokenizer.size - 1} {config.tokenizer.units}, {trainer.recogniser.num_parameters / 1e6:.1f} M parameters.
-
-- trained on {len(train_cuts)} utterances, {hours:.2f} hours of speech, such as {train_cuts[0].id}: "{text_of(train_cuts[0])}"
-- {config.bptt.mode} BPTT, seed {config.seed}, {position.epoch + 1} of {config.epochs} epochs \
-({clock(position.seconds)} on {trainer.recogniser.device.type}, {trainer.workers.count} threads)
-- {judgement.line}, greedy decoding, no language model; the interval is a 95 % bootstrap over utterances
-
-    asr transcribe RECORDING... --model FOLDER
-    asr evaluate MANIFEST --model FOLDER
-"""

@@ -21,63 +21,13 @@ from asr.data.batches import Batch
 from asr.errors import TrainingError
 from asr.model.bptt import Bptt, Truncated
 from asr.recogniser.recogniser import Recogniser
-from asr.training.objective import Heard, Objective
+from asr.training.objective import AugmentedBatch, Objective
+from asr.training.position import Position, StepResult
 from asr.training.settings import RunConfig
 from asr.workers import Workers, num_workers
 
-
-@dataclass
-class Position:
-    """How far a run has come: all that a checkpoint holds beside weights and optimiser."""
-
-    epoch: int = 0
-    """Finished epochs."""
-    batch: int = 0
-    """Batches used of the next epoch."""
-    step: int = 0
-    """Optimiser steps tried."""
-    seconds: float = 0.0
-    """Time spent in training, evaluation not counted."""
-    best: tuple[float, ...] = (math.inf,)
-    """What the best epoch was judged by, such as dev WER, CER and loss; the later one decides where the earlier ones are equal."""
-    best_epoch: int = 0
-    stale: int = 0
-    """Epochs since the first of these last fell."""
-    finished: bool = False
-    failures: int = 0
-    """Non-finite steps in a row."""
-    # Sums over the running epoch.
-    loss: float = 0.0
-    tokens: int = 0
-    audio: float = 0.0
-    epoch_seconds: float = 0.0
-    steps: int = 0
-    clipped: int = 0
-    skipped: int = 0
-    infeasible: int = 0
-
-    def begin_epoch(self) -> None:
-        """Count a finished epoch and clear the sums."""
-        self.epoch += 1
-        self.batch = self.tokens = self.steps = self.clipped = self.skipped = self.infeasible = 0
-        self.loss = self.audio = self.epoch_seconds = 0.0
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What one optimiser step saw."""
-
-    loss: float
-    """Nats a token; not finite if the step was skipped for it."""
-    tokens: int
-    gradient_norm: float
-    """Before clipping."""
-    part_norms: dict[str, float]
-    """Likewise, of the convolutions, each layer, and the output."""
-    skipped: bool
-    """Loss or gradient was not finite, and the weights were left as they were."""
-    infeasible: tuple[str, ...]
-    """Utterances with too few frames for their tokens."""
+LEAST_SCALE = 1.0
+"""Of the loss under float16."""
 
 
 @dataclass(frozen=True)
@@ -145,40 +95,67 @@ class Trainer:
         Args:
             batches: the utterances.
             learning_rate: of the step.
-            views: how often each utterance is heard, each time augmented anew.
+            views: how often each utterance is read, each time augmented anew.
         """
+        results = self._backpropagate(batches, views)  # forward, loss and backward, each worker its share
+        num_tokens = max(1, sum(result.tokens for result in results))
+        loss = sum(result.loss for result in results) / num_tokens
+        norms = self._clip(self._collect(), num_tokens)
+        norm = float(norms.norm())
+        skipped = not (math.isfinite(loss) and math.isfinite(norm))
+        overflow = skipped and math.isfinite(loss) and self.scaler.get_scale() > LEAST_SCALE
+        if not skipped:
+            self._move(learning_rate)
+            for result in results:
+                self.states |= result.states
+        self._adapt_scale()
+        infeasible = tuple(name for result in results for name in result.infeasible)
+        return StepResult(loss, num_tokens, norm, self._norms_of_parts(norms), skipped, overflow, infeasible)
+
+    def _backpropagate(self, batches: Sequence[Batch], views: int) -> list[WorkResult]:
+        """Let each worker sum the gradients of its share of the utterances into its buffers."""
         count = self.workers.count
         shards = [shard for batch in batches for shard in batch.split(count)]
         seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
         states = [{name: self.states[name] for name in shard.recordings if name in self.states} for shard in shards]
         shares = [(*share, views) for share in zip(shards, seeds, states, strict=True)]
-        results = self.workers.run([shares[first::count] for first in range(count)])
-        num_tokens = max(1, sum(result.tokens for result in results))
+        return self.workers.run([shares[first::count] for first in range(count)])
+
+    def _collect(self) -> list[Tensor]:
+        """Sum the workers' buffers into the parameters' gradients, and undo the scale of float16."""
         total, *others = self._gradients
         for gradients in others:
             torch._foreach_add_(total, gradients)
         for parameter, gradient in zip(self.parameters, total, strict=True):
             parameter.grad = gradient
         self.scaler.unscale_(self.optimiser)
-        norms = torch.stack(torch._foreach_norm(total)) / num_tokens
-        norm = norms.norm()
+        return total
+
+    def _clip(self, gradients: list[Tensor], num_tokens: int) -> Tensor:
+        """Turn sums into means over tokens, and clip them; returns each parameter's norm before."""
+        norms = torch.stack(torch._foreach_norm(gradients)) / num_tokens
         # Mean over the tokens and clipping by norm are one factor.
-        torch._foreach_mul_(total, min(1.0, self.config.optimiser.clip / (float(norm) + 1e-6)) / num_tokens)
+        torch._foreach_mul_(gradients, min(1.0, self.config.optimiser.clip / (float(norms.norm()) + 1e-6)) / num_tokens)
         if self.config.optimiser.clip_value is not None:
             nn.utils.clip_grad_value_(self.parameters, self.config.optimiser.clip_value)
-        loss = sum(result.loss for result in results) / num_tokens
-        # Under float16 an infinite gradient is the scaler's search for its scale: it skips that step by itself.
-        skipped = not (math.isfinite(loss) and (math.isfinite(float(norm)) or self.scaler.is_enabled()))
-        if not skipped:
-            for group in self.optimiser.param_groups:
-                group["lr"] = learning_rate
-            self.scaler.step(self.optimiser)
-            self._average()
-            for result in results:
-                self.states |= result.states
+        return norms
+
+    def _move(self, learning_rate: float) -> None:
+        """Move the weights along their gradients, and the averaged ones after them."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        self.scaler.step(self.optimiser)
+        self._average()
+
+    def _adapt_scale(self) -> None:
+        """Under float16: lower the scale after an infinite gradient, raise it after many finite ones.
+
+        It never falls below 1. Where 1 does not help, the gradient itself is not finite; and under a smaller scale those
+        that are would soon be zeros, and nothing would be learnt.
+        """
         self.scaler.update()
-        infeasible = tuple(name for result in results for name in result.infeasible)
-        return StepResult(loss, num_tokens, float(norm), self._norms_of_parts(norms), skipped, infeasible)
+        if self.scaler.is_enabled() and self.scaler.get_scale() < LEAST_SCALE:
+            self.scaler.update(LEAST_SCALE)
 
     def _norms_of_parts(self, norms: Tensor) -> dict[str, float]:
         """Norms of single parameters -> of the parts of the model that they belong to."""
@@ -220,12 +197,12 @@ class Trainer:
         config, device = self.config, self.recogniser.device
         draws = torch.Generator().manual_seed(seed)
         dropout = torch.Generator(device).manual_seed(seed)
-        heard = self._hear(shard.to(device), states, views, draws)
+        augmented = self._augment(shard.to(device), states, views, draws)
         bptt = self.bptt
         if isinstance(bptt, Truncated) and config.bptt.random_cuts:
             bptt = dataclasses.replace(bptt, offset=int(torch.randint(bptt.segment, (), generator=draws)))
         with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
-            loss = self.objective(heard, bptt, dropout)
+            loss = self.objective(augmented, bptt, dropout)
         gradients = list(torch.autograd.grad(self.scaler.scale(loss.objective), self.parameters))
         ended = {}
         if loss.states is not None:
@@ -235,7 +212,7 @@ class Trainer:
             }
         return gradients, WorkResult(loss.value, loss.count, loss.infeasible, ended)
 
-    def _hear(self, batch: Batch, states: dict[str, Tensor], views: int, draws: torch.Generator) -> Heard:
+    def _augment(self, batch: Batch, states: dict[str, Tensor], views: int, draws: torch.Generator) -> AugmentedBatch:
         """From waveforms to augmented frames, and the states in which their recordings stand."""
         config, features = self.config, self.recogniser.features
         log_mel, lengths = features(batch.waveforms, batch.num_samples)
@@ -258,7 +235,7 @@ class Trainer:
             zeros = self.recogniser.acoustic.initial_states(1)[:, :, 0]
             rows = [states.get(name, zeros).to(log_mel.device) for name in batch.recordings]
             begin = torch.stack(rows * views, dim=2)
-        return Heard(batch, log_mel, lengths, begin)
+        return AugmentedBatch(batch, log_mel, lengths, begin)
 
     @torch.no_grad()
     def _average(self) -> None:

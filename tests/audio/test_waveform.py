@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import RATE, noise, sine, unhurried
 
-from asr.audio.waveform import MEDIA_SUFFIXES, SUFFIXES, info, load, resample, save_flac
-from asr.errors import DataError, MissingExtra
+from asr.audio.waveform import MEDIA_SUFFIXES, SUFFIXES, from_array, info, load, resample, save_flac
+from asr.errors import ConfigError, DataError, MissingExtra
 
 FORMATS = {  # suffix: (libsndfile's format, subtype, largest error of a sample)
     ".wav": ("WAV", "PCM_16", 1e-4),
@@ -162,3 +162,43 @@ def test_media_files_are_read_where_the_extra_is_installed(tmp_path):
     assert np.abs(np.fft.rfft(middle)).argmax() == 220  # of bins 2 Hz apart
     with pytest.raises(DataError, match=r"text.m4a: not readable as audio"):
         load(write(tmp_path / "text.m4a", b"yes no yes\n" * 50), sample_rate=RATE)
+
+
+def test_samples_of_any_kind_become_one_waveform():
+    floats = noise(1000, level=0.1)
+    for kind, scale in ((np.int16, 2**15), (np.int32, 2**31)):
+        found = from_array(np.round(floats.astype(np.float64) * scale).astype(kind), RATE, RATE)
+        np.testing.assert_allclose(found, floats, atol=1 / 2**15)
+    bytes_ = np.round(floats * 128 + 128).astype(np.uint8)
+    np.testing.assert_allclose(from_array(bytes_, RATE, RATE), floats, atol=1 / 2**7)
+    np.testing.assert_array_equal(from_array(floats.astype(np.float64), RATE, RATE), floats)
+    np.testing.assert_allclose(from_array(np.stack([floats, -floats]), RATE, RATE), 0, atol=1e-9)
+    assert from_array(np.int16([-(2**15), 2**15 - 1]), RATE, RATE).tolist() == [-1.0, 1 - 2**-15]
+    assert from_array(floats, 8_000, 16_000).shape == (2000,)
+    assert from_array(floats[::2], RATE, RATE).flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros(0), r"shape \(0,\): there are none"),
+        (np.zeros((2, 0)), r"shape \(2, 0\): there are none"),
+        (np.zeros((8, 2)), r"shape \(8, 2\); channels come first, so transpose"),
+        (np.zeros((1, 2, 3)), r"shape \(1, 2, 3\); give \(N,\), or \(channels, N\)"),
+        (np.float32(1), r"shape \(\); give"),
+        (np.array([0.0, np.nan]), "not numbers"),
+        (np.array([0.0, np.inf]), "not numbers"),
+        (np.array([1, 2]), "int64, whose full scale nobody knows"),
+        (np.array(["a"]), "<U1, whose full scale"),
+        (np.array([True]), "bool, whose full scale"),
+    ],
+)
+def test_samples_that_are_no_sound_are_refused(samples, message):
+    with pytest.raises(DataError, match=message):
+        from_array(samples, RATE, RATE)
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
+def test_a_rate_is_a_positive_number(rate):
+    with pytest.raises(ConfigError, match="sample_rate must be a positive number"):
+        from_array(np.zeros(10), rate, RATE)

@@ -382,7 +382,7 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         ("transcribe", noise, "--model", model, "--nbest", "3"): ("--nbest 3", 2),
         ("transcribe", noise, "--model", model, "--hotwords", tmp_path / "none"): ("no hot words to read", 2),
         ("evaluate", manifest, "--model", model, "--lm", tmp_path): ("language model", 1),
-        ("lm", "train", tmp_path / "none", "--out", tmp_path / "o"): ("none: no text to read", 1),
+        ("lm", "train", tmp_path / "none", "--out", tmp_path / "o"): ("none: cannot be read", 1),
         ("lm", "train", text, "--out", tmp_path / "o", "--order", "12"): ("--order 12", 2),
         ("tune", tmp_path / "none", "--model", model, "--lm", tmp_path / "none.arpa"): ("none.arpa", 1),
         ("score", text, tmp_path / "none.txt"): ("none.txt", 1),

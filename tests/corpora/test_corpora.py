@@ -45,7 +45,11 @@ def test_a_line_that_is_not_utf8_is_a_problem_and_the_others_stay(tmp_path):
 def test_unreadable_text_files_are_named(tmp_path):
     (tmp_path / "sixteen.txt").write_bytes("text".encode("utf-16"))
     (tmp_path / "torn.txt.gz").write_bytes(gzip.compress(b"text" * 100)[:-9])
-    for name, what in (("sixteen.txt", "UTF-16"), ("torn.txt.gz", "damaged"), ("none.txt", "No such file")):
+    for name, what in (
+        ("sixteen.txt", "UTF-16"),
+        ("torn.txt.gz", "not a whole gzip file"),
+        ("none.txt", "No such file"),
+    ):
         with pytest.raises(DataError, match=f"{name}.*{what}"):
             read_lines(tmp_path / name)
 

@@ -9,7 +9,7 @@ from asr.model.acoustic import CONTEXT, AcousticConfig, AcousticModel
 from asr.model.bptt import Full, Truncated
 from asr.text.tokenizer import CharacterTokenizer
 from asr.training.forecast import Forecaster, Forecasting
-from asr.training.objective import Heard
+from asr.training.objective import AugmentedBatch
 from asr.training.settings import BpttConfig, PretrainConfig
 
 MELS = 8
@@ -33,7 +33,7 @@ def frames(*lengths, seed=0):
 def heard(log_mel, lengths):
     names = [f"u{n}" for n in range(len(lengths))]
     batch = collate(names, [""] * len(names), [torch.zeros(1)] * len(names), CharacterTokenizer(()))
-    return Heard(batch, log_mel, lengths, None)
+    return AugmentedBatch(batch, log_mel, lengths, None)
 
 
 @pytest.mark.parametrize("merge", ["sum", "concat"])

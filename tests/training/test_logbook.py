@@ -24,31 +24,29 @@ def write_step(logbook, step):
     )
 
 
-def write_epoch(logbook, step, epoch, wer=0.5):
-    values = {"wer": wer, "wer_low": 0.9 * wer, "wer_high": 1.1 * wer, "cer": wer / 3, "best": True}
-    logbook.write(
-        "epoch",
-        step,
-        epoch=epoch,
-        train_loss=2 / epoch,
-        dev_loss=2.5 / epoch,
-        clipped_share=0.25,
-        dropped_share=0.1,
-        skipped=0,
-        **values,
-    )
+def write_epoch(logbook, step, epoch, wer=0.5, **changed):
+    rates = {"wer": wer, "wer_low": 0.9 * wer, "wer_high": 1.1 * wer, "cer": wer / 3}
+    values = {
+        "train_loss": 2 / epoch,
+        "dev_loss": 2.5 / epoch,
+        "best": True,
+        "clipped_share": 0.25,
+        "dropped_share": 0.1,
+    }
+    logbook.write("epoch", step, epoch=epoch, skipped=0, **{**rates, **values, **changed})
 
 
 def steps(folder):
     return [(record["kind"], record["step"]) for record in read_metrics(folder / "metrics.jsonl")]
 
 
-def test_what_is_written_is_read_back(tmp_path):
+def test_what_is_written_is_read_back_and_what_is_not_finite_is_null(tmp_path):
+    """JSON has no word for NaN or infinity."""
     logbook = Logbook(tmp_path, step=0, epoch=0)
     logbook.write("step", 10, loss=1.5, best=math.inf)
     logbook.write("skipped", 11, utterances=["é", "b"])
     expected = [
-        {"kind": "step", "step": 10, "loss": 1.5, "best": math.inf},
+        {"kind": "step", "step": 10, "loss": 1.5, "best": None},
         {"kind": "skipped", "step": 11, "utterances": ["é", "b"]},
     ]
     assert logbook.records == expected
@@ -165,5 +163,16 @@ def test_curves_of_a_single_epoch_and_of_any_error_rate_are_drawn(tmp_path, wer)
     logbook = Logbook(tmp_path, step=0, epoch=0)
     write_step(logbook, 10)
     write_epoch(logbook, 10, 1, wer=wer)
+    logbook.close()
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("losses", [(None, 1.0), (1.0, None), (None, None)], ids=str)
+@pytest.mark.parametrize("best", [True, False])
+def test_curves_are_drawn_with_gaps_where_an_epoch_took_no_step(tmp_path, losses, best):
+    logbook = Logbook(tmp_path, step=0, epoch=0)
+    for epoch, loss in enumerate(losses, start=1):
+        write_step(logbook, 10 * epoch)
+        write_epoch(logbook, 10 * epoch, epoch, train_loss=loss, dev_loss=loss, best=best)
     logbook.close()
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -1,7 +1,19 @@
-"""Which of two evaluations is the better one."""
+"""Which of two evaluations is the better one, and what decoding them takes."""
 
+import random
+from dataclasses import replace
+
+import pytest
+from support.tiny import noise, recogniser
+from support.tones import waveform, write_cut
+
+from asr.decoding.decoder import Decoder
+from asr.decoding.hypothesis import DecodingConfig
+from asr.recogniser import emissions
 from asr.scoring.score import score
-from asr.transcription.evaluate import Evaluation
+from asr.transcription import evaluate as module
+from asr.transcription.evaluate import Evaluation, evaluate
+from asr.transcription.transcribe import Transcriber
 
 REFERENCES = {"a": "the cat sat", "b": "on the mat"}
 
@@ -26,3 +38,44 @@ def test_fewer_wrong_words_are_better_then_fewer_wrong_letters_then_less_loss():
 def test_to_spell_too_many_words_is_better_than_silence():
     spelled = rank("th e ca t sa t", "o n th e ma t")
     assert spelled < rank("", "")
+
+
+@pytest.fixture(scope="module")
+def cuts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("noise")
+    texts = ("abc ca b", "a", "c ab cab", "b", "cc a", "ba")
+    tones = [waveform(text, random.Random(n)) for n, text in enumerate(texts)]
+    return [write_cut(folder, f"u{n}", "a cab", samples) for n, samples in enumerate([*tones, noise(300)])]
+
+
+@pytest.mark.parametrize("beam", [None, 4])
+def test_each_utterance_has_the_text_that_it_has_alone(cuts, beam):
+    model = recogniser(seed=24)
+    transcriber = Transcriber(model, beam and Decoder(model.tokenizer, DecodingConfig(beam=beam)))
+    found = evaluate(transcriber, cuts, loaders=0)
+    assert len(set(found.hypotheses.values())) > 3
+    assert found.hypotheses == {c.id: transcriber.transcribe(c.recording.sources[0].source).text for c in cuts}
+
+
+def test_log_probs_that_wait_for_the_beam_search_are_bounded(cuts, monkeypatch):
+    """However many utterances there are, a group holds the bound and at most a batch more; greedy decoding keeps no batch."""
+    model = recogniser(seed=24)
+    searching = Transcriber(model, Decoder(model.tokenizer, DecodingConfig(beam=2)))
+    texts, groups = Transcriber.texts, []
+
+    def counted(self, utterances):
+        groups.append(sum(utterance.log_probs.numel() for utterance in utterances))
+        return texts(self, utterances)
+
+    monkeypatch.setattr(Transcriber, "texts", counted)
+    monkeypatch.setattr(emissions, "BATCH_SECONDS", 2.5)
+    expected = evaluate(searching, cuts, loaders=0)
+    assert len(groups) == 1
+    bound, batch = groups[0] // 4, round(2.5 / model.config.frame) * model.tokenizer.size
+    groups.clear()
+    monkeypatch.setattr(module, "DECODED_AT_ONCE", bound)
+    assert evaluate(searching, cuts, loaders=0) == expected
+    assert len(groups) > 1 and max(groups) <= bound + batch
+    groups.clear()
+    evaluate(replace(searching, decoder=None), cuts, loaders=0)
+    assert max(groups) <= batch

@@ -1,15 +1,22 @@
 """Recordings in, texts out: from files, from arrays, one by one and many, greedily and by beam search."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from support.tiny import RATE, noise, recogniser
 from support.tones import write_cut
 
 from asr.audio.waveform import save_flac
-from asr.errors import DataError, MissingExtra
+from asr.decoding.decoder import Decoder
+from asr.decoding.hypothesis import DecodingConfig
+from asr.errors import ConfigError, DataError, MissingExtra
+from asr.model.best_path import align
+from asr.recogniser.model_folder import save_model
+from asr.transcription import transcribe as module
 from asr.transcription.evaluate import evaluate
 from asr.transcription.transcribe import Transcriber, find_recordings
 
@@ -72,6 +79,63 @@ def test_evaluating_finds_what_transcribing_finds(tmp_path):
     evaluation = evaluate(MODEL, cuts, loaders=0)
     assert [evaluation.hypotheses[cut.id] for cut in cuts] == texts(tmp_path / f"{cut.id}.wav" for cut in cuts)
     assert evaluation.references == {cut.id: "a cab" for cut in cuts}
+
+
+@pytest.mark.parametrize("decoder", [None, Decoder(MODEL.recogniser.tokenizer, DecodingConfig(beam=3))])
+def test_a_file_and_its_samples_have_the_same_text(tmp_path, decoder):
+    """Stereo at another rate: averaged and resampled alike."""
+    transcriber = replace(MODEL, decoder=decoder)
+    samples = np.stack([noise(44_100, seed=n) for n in (1, 2)])
+    soundfile.write(tmp_path / "a.wav", samples.T, 44_100, subtype="FLOAT")
+    found = transcriber.transcribe(tmp_path / "a.wav")
+    assert found.words
+    assert transcriber.transcribe(str(tmp_path / "a.wav")) == found
+    assert transcriber.transcribe(samples, 44_100) == found
+    assert transcriber.transcribe(torch.from_numpy(samples).requires_grad_(), 44_100) == found
+    (among_others,) = transcriber.transcribe_files([tmp_path / "a.wav"])
+    assert among_others.timed == found
+    assert transcriber.transcribe(samples, 44_100, language="en") == replace(found, language="en")
+
+
+def test_a_file_has_its_own_rate_and_samples_need_one(tmp_path):
+    save_flac(tmp_path / "a.flac", noise(RATE), RATE)
+    with pytest.raises(ConfigError, match=r"a\.flac: a file has its own sample rate"):
+        MODEL.transcribe(tmp_path / "a.flac", RATE)
+    with pytest.raises(ConfigError, match="samples do not say their rate"):
+        MODEL.align(noise(RATE), "a cab")
+
+
+def test_an_aligned_array_is_an_aligned_file(tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(RATE), RATE, subtype="FLOAT")
+    assert MODEL.align(noise(RATE), "A cab!", RATE) == MODEL.align(str(tmp_path / "a.wav"), "A cab!")
+    with pytest.raises(DataError, match=r"^holds only silence"):
+        MODEL.align(np.zeros(RATE), "a cab", RATE)
+
+
+def test_greedy_text_is_never_aligned_again(monkeypatch):
+    """Its path is known; the decoder's is not."""
+    calls = []
+    monkeypatch.setattr(module, "align", lambda *given: calls.append(given) or align(*given))
+    found = MODEL.transcribe(noise(RATE), RATE)
+    assert found.words and not calls
+    searching = replace(MODEL, decoder=Decoder(MODEL.recogniser.tokenizer, DecodingConfig(beam=3)))
+    assert searching.transcribe(noise(RATE), RATE).words and len(calls) == 1
+
+
+def test_the_best_hypotheses_stand_in_order_the_text_first():
+    searching = replace(MODEL, decoder=Decoder(MODEL.recogniser.tokenizer, DecodingConfig(beam=5)))
+    found = searching.hypotheses(noise(RATE), RATE)
+    assert 1 < len(found) <= 5
+    assert found[0].text == searching.transcribe(noise(RATE), RATE).text
+    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+    with pytest.raises(ConfigError, match="greedy decoding has a single text"):
+        MODEL.hypotheses(noise(RATE), RATE)
+
+
+def test_a_second_recogniser_alone_is_refused(tmp_path):
+    save_model(tmp_path, MODEL.recogniser, readme="")
+    with pytest.raises(ConfigError, match="needs a language model"):
+        Transcriber.load(tmp_path, second=tmp_path, device="cpu")
 
 
 def test_a_folder_stands_for_the_audio_below_it_in_order_of_name(tmp_path):

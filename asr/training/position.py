@@ -1,0 +1,119 @@
+"""How far a run has come, and what its running epoch has summed up to."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asr.data.batches import Batch
+from asr.training.goal import Judgement
+from asr.units import Seconds
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one optimiser step found."""
+
+    loss: float
+    """Nats a token; not finite if the step was skipped for it."""
+    tokens: int
+    gradient_norm: float
+    """Before clipping."""
+    part_norms: dict[str, float]
+    """Likewise, of the convolutions, each layer, and the output."""
+    skipped: bool
+    """Loss or gradient was not finite, and the weights were left as they were."""
+    overflow: bool
+    """It was skipped because gradients were too large for float16 at their scale, which was lowered for the next step."""
+    infeasible: tuple[str, ...]
+    """Utterances with too few frames for their tokens."""
+
+
+@dataclass
+class Position:
+    """How far a run has come: all that a checkpoint holds beside weights and optimiser."""
+
+    epoch: int = 0
+    """Finished epochs."""
+    batch: int = 0
+    """Batches used of the next epoch."""
+    step: int = 0
+    """Optimiser steps tried."""
+    seconds: float = 0.0
+    """Time spent in training, evaluation not counted."""
+    best: tuple[float, ...] = (math.inf,)
+    """The result by which the best epoch was chosen (`Judgement.result`)."""
+    best_epoch: int = 0
+    stale: int = 0
+    """Epochs since the errors last fell."""
+    finished: bool = False
+    failures: int = 0
+    """Non-finite steps in a row."""
+    # Sums over the running epoch.
+    loss: float = 0.0
+    tokens: int = 0
+    audio: float = 0.0
+    epoch_seconds: float = 0.0
+    steps: int = 0
+    clipped: int = 0
+    skipped: int = 0
+    infeasible: int = 0
+
+    @property
+    def mean_loss(self) -> float | None:
+        """Nats a token over the epoch's steps; None if none was taken."""
+        return self.loss / max(1, self.tokens) if self.steps > self.skipped else None
+
+    @property
+    def speed(self) -> float:
+        """Seconds of audio a second."""
+        return self.audio / max(self.epoch_seconds, 1e-9)
+
+    def count(
+        self, group: Sequence[Batch], result: StepResult, seconds: Seconds, *, sample_rate: int, clip: float
+    ) -> None:
+        """Add a step to the sums.
+
+        Args:
+            group: the step's batches.
+            result: what the step found.
+            seconds: how long it took.
+            sample_rate: of the batches, in Hz.
+            clip: the largest gradient norm.
+        """
+        self.batch += len(group)
+        self.step += 1
+        self.steps += 1
+        self.seconds += seconds
+        self.epoch_seconds += seconds
+        self.audio += float(sum(batch.num_samples.sum() for batch in group)) / sample_rate
+        self.infeasible += len(result.infeasible)
+        self.skipped += result.skipped
+        if result.skipped:
+            self.failures += not result.overflow
+            return
+        self.failures = 0
+        self.loss += result.loss * result.tokens
+        self.tokens += result.tokens
+        self.clipped += result.gradient_norm > clip
+
+    def judge(self, judgement: Judgement) -> bool:
+        """Hold the epoch's result against the best one; returns whether it is the new best.
+
+        An epoch is stale unless the errors fall. One in which nothing is decoded yet is not: a model with CTC gives
+        nothing but blanks at first, however fast it learns.
+        """
+        errors, best = judgement.errors, tuple(self.best[: len(judgement.errors)])
+        if errors < best:
+            self.stale = 0
+        elif not (judgement.silent and errors == best):
+            self.stale += 1
+        better = judgement.result < tuple(self.best)
+        if better:
+            self.best, self.best_epoch = judgement.result, self.epoch + 1
+        return better
+
+    def begin_epoch(self) -> None:
+        """Count a finished epoch and clear the sums."""
+        self.epoch += 1
+        self.batch = self.tokens = self.steps = self.clipped = self.skipped = self.infeasible = 0
+        self.loss = self.audio = self.epoch_seconds = 0.0

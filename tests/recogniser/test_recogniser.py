@@ -1,0 +1,48 @@
+"""When a frame is: by whole samples, whatever the rate."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.tiny import unhurried
+
+from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.model.acoustic import AcousticConfig
+from asr.recogniser.recogniser import Recogniser, RecogniserConfig
+from asr.text.tokenizer import CharacterTokenizer
+from asr.units import num_frames, subsampled
+
+HOUR = 3600.0
+
+
+@unhurried
+@given(
+    st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100]), st.sampled_from([0.008, 0.010, 0.0125]), st.integers(2, 4)
+)
+def test_the_last_frame_of_an_hour_is_at_its_end(rate, hop, subsampling):
+    """At 22,050 Hz a hop of 10 ms is 221 samples, not 220.5: after an hour 8.2 s would be missing."""
+    config = RecogniserConfig(FeatureConfig(sample_rate=rate, hop=hop), AcousticConfig(subsampling=subsampling))
+    features = config.features
+    frames = num_frames(int(HOUR * rate), window=features.window_samples, hop=features.hop_samples)
+    assert subsampled(frames, subsampling) * config.frame == pytest.approx(HOUR, abs=0.1)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+def test_usual_rates_have_the_times_that_are_set(rate):
+    """To the bit: trained models and their random masks depend on it."""
+    features = FeatureConfig(sample_rate=rate)
+    assert features.exact_hop == features.hop
+    assert [RecogniserConfig(features, AcousticConfig(subsampling=n)).frame for n in (2, 3, 4)] == [0.02, 0.03, 0.04]
+    assert LogMel(features).around == 1500
+
+
+def test_latency_counts_whole_samples():
+    """A chunk of 10 frames, 20 input frames of 221 samples and what the convolutions see, and the last one's window."""
+    features, acoustic = FeatureConfig(sample_rate=22_050), AcousticConfig(subsampling=2, channels=2, hidden=4)
+    whole = Recogniser(RecogniserConfig(features, acoustic), CharacterTokenizer(" a"))
+    assert whole.latency == math.inf
+    config = RecogniserConfig(features, acoustic, chunk=0.2, lookahead=0.0)
+    found = Recogniser(config, CharacterTokenizer(" a"))
+    frames = 20 + found.acoustic.subsample.overhang
+    assert found.latency == pytest.approx(((frames - 1) * 221 + 551) / 22_050)

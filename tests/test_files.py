@@ -1,0 +1,155 @@
+"""Files gzipped or not; a folder is locked for as long as its process lives; what goes wrong is named."""
+
+import ast
+import contextlib
+import errno
+import gzip
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import asr
+from asr.errors import AsrError, DataError
+from asr.files import atomic, locked, opened, read_text, without_gz
+
+HOLDER = """
+import os, pathlib, sys, time
+from asr.files import locked
+with locked(pathlib.Path(sys.argv[1])):
+    if sys.argv[2] == "forks" and os.fork() == 0:
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+        os._exit(0)
+    if sys.argv[2] == "waits":
+        print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def holder(folder, mode="waits"):
+    """Let another process hold the lock; gives its kill, and the process id that it printed once it held."""
+    command = [sys.executable, "-c", HOLDER, str(folder), mode]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(asr.__file__).parents[1]) as process:
+
+        def kill():
+            process.kill()
+            process.wait()
+
+        yield kill, int(process.stdout.readline())
+        kill()
+
+
+def test_no_module_needs_what_only_unix_has():
+    """At the top of a module; where a function imports it, it can look where it runs."""
+    for path in Path(asr.__file__).parent.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert not {"fcntl", "resource", "pwd", "grp", "termios", "pty"} & set(names), path
+
+
+def test_a_second_process_is_kept_out_until_the_first_is_killed(tmp_path):
+    with holder(tmp_path) as (kill, _):
+        with pytest.raises(AsrError, match="another process is at work there"), locked(tmp_path):
+            pass
+        kill()
+        with locked(tmp_path):
+            pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_lock_does_not_live_on_in_forked_workers(tmp_path):
+    """Workers notice only after a while that their parent was killed; the same command must go on at once."""
+    with holder(tmp_path, "forks") as (kill, worker):
+        kill()
+        try:
+            with locked(tmp_path):
+                pass
+        finally:
+            os.kill(worker, signal.SIGKILL)
+
+
+def test_a_lock_ends_with_its_block_also_after_an_error(tmp_path):
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), locked(tmp_path):
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_folder_that_cannot_be_locked_says_why(tmp_path, monkeypatch, number):
+    def refuse(*_arguments, **_options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(AsrError) as caught, locked(tmp_path):
+        pass
+    assert str(caught.value).startswith(f"{tmp_path}: cannot be locked ({os.strerror(number)})")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, number):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(AsrError) as caught, locked(tmp_path):
+        pass
+    assert str(caught.value).startswith(f"{tmp_path}: cannot be locked ({os.strerror(number)})")
+
+
+def test_a_folder_that_cannot_be_made_says_why(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AsrError, match="cannot be locked"), locked(tmp_path / "file" / "run"):
+        pass
+
+
+def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path, monkeypatch):
+    """As on Windows, where a folder cannot be opened, and only a file that may be written is synced."""
+    fsync, synced = os.fsync, []
+
+    def open_like_windows(*_arguments, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    def fsync_like_windows(descriptor):
+        os.write(descriptor, b"")  # fails where the file was opened to be read
+        synced.append(descriptor)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "open", open_like_windows)
+    monkeypatch.setattr(os, "fsync", fsync_like_windows)
+    with atomic(tmp_path / "a") as temporary:
+        temporary.write_text("whole")
+    assert (tmp_path / "a").read_text() == "whole" and len(synced) == 1
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.txt.gz", "list.TXT.GZ"])
+def test_a_file_is_read_the_same_gzipped_or_not(tmp_path, name):
+    path = tmp_path / name
+    text = "\ufeffun café\ndeux\n".encode()
+    path.write_bytes(text if name == "list.txt" else gzip.compress(text))
+    with opened(path) as file:
+        assert file.readline() == "\ufeffun café\n".encode() and file.read() == b"deux\n"
+    assert read_text(path) == "un café\ndeux\n"
+    assert without_gz(path).name.lower() == "list.txt"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    whole = gzip.compress(os.urandom(999))
+    for name, content, what in (
+        ("none", None, "cannot be read .No such file"),
+        ("short.gz", whole[:-9], "is not a whole gzip file"),
+        ("plain.gz", b"plain", "is not a whole gzip file"),
+        ("changed.gz", whole[:-8] + bytes(4) + whole[-4:], "is not a whole gzip file"),
+        ("latin", "café".encode("latin-1"), "is not UTF-8"),
+    ):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"{name}: {what}"):
+            read_text(tmp_path / name)
