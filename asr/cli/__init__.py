@@ -436,9 +436,9 @@ def _score_command() -> type[Command]:
         options: Annotated[ScoreOptions, NO_PREFIX] = field(default_factory=ScoreOptions)
 
         def run(self) -> None:
-            from asr.scoring.assess import assess, load
+            from asr.scoring.assess import assess, read_test_set
 
-            references, systems = load(self.reference, self.hypotheses, plain=self.plain, details=self.details)
+            references, systems = read_test_set(self.reference, self.hypotheses, plain=self.plain, details=self.details)
             name = self.hypotheses[0].name if len(systems) == 1 else self.reference.name
             _show(name, assess(references, systems, self.options, TerminalProgress()))
 
@@ -467,7 +467,7 @@ def _evaluate_command() -> type[Command]:
             from asr.data.cuts import load_cuts
             from asr.recogniser.model_folder import load_model
             from asr.scoring.assess import assess
-            from asr.scoring.transcripts import read_utterances, write
+            from asr.scoring.transcripts import read_transcripts, write_texts
             from asr.transcription.evaluate import evaluate
             from asr.transcription.transcribe import Transcriber
             from asr.workers import choose_device
@@ -477,11 +477,13 @@ def _evaluate_command() -> type[Command]:
             transcriber = Transcriber(recogniser, decoder)
             evaluation = evaluate(transcriber, load_cuts(self.manifest), progress=TerminalProgress())
             if self.hypotheses is not None:
-                write(self.hypotheses, evaluation.hypotheses)
+                write_texts(self.hypotheses, evaluation.hypotheses)
             name = self.manifest.name.split(".")[0]
             _show(
                 name,
-                assess(read_utterances(self.manifest), {name: evaluation.hypotheses}, self.options, TerminalProgress()),
+                assess(
+                    read_transcripts(self.manifest), {name: evaluation.hypotheses}, self.options, TerminalProgress()
+                ),
             )
 
     return Evaluate
@@ -677,7 +679,7 @@ def _run_recipe(corpus: str, arguments: Any, stages: "Sequence[TrainConfig]") ->
     from asr.recogniser.model_folder import load_model
     from asr.scoring.report import figures, worst_utterances
     from asr.scoring.score import summary_line
-    from asr.scoring.transcripts import write
+    from asr.scoring.transcripts import write_texts
     from asr.training.train import train
     from asr.transcription.evaluate import evaluate
     from asr.transcription.transcribe import Transcriber
@@ -717,7 +719,7 @@ def _run_recipe(corpus: str, arguments: Any, stages: "Sequence[TrainConfig]") ->
         init = str(best)
     transcriber = Transcriber(load_model(best, choose_device(config.device)))
     evaluation = evaluate(transcriber, test_cuts, loaders=config.loaders, progress=progress)
-    write(out / "test.hypotheses.txt", evaluation.hypotheses)
+    write_texts(out / "test.hypotheses.txt", evaluation.hypotheses)
     with atomic(out / "test.json") as path:
         path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
     progress.console.print(Group(figures("test", evaluation.score), worst_utterances(evaluation.score, 5)))
@@ -730,7 +732,7 @@ def _delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None, 
     Raises:
         ConfigError: if that cannot be done for all of them.
     """
-    from asr.text.formats import destinations, render, write
+    from asr.text.formats import destinations, render_timed_text, write_timed_text
 
     def print_line(transcript: "Transcript", _timed: TimedText) -> None:
         if nbest == 1:
@@ -740,11 +742,11 @@ def _delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None, 
             print(f"{transcript.name}\t{found.score:.4f}\t{found.text}", flush=True)
 
     def print_content(transcript: "Transcript", timed: TimedText) -> None:
-        print(render(timed, forms[0], transcript.stem.name), end="", flush=True)
+        print(render_timed_text(timed, forms[0], transcript.stem.name), end="", flush=True)
 
     def write_files(transcript: "Transcript", timed: TimedText) -> None:
         for form, path in named[transcript.stem].items():
-            write(timed, form, path)
+            write_timed_text(timed, form, path)
             print(path, flush=True)
 
     if not forms:
@@ -796,9 +798,9 @@ def _show(name: str, assessment: "Assessment") -> None:
     """Write the page if one is wanted, and print JSON or tables."""
     options = assessment.options
     if options.html is not None:
-        from asr.scoring.page import write
+        from asr.scoring.page import write_page
 
-        write(options.html, name, assessment, TerminalProgress())
+        write_page(options.html, name, assessment, TerminalProgress())
     if options.json:
         print(json.dumps(assessment.to_json(), indent=2, ensure_ascii=False))
         return

@@ -24,7 +24,7 @@ _Reading: TypeAlias = tuple[()] | tuple[Words, Any]
 _Cell: TypeAlias = tuple[int, _Reading]
 
 
-def read(references: Mapping[str, str], normalise: Callable[[str], str]) -> dict[str, Choices]:
+def parse_alternatives(references: Mapping[str, str], normalise: Callable[[str], str]) -> dict[str, Choices]:
     """Read the markup of references by utterance id; what is not markup, and each alternative, is normalised by itself.
 
     Raises:
@@ -33,23 +33,23 @@ def read(references: Mapping[str, str], normalise: Callable[[str], str]) -> dict
     return {id: _choices(id, text, normalise) for id, text in references.items()}
 
 
-def choose(choices: Choices, hypothesis: str) -> str:
+def nearest_reading(choices: Choices, hypothesis: str) -> str:
     """Pick the reading nearest to a hypothesis."""
-    heard = hypothesis.split()
-    # For each number of heard words: the fewest errors with which they match the reference so far, and how it is read.
-    row: list[_Cell] = [(errors, ()) for errors in range(len(heard) + 1)]
+    hypothesis_words = hypothesis.split()
+    # For each number of hypothesis words: the fewest errors with which they match the reference so far, and how it is read.
+    row: list[_Cell] = [(errors, ()) for errors in range(len(hypothesis_words) + 1)]
     for alternatives in choices:
-        rows = [_matched(row, words, heard) for words in alternatives]
+        rows = [_matched(row, words, hypothesis_words) for words in alternatives]
         row = [min(cells, key=lambda cell: cell[0]) for cells in zip(*rows, strict=True)]
     return " ".join(_unlinked(row[-1][1]))
 
 
-def _matched(entry: list[_Cell], words: Words, heard: list[str]) -> list[_Cell]:
+def _matched(entry: list[_Cell], words: Words, hypothesis_words: list[str]) -> list[_Cell]:
     """Levenshtein's recurrence over one alternative."""
     row = entry
     for word in words:
         below = [(row[0][0] + 1, row[0][1])]
-        for place, other in enumerate(heard):
+        for place, other in enumerate(hypothesis_words):
             moves = (
                 (row[place][0] + (word != other), row[place][1]),
                 (row[place + 1][0] + 1, row[place + 1][1]),

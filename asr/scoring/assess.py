@@ -9,11 +9,18 @@ from typing import Any
 from asr.config import NOT_NEGATIVE, at_least, check
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress, track
-from asr.scoring import alternatives
+from asr.scoring.alternatives import nearest_reading, parse_alternatives
 from asr.scoring.breakdown import Group, Speakers, group, over_speakers
 from asr.scoring.compare import Comparison, compare
 from asr.scoring.score import Costs, Score, score
-from asr.scoring.transcripts import Utterance, read, read_details, read_lines, read_utterances, read_words
+from asr.scoring.transcripts import (
+    TranscriptEntry,
+    read_fields,
+    read_numbered_lines,
+    read_segmented_ctm,
+    read_texts,
+    read_transcripts,
+)
 from asr.text.normalise import Normalisation, normaliser
 
 
@@ -71,11 +78,11 @@ class System:
 
 @dataclass(frozen=True)
 class Assessment:
-    """All that is said of a test set."""
+    """A test set with the scores of one or more systems."""
 
     systems: tuple[System, ...]
     comparisons: tuple[Comparison, ...]
-    utterances: Mapping[str, Utterance]
+    utterances: Mapping[str, TranscriptEntry]
     """What is known of the references."""
     options: ScoreOptions
 
@@ -110,16 +117,16 @@ class Assessment:
         return {"systems": systems, "comparisons": [c.to_json() for c in self.comparisons]} | conditions
 
 
-def load(
+def read_test_set(
     reference: Path, hypotheses: Sequence[Path], *, plain: bool = False, details: Path | None = None
-) -> tuple[dict[str, Utterance], dict[str, dict[str, str]]]:
+) -> tuple[dict[str, TranscriptEntry], dict[str, dict[str, str]]]:
     """Read a file of references and one or more of hypotheses.
 
     Args:
-        reference: what was said.
-        hypotheses: what each system heard; a system is called by its file's name, or the folder if others share the name.
+        reference: the file of references.
+        hypotheses: a file a system. It is called by its file's name, or by its folder if others share the name.
         plain: pair lines by number.
-        details: a file that says more of the same utterances; where both know a field, the reference's is kept.
+        details: a file with more fields of the same utterances; the reference's own come first.
 
     Raises:
         ConfigError: if no hypotheses are named, or a file twice.
@@ -127,23 +134,23 @@ def load(
     """
     if not hypotheses or len(set(hypotheses)) < len(hypotheses):
         raise ConfigError("name one or more files of hypotheses after the references, each once: asr score REF HYP ...")
-    references = read_lines(reference) if plain else read_utterances(reference)
+    references = read_numbered_lines(reference) if plain else read_transcripts(reference)
     if details is not None:
-        more = read_details(details)
+        more = read_fields(details)
         references = {id: _merged(utterance, more.get(id)) for id, utterance in references.items()}
     systems = {}
     for name, path in zip(_names(hypotheses), hypotheses, strict=True):
         if plain:
-            texts = {id: utterance.text for id, utterance in read_lines(path).items()}
+            texts = {id: utterance.text for id, utterance in read_numbered_lines(path).items()}
             if len(texts) != len(references):
                 raise DataError(
                     f"{path} has {len(texts)} lines, {reference} {len(references)}: lines cannot be paired by number; "
                     "use a form with ids"
                 )
         elif reference.suffix.lower() == ".stm" and path.suffix.lower() == ".ctm":
-            texts = read_words(path, references)
+            texts = read_segmented_ctm(path, references)
         else:
-            texts = read(path, hypotheses=True)
+            texts = read_texts(path, hypotheses=True)
         systems[name] = texts
     return references, systems
 
@@ -159,15 +166,15 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [str((path.parent if same else path).relative_to(common)) for path in absolute]
 
 
-def _merged(utterance: Utterance, more: Utterance | None) -> Utterance:
+def _merged(entry: TranscriptEntry, more: TranscriptEntry | None) -> TranscriptEntry:
     if more is None:
-        return utterance
-    fields = {**more.fields, **utterance.fields}
-    return replace(utterance, fields=fields, audio=utterance.audio or more.audio)
+        return entry
+    fields = {**more.fields, **entry.fields}
+    return replace(entry, fields=fields, audio=entry.audio or more.audio)
 
 
 def assess(
-    references: Mapping[str, Utterance],
+    references: Mapping[str, TranscriptEntry],
     systems: Mapping[str, Mapping[str, str]],
     options: ScoreOptions,
     progress: Progress = SILENT,
@@ -195,14 +202,14 @@ def assess(
     draws = {"samples": options.samples, "seed": options.seed}
     normalise = normaliser(options.normalise)
     plain = {id: utterance.text for id, utterance in references.items()}
-    readings = alternatives.read(plain, normalise) if options.alternatives else {}
+    readings = parse_alternatives(plain, normalise) if options.alternatives else {}
     if not options.alternatives:
         plain = {id: normalise(text) for id, text in plain.items()}
     scored = []
     for name, texts in track(systems.items(), "scoring", len(systems), progress):
-        heard = {id: normalise(text) for id, text in texts.items()}
-        said = plain | {id: alternatives.choose(choices, heard.get(id, "")) for id, choices in readings.items()}
-        result = score(said, heard, costs=options.costs, **draws)
+        hypotheses = {id: normalise(text) for id, text in texts.items()}
+        chosen = {id: nearest_reading(choices, hypotheses.get(id, "")) for id, choices in readings.items()}
+        result = score(plain | chosen, hypotheses, costs=options.costs, **draws)
         groups = {field: group(result, values[field], **draws) for field in options.by}
         scored.append(System(name, result, over_speakers(result, values["speaker"], **draws), groups))
     comparisons = compare({system.name: system.score for system in scored}, **draws)

@@ -53,11 +53,11 @@ class Unit:
 
     text: str
     count: int
-    """How often it was said."""
+    """How often it is in the references."""
     missed: int
     """Of these, how often it was deleted or put wrong."""
     false: int
-    """How often it was heard where it was not said."""
+    """How often it is in a hypothesis where the reference has something else."""
 
     @property
     def errors(self) -> int:
@@ -138,15 +138,15 @@ def _size(chunk: jiwer.AlignmentChunk) -> int:
 
 
 def _units(pairs: Iterable[tuple[str, str]]) -> list[Unit]:
-    said: Counter[str] = Counter()
+    present: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     false: Counter[str] = Counter()
     for (reference, hypothesis), times in Counter(pairs).items():
-        said[reference] += times
+        present[reference] += times
         if reference != hypothesis:
             missed[reference] += times
             false[hypothesis] += times
-    found = [Unit(text, said[text], missed[text], false[text]) for text in said.keys() | false.keys() if text]
+    found = [Unit(text, present[text], missed[text], false[text]) for text in present.keys() | false.keys() if text]
     return sorted(found, key=lambda unit: (-unit.errors, -unit.count, unit.text))
 
 

@@ -45,7 +45,7 @@ class Bar:
     height: float
 
 
-def write(path: Path, name: str, assessment: Assessment, progress: Progress = SILENT) -> None:
+def write_page(path: Path, name: str, assessment: Assessment, progress: Progress = SILENT) -> None:
     """Write the page, whole or not at all.
 
     Recordings are linked where they lie on this machine in a form that browsers play, or, with `embed_audio`, put into

@@ -194,7 +194,7 @@ def _id_list(ids: Sequence[str], what: str) -> Text:
 
 def _heading(utterance: UtteranceScore) -> Text:
     words = utterance.words
-    rate = f"WER {_per_cent(words.rate)} %" if words.reference_length else "nothing was said"
+    rate = f"WER {_per_cent(words.rate)} %" if words.reference_length else "empty reference"
     figures = f"  errors {words.errors}, words {words.reference_length}, {rate}"
     return Text.assemble((printable(utterance.id), "bold"), figures)
 

@@ -271,17 +271,17 @@ def rates(units: Sequence[Totals], *, samples: int = 1000, seed: int = 0) -> Rat
     total = sum(words, start=Counts())
     either = [c.reference_length + c.insertions for c in words]
     lost: Sequence[float] = either
-    said = either  # all of it, without a single hit
+    present = either  # all of it, without a single hit
     if total.hits:
         # WIL is no ratio of two sums. This ratio has its value, and near it changes with each unit as WIL does.
         precision = total.hits / total.hypothesis_length
-        said = [c.reference_length for c in words]
+        present = [c.reference_length for c in words]
         lost = [c.reference_length - precision * (2 * c.hits - precision * c.hypothesis_length) for c in words]
     return Rates(
         wer=interval((c.errors for c in words), (c.reference_length for c in words)),
         cer=interval((c.errors for c in characters), (c.reference_length for c in characters)),
         mer=interval((c.errors for c in words), either, 1.0),
-        wil=interval(lost, said, 1.0),
+        wil=interval(lost, present, 1.0),
         ser=interval((unit.wrong for unit in units), (unit.utterances for unit in units), 1.0),
     )
 

@@ -25,7 +25,7 @@ Format: TypeAlias = Literal["txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-def render(text: TimedText, form: Format, name: str) -> str:
+def render_timed_text(text: TimedText, form: Format, name: str) -> str:
     """Put a text in one form, whole lines of it.
 
     Args:
@@ -61,14 +61,14 @@ def render(text: TimedText, form: Format, name: str) -> str:
             return _text_grid(text)
 
 
-def write(text: TimedText, form: Format, path: Path) -> None:
+def write_timed_text(text: TimedText, form: Format, path: Path) -> None:
     """Write a text to a file, whole or not at all; CTM calls the recording as the file is called.
 
     Raises:
         AsrError: if it cannot be written.
     """
     with atomic(path) as temporary:
-        temporary.write_text(render(text, form, path.stem), encoding="utf-8", newline="\n")
+        temporary.write_text(render_timed_text(text, form, path.stem), encoding="utf-8", newline="\n")
 
 
 def destinations(stems: Iterable[Path], forms: Iterable[Format], folder: Path | None) -> dict[Path, dict[Format, Path]]:

@@ -80,8 +80,8 @@ def _pieces(text: TimedText) -> list[_Piece]:
     pieces = []
     for word in text.words:
         parts = chop_cells(word.text, LINE) or [word.text]  # it finds no piece in marks without a letter
-        said = [word.start + (word.end - word.start) * n / len(parts) for n in range(len(parts) + 1)]
-        pieces += [_Piece(part, start, end) for part, (start, end) in zip(parts, pairwise(said), strict=True)]
+        times = [word.start + (word.end - word.start) * n / len(parts) for n in range(len(parts) + 1)]
+        pieces += [_Piece(part, start, end) for part, (start, end) in zip(parts, pairwise(times), strict=True)]
     return pieces
 
 
@@ -102,8 +102,8 @@ def _needed(pieces: Sequence[_Piece]) -> Seconds:
 
 
 def _end(pieces: Sequence[_Piece], next_start: Seconds) -> Seconds:
-    said = min(pieces[-1].end, pieces[0].start + LONGEST)
-    return max(said, min(pieces[0].start + _needed(pieces), next_start - GAP))
+    end = min(pieces[-1].end, pieces[0].start + LONGEST)
+    return max(end, min(pieces[0].start + _needed(pieces), next_start - GAP))
 
 
 def _cost(pieces: Sequence[_Piece], next_start: Seconds) -> float:

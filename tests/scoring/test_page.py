@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from asr.scoring.assess import ScoreOptions, assess
-from asr.scoring.page import write
-from asr.scoring.transcripts import Clip, Utterance
+from asr.scoring.page import write_page
+from asr.scoring.transcripts import Clip, TranscriptEntry
 
 
 class Page(HTMLParser):
@@ -38,7 +38,7 @@ class Page(HTMLParser):
 
 def rendered(folder, references, systems, **options):
     path = folder / "page.html"
-    write(path, "<b>test</b> & co", assess(references, systems, ScoreOptions(html=path, samples=20, **options)))
+    write_page(path, "<b>test</b> & co", assess(references, systems, ScoreOptions(html=path, samples=20, **options)))
     return path.read_text(encoding="utf-8")
 
 
@@ -48,15 +48,15 @@ NASTY = "</script><script>alert(1)</script>"
 @pytest.fixture
 def references():
     return {
-        "u1": Utterance("u1", "one two three", {"speaker": "ann", "room": "<i>hall</i>"}),
-        "u2": Utterance("u2", f"four {NASTY}", {"speaker": "bob"}),
-        "u3": Utterance("u3", "שלום עולם", {"speaker": "bob"}),
+        "u1": TranscriptEntry("u1", "one two three", {"speaker": "ann", "room": "<i>hall</i>"}),
+        "u2": TranscriptEntry("u2", f"four {NASTY}", {"speaker": "bob"}),
+        "u3": TranscriptEntry("u3", "שלום עולם", {"speaker": "bob"}),
     }
 
 
 def test_the_page_says_every_figure_without_its_script(tmp_path, references):
-    heard = {"u1": "one too three", "u2": "four", "u4": "?"}
-    page = Page(rendered(tmp_path, references, {"sys": heard}, by=("speaker",)))
+    hypotheses = {"u1": "one too three", "u2": "four", "u4": "?"}
+    page = Page(rendered(tmp_path, references, {"sys": hypotheses}, by=("speaker",)))
     text = " ".join(page.text.split())
     assert "57.14 %" in text  # 4 errors in 7 words
     assert "3 utterances, 7 words" in text
@@ -73,8 +73,8 @@ def test_the_page_needs_nothing_else(tmp_path, references):
 
 
 def test_whatever_is_shown_is_escaped(tmp_path, references):
-    heard = {"u1": "one <img onerror=x> three", "u2": NASTY, "<u>": "x"}
-    text = rendered(tmp_path, references, {"<sys>": heard, "other": heard}, by=("room",))
+    hypotheses = {"u1": "one <img onerror=x> three", "u2": NASTY, "<u>": "x"}
+    text = rendered(tmp_path, references, {"<sys>": hypotheses, "other": hypotheses}, by=("room",))
     page = Page(text)
     assert "<b>test</b> & co" in page.text and "<i>hall</i>" in page.text and "<sys>" in page.text
     assert [tag for tag, _ in page.tags if tag in ("i", "b", "img", "u")] == ["i", "b"] * text.count('class="track"')
@@ -106,7 +106,9 @@ def test_recordings_are_linked_where_a_browser_plays_them(tmp_path):
         "au": Clip(tmp_path / "c.au"),
         "gone": Clip(tmp_path / "d.wav"),
     }
-    references = {id: Utterance(id, "x", audio=clip) for id, clip in clips.items()} | {"none": Utterance("none", "x")}
+    references = {id: TranscriptEntry(id, "x", audio=clip) for id, clip in clips.items()} | {
+        "none": TranscriptEntry("none", "x")
+    }
     linked = Page(rendered(tmp_path, references, {"s": {"wav": "x"}})).data["utterances"]
     audio = {utterance["id"]: utterance["audio"] for utterance in linked}
     assert audio["wav"] == f"file://{tmp_path}/a%20b.wav#t=0.25,0.75"
@@ -123,6 +125,6 @@ def test_recordings_are_linked_where_a_browser_plays_them(tmp_path):
 
 
 def test_a_perfect_system_and_silence_have_a_page_too(tmp_path):
-    references = {"u": Utterance("u", ""), "v": Utterance("v", "")}
+    references = {"u": TranscriptEntry("u", ""), "v": TranscriptEntry("v", "")}
     assert "∞" in Page(rendered(tmp_path, references, {"s": {"u": "uh"}})).text
     assert "0.00 %" in Page(rendered(tmp_path, references, {"s": {"u": "", "v": ""}})).text
