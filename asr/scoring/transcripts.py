@@ -16,8 +16,9 @@ is written. Blank lines are passed over, and in STM and CTM comments (;;).
 import codecs
 import json
 import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from bisect import bisect_left, insort
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -128,26 +129,52 @@ def read_numbered_lines(path: Path) -> dict[str, TranscriptEntry]:
 def read_segmented_ctm(path: Path, segments: Mapping[str, TranscriptEntry]) -> dict[str, str]:
     """Read a CTM file by the segments of an STM file: a word belongs where its middle lies.
 
-    Of segments that overlap it goes to the one whose own middle is nearest. A word in no segment comes back under an id
-    of its own (file-channel-middle): it is listed as extra, and not counted.
+    Of segments that overlap it goes to the one whose own middle is nearest, of equal ones to the lowest id.
+    A word in no segment comes back under an id of its own (file-channel-middle).
+    It is then listed as extra, and not counted.
 
     Raises:
         DataError: as `read_transcripts` does.
     """
-    found: dict[str, list[CtmWord]] = {id: [] for id in segments}
-    by_recording: dict[tuple[Any, Any], list[TranscriptEntry]] = defaultdict(list)
+    words = _read_ctm(path)
+    words_of: dict[tuple[Any, Any], list[CtmWord]] = defaultdict(list)
+    for word in words:
+        words_of[word.recording, word.channel].append(word)
+    segments_of: dict[tuple[Any, Any], list[TranscriptEntry]] = defaultdict(list)
     for segment in segments.values():
-        by_recording[segment.fields["file"], segment.fields["channel"]].append(segment)
-    for word in _read_ctm(path):
-        distances = [
-            (abs(word.middle - float(segment.fields["begin"]) - half), segment.id)
-            for segment in by_recording[word.recording, word.channel]
-            for half in [float(segment.fields["duration"]) / 2]
-            if abs(word.middle - float(segment.fields["begin"]) - half) <= half
-        ]
-        id = min(distances)[1] if distances else f"{word.recording}-{word.channel}-{word.middle:.2f}"
-        found.setdefault(id, []).append(word)
-    return {id: _in_order(words) for id, words in found.items()}
+        segments_of[segment.fields["file"], segment.fields["channel"]].append(segment)
+    ids = {name: iter(_segment_of_each(them, segments_of[name])) for name, them in words_of.items()}
+    found: dict[str, list[CtmWord]] = {id: [] for id in segments}
+    for word in words:
+        id = next(ids[word.recording, word.channel])
+        found.setdefault(id or f"{word.recording}-{word.channel}-{word.middle:.2f}", []).append(word)
+    return {id: _in_order(them) for id, them in found.items()}
+
+
+def _segment_of_each(words: Sequence[CtmWord], segments: Iterable[TranscriptEntry]) -> list[str | None]:
+    """Find the segment of each word of one recording; None for a word in no segment.
+
+    A sweep through the recording keeps the segments under way in the order of their middles, so a word meets no more
+    than two. Times are whole half microseconds, to compare them without rounding.
+    """
+    spans = [(round(float(s.fields["begin"]) * 1e6), round(float(s.fields["duration"]) * 1e6), s.id) for s in segments]
+    starting = deque(sorted((2 * begin, (2 * begin + duration, id)) for begin, duration, id in spans))
+    ending = deque(sorted((2 * (begin + duration), (2 * begin + duration, id)) for begin, duration, id in spans))
+    under_way: list[tuple[int, str]] = []  # middle, id
+    found: list[str | None] = [None] * len(words)
+    for number in sorted(range(len(words)), key=lambda number: words[number].middle):
+        time = round(words[number].middle * 2e6)
+        while starting and starting[0][0] <= time:
+            insort(under_way, starting.popleft()[1])
+        while ending and ending[0][0] < time:
+            del under_way[bisect_left(under_way, ending.popleft()[1])]
+        place = bisect_left(under_way, (time, ""))
+        near = under_way[place : place + 1]
+        if place:
+            middle, _ = under_way[place - 1]
+            near.append(under_way[bisect_left(under_way, (middle, ""))])
+        found[number] = min(((abs(time - middle), id) for middle, id in near), default=(0, None))[1]
+    return found
 
 
 def read_fields(path: Path) -> dict[str, TranscriptEntry]:

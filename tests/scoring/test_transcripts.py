@@ -1,10 +1,12 @@
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.tiny import unhurried
 
 from asr.errors import AsrError, DataError
 from asr.scoring.transcripts import (
@@ -246,6 +248,59 @@ def test_a_word_in_two_segments_goes_to_the_nearer(tmp_path):
     segments = read_transcripts(written(tmp_path, "ref.stm", "c 1 a 0 4 x\nc 1 b 3 5 y\n"))
     ctm = written(tmp_path, "hyp.ctm", "c 1 3.2 0.2 one\nc 1 3.8 0.2 two\n")
     assert read_segmented_ctm(ctm, segments) == {"c-1-0.00-4.00": "", "c-1-3.00-5.00": "one two"}
+
+
+TIMES = st.integers(0, 60)  # hundredths of a second, so that borders and middles often meet
+
+
+@unhurried
+@given(
+    st.lists(st.tuples(st.sampled_from("AB"), TIMES, TIMES), max_size=12),
+    st.lists(st.tuples(st.sampled_from("AB"), TIMES, st.integers(0, 20)), min_size=1, max_size=12),
+)
+def test_words_go_where_brute_force_puts_them(tmp_path_factory, segments, words):
+    """Every word against every segment, in whole half hundredths of a second."""
+    folder = tmp_path_factory.mktemp("brute")
+    segments = [(channel, min(times), max(times)) for channel, *times in sorted(set(segments))]
+    segments = list(dict.fromkeys(segments))
+    stm = [f"c {channel} s {begin / 100:.2f} {end / 100:.2f} x\n" for channel, begin, end in segments]
+    ctm = [
+        f"c {channel} {begin / 100:.2f} {length / 100:.2f} {n}\n" for n, (channel, begin, length) in enumerate(words)
+    ]
+    entries = read_transcripts(written(folder, "ref.stm", "".join(stm))) if stm else {}
+    expected = {id: [] for id in entries}
+    for number, (channel, begin, length) in enumerate(words):
+        middle = 2 * begin + length
+        distances = [
+            (abs(2 * middle - 2 * (start + end)), id)
+            for (own, start, end), id in zip(segments, entries, strict=True)
+            if own == channel and 2 * start <= middle <= 2 * end
+        ]
+        seconds = begin / 100 + length / 100 / 2
+        id = min(distances)[1] if distances else f"c-{channel}-{seconds:.2f}"
+        expected.setdefault(id, []).append((seconds, number))
+    texts = {id: " ".join(str(number) for _, number in sorted(them)) for id, them in expected.items()}
+    found = read_segmented_ctm(written(folder, "hyp.ctm", "".join(ctm)), entries)
+    assert found == texts and list(found) == list(texts)
+
+
+class CountedFields(dict):
+    """Fields of a segment that count how often one was looked at."""
+
+    looks = 0
+
+    def __getitem__(self, name):
+        CountedFields.looks += 1
+        return super().__getitem__(name)
+
+
+def test_words_do_not_look_at_every_segment(tmp_path):
+    segments = read_transcripts(written(tmp_path, "r.stm", "".join(f"c A s {n} {n + 1} x\n" for n in range(500))))
+    counted = {id: replace(entry, fields=CountedFields(entry.fields)) for id, entry in segments.items()}
+    hypotheses = written(tmp_path, "h.ctm", "".join(f"c A {n / 2 + 0.1:.2f} 0.1 w\n" for n in range(1000)))
+    CountedFields.looks = 0
+    assert set(read_segmented_ctm(hypotheses, counted).values()) == {"w w"}
+    assert CountedFields.looks <= 4 * len(segments)  # its recording and channel, begin and duration
 
 
 def test_a_ctm_by_itself_is_an_utterance_a_recording(tmp_path):
