@@ -508,8 +508,6 @@ def _prepare_command() -> type[Command]:
         """basic: lower case without punctuation; verbatim: as it is."""
         check: Literal["decode", "header"] = "decode"
         """Whether every recording is decoded once, or only its header read."""
-        subsampling: int = 4
-        """The model's; it decides how long a transcript may be for its recording."""
         options: Annotated[Options, NO_PREFIX] = field(default_factory=Options)
 
         def run(self) -> None:
@@ -523,7 +521,6 @@ def _prepare_command() -> type[Command]:
                 options=self.options,
                 text_form=self.text,
                 check=self.check,
-                subsampling=self.subsampling,
                 progress=TerminalProgress(),
             )
             Console().print(report(prepared))
@@ -692,7 +689,6 @@ def _run_recipe(corpus: str, arguments: Any, stages: "Sequence[TrainConfig]") ->
         "corpus": corpus,
         "source": str(arguments.source and arguments.source.resolve()),
         "options": to_dict(arguments.options),
-        "subsampling": config.acoustic.subsampling,
     }
     prepared_for = data / "request.json"
     if not prepared_for.is_file() or json.loads(prepared_for.read_text(encoding="utf-8")) != request:
@@ -704,7 +700,6 @@ def _run_recipe(corpus: str, arguments: Any, stages: "Sequence[TrainConfig]") ->
             source=arguments.source,
             downloads=arguments.downloads,
             options=arguments.options,
-            subsampling=config.acoustic.subsampling,
             progress=progress,
         )
         progress.console.print(report(prepared))
