@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.errors import DataError
 from asr.scoring.assess import ScoreOptions, assess
 from asr.scoring.page import write_page
 from asr.scoring.transcripts import Clip, TranscriptEntry
@@ -128,3 +129,29 @@ def test_a_perfect_system_and_silence_have_a_page_too(tmp_path):
     references = {"u": TranscriptEntry("u", ""), "v": TranscriptEntry("v", "")}
     assert "∞" in Page(rendered(tmp_path, references, {"s": {"u": "uh"}})).text
     assert "0.00 %" in Page(rendered(tmp_path, references, {"s": {"u": "", "v": ""}})).text
+
+
+def test_a_media_file_is_decoded_once_for_all_its_clips(tmp_path, monkeypatch):
+    """Nothing can be sought there: to read each clip by itself would decode the file as often as it has clips."""
+    for name in ("a.m4a", "b.mp4", "c.wav"):
+        (tmp_path / name).touch()
+    loads = []
+
+    def load(path, *, sample_rate, start=0.0, duration=3.0):
+        loads.append((path.name, start))
+        return np.zeros(round(sample_rate * duration), np.float32)
+
+    monkeypatch.setattr("asr.scoring.page.load", load)
+    clips = [
+        Clip(tmp_path / name, start, 0.5 + start) for start in (0.0, 1.0, 2.0) for name in ("a.m4a", "b.mp4", "c.wav")
+    ]
+    references = {f"u{n}": TranscriptEntry(f"u{n}", "x", audio=clip) for n, clip in enumerate(clips)}
+    shown = Page(rendered(tmp_path, references, {"s": {"u0": "x"}}, embed_audio=True)).data["utterances"]
+    assert sorted(loads) == [("a.m4a", 0.0), ("b.mp4", 0.0), ("c.wav", 0.0), ("c.wav", 1.0), ("c.wav", 2.0)]
+    for utterance, clip in zip(shown, clips, strict=True):
+        waveform, rate = soundfile.read(io.BytesIO(base64.b64decode(utterance["audio"].split(",")[1])))
+        expected = clip.duration if clip.path.suffix == ".wav" else min(clip.duration, 3.0 - clip.start)
+        assert len(waveform) / rate == pytest.approx(expected, abs=0.15)
+    beyond = {"u": TranscriptEntry("u", "x", audio=Clip(tmp_path / "a.m4a", 4.0))}
+    with pytest.raises(DataError, match=r"a.m4a: holds no samples from 4 s on"):
+        rendered(tmp_path, beyond, {"s": {"u": "x"}}, embed_audio=True)
