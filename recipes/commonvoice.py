@@ -1,6 +1,8 @@
 """Mozilla Common Voice: many people read short sentences, in over a hundred languages.
 
-python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
+    python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
+
+Mozilla asks for consent, so download it by hand.
 """
 
 from asr.cli import recipe

@@ -1,6 +1,9 @@
-"""LibriSpeech: read audio books, up to the 960 hours of all training parts; `--train dev-clean` makes do with 5 hours.
+"""LibriSpeech: read audio books, up to the 960 hours of all training parts.
 
-python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
+    python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
+    python recipes/librispeech.py --train dev-clean --out runs/dev-clean
+
+`--train dev-clean` makes do with 5 hours.
 """
 
 from asr.cli import recipe

@@ -1,9 +1,10 @@
-"""Asterisk's recorded prompts: about 20 minutes of one studio voice a language; English, Spanish, French, Italian, Russian.
+"""Asterisk's recorded prompts: about 20 minutes of one studio voice a language.
 
     python recipes/prompts.py --language it --out runs/prompts-it
-    python recipes/prompts.py --language it --out runs/prompts-it --init english/best --optimiser.warmup 0.1
+    python recipes/prompts.py --language it --out runs/it --init en/best --optimiser.warmup 0.1
 
-`--fast` is for the demo: two to five minutes of training on two cores.
+The languages are English, Spanish, French, Italian and Russian. `--fast` is for the demo: two to
+five minutes of training on two cores.
 """
 
 from dataclasses import replace

@@ -1,6 +1,8 @@
-"""Kaldi's yesno: one speaker says eight words a file, each "ken" (yes) or "lo" (no) in Hebrew; six minutes in all.
+"""Kaldi's yesno: one speaker says eight words a file; six minutes in all.
 
-python recipes/yesno.py --source ../shared/corpora/yesno --out runs/yesno
+    python recipes/yesno.py --source corpora/yesno --out runs/yesno
+
+Each word is "ken" (yes) or "lo" (no), in Hebrew.
 """
 
 from dataclasses import replace
