@@ -5,8 +5,6 @@ damaged or silent, an empty transcript, an id used twice, a segment outside its 
 utterances are left out and listed; the rest is written.
 """
 
-import gzip
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,9 +19,9 @@ from rich.text import Text
 from asr import corpora
 from asr.audio.log_mel import FeatureConfig
 from asr.corpora.utterance import Problem, Utterance
+from asr.data.cuts import save_cuts
 from asr.data.recording import Check, Sound, examine_all
 from asr.errors import DataError
-from asr.files import atomic
 from asr.progress import SILENT, Progress
 from asr.text.normalise import TextForm, normalise
 from asr.units import Seconds
@@ -230,10 +228,8 @@ def _write(out: Path, cuts: Mapping[str, Sequence[Cut]]) -> None:
         manifest = out / f"{name}.jsonl.gz"
         if not part:
             manifest.unlink(missing_ok=True)
-            continue
-        lines = "".join(json.dumps(cut.to_dict(), ensure_ascii=False) + "\n" for cut in part)
-        with atomic(manifest) as path:
-            path.write_bytes(gzip.compress(lines.encode(), mtime=0))  # no time in it: the same cuts, the same bytes
+        else:
+            save_cuts(part, manifest)
 
 
 def _speakers(cuts: Iterable[Cut]) -> set[str]:
