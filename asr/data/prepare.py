@@ -82,10 +82,11 @@ def prepare(
     check: Check = "decode",
     progress: Progress = SILENT,
 ) -> Prepared:
-    """Read a corpus, check every utterance, and write the manifests of its splits, replacing those of an earlier run.
+    """Read a corpus, check every utterance, and write the manifests of its splits.
 
-    The same corpus gives the same bytes. A split without usable utterances has no file, and a note says so. Whether an
-    utterance is long enough for its transcript is for training to judge, which knows tokens and frames.
+    Those of an earlier run are replaced. The same corpus gives the same bytes. A split without
+    usable utterances has no file, and a note says so. Whether an utterance is long enough for its
+    transcript is for training to judge, which knows tokens and frames.
 
     Args:
         corpus: one of `corpora.NAMES`, or "lhotse:NAME".
@@ -116,8 +117,26 @@ def prepare(
     sounds = dict(
         examine_all(paths, check=check, rewritten=out / "audio", sample_rate=REWRITTEN_RATE, progress=progress)
     )
+    cuts, faulty = _sort_out(parts, sounds, text_form)
+    problems = (*read.problems, *faulty)
+    with _writing(out):
+        (out / "problems.txt").write_text(
+            "".join(f"{problem}\n" for problem in problems), encoding="utf-8", errors="backslashreplace"
+        )
+    if not cuts["train"]:
+        first = f"; the first of {len(problems)} problems is {problems[0]}" if problems else ""
+        raise DataError(f"{source}: holds no usable utterance to train on{first}")
+    with _writing(out):
+        _write(out, cuts)
+    splits = tuple(_summary(name, part) for name, part in cuts.items())
+    return Prepared(out, splits, problems, (*read.notes, *_notes(cuts)))
 
-    problems = list(read.problems)
+
+def _sort_out(
+    parts: Mapping[str, Sequence[Utterance]], sounds: Mapping[Path, Sound | str], text_form: TextForm
+) -> tuple[dict[str, list[Cut]], list[Problem]]:
+    """Make cuts of the utterances that can be used, split by split, and problems of the others."""
+    problems = []
     cuts: dict[str, list[Cut]] = {name: [] for name in parts}
     seen: dict[str, str] = {}
     for name, part in parts.items():
@@ -131,17 +150,7 @@ def prepare(
             if isinstance(sound, Sound) and not faults:
                 cuts[name].append(cut_of(utterance, sound))
             problems += [Problem(utterance.where, fault) for fault in faults]
-    with _writing(out):
-        (out / "problems.txt").write_text(
-            "".join(f"{problem}\n" for problem in problems), encoding="utf-8", errors="backslashreplace"
-        )
-    if not cuts["train"]:
-        first = f"; the first of {len(problems)} problems is {problems[0]}" if problems else ""
-        raise DataError(f"{source}: holds no usable utterance to train on{first}")
-    with _writing(out):
-        _write(out, cuts)
-    splits = tuple(_summary(name, part) for name, part in cuts.items())
-    return Prepared(out, splits, tuple(problems), (*read.notes, *_notes(cuts)))
+    return cuts, problems
 
 
 def report(prepared: Prepared) -> RenderableType:

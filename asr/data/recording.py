@@ -1,4 +1,4 @@
-"""Whether a recording can be used: read from end to end once, before training depends on it."""
+"""Whether a recording can be used: it is read from end to end before training depends on it."""
 
 import hashlib
 import os

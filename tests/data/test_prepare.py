@@ -213,9 +213,9 @@ def test_media_files_become_flac_once(tmp_path, monkeypatch):
 
     read = []
 
-    def read_media(path):
+    def read_media(path, start, duration):
         read.append(path)
-        return soundfile.read(path, dtype="float32")
+        return audio._read_sound(path, start, duration)
 
     monkeypatch.setattr(audio, "_read_media", read_media)
     source = tmp_path / "data"
