@@ -11,7 +11,7 @@ Characters alone misspell them.
 from dataclasses import replace
 
 from asr.audio.augment import LIGHT
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import ConsistencyConfig, OptimiserConfig, TrainConfig

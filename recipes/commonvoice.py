@@ -5,7 +5,7 @@
 Mozilla asks for consent, so download it by hand.
 """
 
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 

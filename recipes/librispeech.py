@@ -6,7 +6,7 @@
 `--train dev-clean` makes do with 5 hours.
 """
 
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import OptimiserConfig, TrainConfig

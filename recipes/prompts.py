@@ -10,7 +10,7 @@ five minutes of training on two cores.
 from dataclasses import replace
 
 from asr.audio.augment import LIGHT
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.training.settings import OptimiserConfig, TrainConfig
 

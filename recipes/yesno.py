@@ -8,7 +8,7 @@ Each word is "ken" (yes) or "lo" (no), in Hebrew.
 from dataclasses import replace
 
 from asr.audio.augment import LIGHT
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.training.settings import OptimiserConfig, TrainConfig
 

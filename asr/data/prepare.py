@@ -12,9 +12,6 @@ from pathlib import Path
 
 from lhotse import AudioSource, MonoCut, MultiCut, Recording, SupervisionSegment
 from lhotse.cut import Cut
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from asr import corpora
 from asr.audio.log_mel import FeatureConfig
@@ -151,24 +148,6 @@ def _sort_out(
                 cuts[name].append(cut_of(utterance, sound))
             problems += [Problem(utterance.where, fault) for fault in faults]
     return cuts, problems
-
-
-def report(prepared: Prepared) -> RenderableType:
-    """Lay out a preparation for the screen: a row a split, the notes, and every problem."""
-    table = Table(title=str(prepared.folder), title_justify="left")
-    table.add_column("split")
-    for heading in ("utterances", "speakers", "hours", "longest (s)"):
-        table.add_column(heading, justify="right")
-    table.add_column("alphabet", overflow="fold")
-    for split in prepared.splits:
-        speakers = str(split.speakers) if split.speakers else "unknown"
-        figures = (str(split.utterances), speakers, f"{split.hours:.2f}", f"{split.longest:.1f}")
-        table.add_row(split.name, *figures, Text(split.alphabet))
-    lines = [Text(f"note: {note}") for note in prepared.notes]
-    if prepared.problems:
-        lines.append(Text(f"problems: {len(prepared.problems)}, also in {prepared.folder / 'problems.txt'}"))
-        lines += [Text(f"  {problem}") for problem in prepared.problems]
-    return Group(table, *lines)
 
 
 def _faults(utterance: Utterance, sound: Sound | str) -> Iterator[str]:

@@ -1,17 +1,14 @@
 """From a folder to manifests: what lhotse reads back, and every fault by its line."""
 
-import io
-
 import numpy as np
 import pytest
 import soundfile
 from lhotse import CutSet
 from lhotse.audio.backend import LibsndfileBackend, audio_backend
 from lhotse.cut import MonoCut, MultiCut
-from rich.console import Console
 
 from asr.corpora import Options
-from asr.data.prepare import prepare, report
+from asr.data.prepare import prepare
 from asr.data.recording import examine
 from asr.errors import ConfigError, DataError
 
@@ -236,18 +233,6 @@ def test_media_files_become_flac_once(tmp_path, monkeypatch):
 def test_options_must_fit(tmp_path):
     with pytest.raises(ConfigError, match="language is en, but an4"):
         prepare("an4", tmp_path / "out", source=tmp_path, options=Options(language="en"))
-
-
-def test_the_report_shows_splits_notes_and_every_problem(tmp_path):
-    rows = [*WHOLE, *(f"gone{n}.wav\tw\ttrain" for n in range(25))]
-    source = make_corpus(tmp_path / "data", rows)
-    for n in range(25):
-        (source / f"gone{n}.wav").unlink()
-    screen = io.StringIO()
-    Console(width=400, file=screen).print(report(prepare("folder", tmp_path / "out", source=source)))
-    text = screen.getvalue()
-    assert "train" in text and "esy" in text and "problems: 25" in text
-    assert all(f"gone{n}.wav" in text for n in range(25))
 
 
 # ---- recordings

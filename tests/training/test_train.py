@@ -121,7 +121,7 @@ def test_a_run_killed_at_any_point_ends_with_the_same_weights(finished: Path, co
     settings.write_text(json.dumps(to_dict(SMALL)))
     program = """
 import json, pathlib, sys
-from asr.cli import TerminalProgress
+from asr.cli.output import TerminalProgress
 from asr.config import from_dict
 from asr.training.train import train
 from asr.training.settings import TrainConfig
