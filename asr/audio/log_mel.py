@@ -1,12 +1,13 @@
 """Waveforms -> normalised log-mel frames, a batch at a time, on the device that trains.
 
-The mel filters are librosa's (Slaney's scale and area normalisation), as in Whisper. A frame is a whole window: none is
-padded, so the first frame is centred on 12.5 ms and a waveform shorter than a window has no frame.
+The mel filters are librosa's (Slaney's scale and area normalisation), as in Whisper. A frame is a
+whole window: none is padded. So the first frame is centred on 12.5 ms, and a waveform shorter than
+a window has no frame.
 
-Energies are relative to the loudest within 15 seconds, so that in a long recording each speaker is heard at one level, then
-normalised by each bin's mean and deviation over training data. (Over the utterance alone, as cepstral mean and variance
-normalisation has it, a word of half a second loses what tells it from others: isolated digits had 3.7 % errors instead of
-0.7 %.)
+Energies are relative to the loudest within 15 seconds, which gives each speaker of a long recording
+one level. Then each bin is normalised by its mean and deviation over training data. Over the
+utterance alone, as in cepstral mean and variance normalisation, a word of half a second loses what
+tells it from others: isolated digits had 3.7 % errors instead of 0.7 %.
 """
 
 import math
@@ -25,16 +26,19 @@ from asr.errors import ConfigError
 from asr.units import Samples, Seconds, seconds_to_samples
 
 DYNAMIC_RANGE = 1e-8
-"""Mel energy below this share (80 dB) of the loudest around it is treated as silence, which makes features blind to
-recording level, and keeps the empty upper half of a band-limited (8 kHz) recording constant, where else its rounding
-noise would be amplified.
+"""Mel energy below this share (80 dB) of the loudest around it is treated as silence.
+
+This makes features blind to recording level. It also keeps the empty upper half of a band-limited
+(8 kHz) recording constant, where else its rounding noise would be amplified.
 """
 AROUND: Seconds = 15.0
 """How far from a frame, to either side, its loudest is looked for."""
 SILENCE = 1e-16
 """Mel energy of digital silence."""
 LEAST_DEVIATION = 0.5
-"""Floor of the standard deviation, in nats, which speech exceeds several times: a bin that is empty in training stays small."""
+"""Floor of the standard deviation, in nats. Speech exceeds it several times; a bin that is empty in
+training stays small.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,15 @@ class FeatureConfig:
 
     @property
     def exact_hop(self) -> Seconds:
-        """Time from one frame to the next: `hop` as whole samples, 10.02 ms instead of 10 at 22,050 Hz."""
+        """Time from one frame to the next: `hop` as whole samples.
+
+        At 22,050 Hz it is 10.02 ms instead of 10.
+        """
         return self.hop_samples / self.sample_rate
 
 
 def _empty_filters(num_mels: int, window: Samples, sample_rate: int) -> int:
-    """Count the mel filters between whose edges no frequency of the spectrum lies, as `MelScale` lays them out."""
+    """Count the mel filters, as `MelScale` lays them out, without a frequency of the spectrum."""
     highest = sample_rate // 2
     frequencies = np.linspace(0, highest, window // 2 + 1)
     edges = _slaney_hz(np.linspace(0, _slaney_mel(highest), num_mels + 2))
@@ -96,7 +103,7 @@ def _empty_filters(num_mels: int, window: Samples, sample_rate: int) -> int:
 
 
 def _what_fits(config: FeatureConfig) -> str:
-    """Name the most filters for a window and the shortest window for the filters, where there are such."""
+    """Name the most filters for the window and the shortest window for the filters."""
     rate = config.sample_rate
     filters = [n for n in range(8, config.num_mels) if not _empty_filters(n, config.window_samples, rate)]
     windows = range(config.window_samples, seconds_to_samples(0.2, rate) + 1)
@@ -156,7 +163,9 @@ class LogMel(nn.Module):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Take mean and deviation from batches of waveforms, (B, N) and (B,) as above, each valid frame once.
+        """Take mean and deviation from batches of waveforms, each valid frame once.
+
+        Batches are (B, N) and (B,) as above.
 
         Without a single frame they stay as they are.
         """
@@ -173,7 +182,10 @@ class LogMel(nn.Module):
             self.deviation.copy_((square - mean.square()).clamp(min=LEAST_DEVIATION**2).sqrt())
 
     def _relative(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-mel energy less the loudest around it, (B, T, M) in [-80 dB, 0], and which frames are valid, (B, T)."""
+        """Log-mel energy less the loudest around it, (B, T, M) in [-80 dB, 0].
+
+        Also which frames are valid, (B, T).
+        """
         lengths = torch.where(num_samples < self.window, 0, (num_samples - self.window) // self.hop + 1)
         spectrum = self.spectrum(F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1]))))
         energy = self.mel((spectrum * spectrum.conj()).real).transpose(1, 2)

@@ -1,7 +1,8 @@
 """Any audio file -> mono float32 waveform.
 
-libsndfile reads WAV, FLAC, Ogg (Vorbis, Opus), MP3 and uncompressed NIST Sphere; PyAV (extra `media`) reads the sound of
-m4a, mp4, webm and what else FFmpeg knows. Reading a path happens here, and in lhotse's manifests, nowhere else.
+libsndfile reads WAV, FLAC, Ogg (Vorbis, Opus), MP3 and uncompressed NIST Sphere. PyAV (extra
+`media`) reads the sound of m4a, mp4, webm and what else FFmpeg knows. Reading a path happens here,
+and in lhotse's manifests, nowhere else.
 """
 
 from collections.abc import Iterable
@@ -66,7 +67,7 @@ def load(path: Path, *, sample_rate: int, start: Seconds = 0.0, duration: Second
         duration: how much to read, in seconds; None reads to the end.
 
     Raises:
-        DataError: if the file is missing, damaged, silent in the sense of having no samples, or ends before `start`.
+        DataError: if the file is missing, damaged, without samples, or ends before `start`.
         MissingExtra: if the file needs PyAV and it is not installed.
     """
     _require_file(path)
@@ -83,7 +84,8 @@ def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
     """Turn samples into a waveform, their channels averaged, resampled to `wanted`.
 
     Args:
-        samples: (N,) or (channels, N); floats of full scale +-1, or PCM of 16 or 32 bits, or of 8 without a sign.
+        samples: (N,) or (channels, N); floats of full scale +-1, or PCM of 16 or 32 bits, or of 8
+            without a sign.
         rate: of the samples, in Hz.
         wanted: rate of the waveform, in Hz.
 
@@ -116,7 +118,10 @@ def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
 
 
 def resample(waveform: Waveform, rate: int, wanted: int) -> Waveform:
-    """Change the sampling rate with soxr's high-quality filter; the same rate returns the same array."""
+    """Change the sampling rate with soxr's high-quality filter.
+
+    The same rate returns the same array.
+    """
     if rate == wanted:
         return waveform
     resampled: Waveform = soxr.resample(waveform, rate, wanted, quality="HQ")
@@ -181,7 +186,10 @@ def _read_media(path: Path, start: Seconds, duration: Seconds | None) -> tuple[W
 
 
 def _gathered(blocks: Iterable[Waveform], first: Samples, last: Samples | None) -> Waveform:
-    """Join the samples from `first` to before `last` (None: to the end); takes and keeps no block that is not needed."""
+    """Join the samples from `first` to before `last`, or to the end.
+
+    Blocks that are not needed are not kept, those behind `last` not even taken.
+    """
     kept: list[Waveform] = [np.zeros(0, np.float32)]
     position = 0
     for block in blocks:

@@ -1,10 +1,11 @@
-"""References that allow several readings, as NIST's transcripts do, and the reading that a hypothesis is held to.
+"""References that allow several readings, as NIST's transcripts do.
 
     {colour / color}        either; {going to / gonna} may differ in length, {uh / @} may be nothing
     (uh)                    a word that may be left out: the same as {uh / @}
 
-A hypothesis is plain text. It is scored against the reading from which it differs by the fewest word errors; of equal
-ones, against that which takes the earlier choices. So the number of reference words depends on the hypothesis, as in sclite.
+A hypothesis is plain text. It is scored against the reading with the fewest word errors; of equal
+ones, against that with the earlier choices. So the number of reference words depends on the
+hypothesis, as in sclite.
 """
 
 import re
@@ -25,10 +26,13 @@ _Cell: TypeAlias = tuple[int, _Reading]
 
 
 def parse_alternatives(references: Mapping[str, str], normalise: Callable[[str], str]) -> dict[str, Choices]:
-    """Read the markup of references by utterance id; what is not markup, and each alternative, is normalised by itself.
+    """Parse the markup of references by utterance id.
+
+    What is not markup, and each alternative, is normalised by itself.
 
     Raises:
-        DataError: for a brace without its partner, or alternatives inside others; names the utterance.
+        DataError: for a brace without its partner, or alternatives inside others; names the
+            utterance.
     """
     return {id: _choices(id, text, normalise) for id, text in references.items()}
 

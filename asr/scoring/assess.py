@@ -1,4 +1,4 @@
-"""One test set, one or more systems: normalised, scored, compared and broken down as the options say."""
+"""One test set, one or more systems: normalised, scored, compared and broken down."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,17 @@ class ScoreOptions:
     """How texts are scored, and what is shown of it; `asr score` and `asr evaluate` share these."""
 
     normalise: Normalisation = "none"
-    """none: texts as they are; basic: case and punctuation do not count; english: nor do spelling, contractions, numbers."""
+    """none: texts as they are. basic: case and punctuation do not count. english: nor do spelling,
+    contractions, numbers.
+    """
     alternatives: bool = False
     """Read {colour / color}, {uh / @} and (uh) in references as alternatives and optional words."""
     costs: Costs = "unit"
-    """What alignments minimise; unit: the number of errors; sclite: 4 a substitution, 3 a deletion or insertion."""
+    """What alignments minimise. unit: the number of errors. sclite: 4 a substitution, 3 a deletion or
+    insertion.
+    """
     by: tuple[str, ...] = ()
-    """Fields by which to break the figures down, such as speaker, duration, or any other of the manifest."""
+    """Fields of the manifest by which to break the figures down, such as speaker or duration."""
     samples: int = 1000
     """Bootstrap samples for the intervals."""
     seed: int = 0
@@ -45,7 +49,7 @@ class ScoreOptions:
     worst: int = 5
     """How many of the worst utterances to show."""
     html: Path | None = None
-    """Also write a page with figures, alignments, plots and the recordings, to open in a browser."""
+    """Also write a page for the browser, with figures, alignments, plots and the recordings."""
     embed_audio: bool = False
     """Put the recordings into the page, as MP3, instead of links to them."""
 
@@ -55,7 +59,7 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class System:
-    """One system's score, over speakers too where all are known, and by each field that was asked for."""
+    """One system's score, by each field that was asked for, and over speakers where all are known."""
 
     name: str
     score: Score
@@ -63,9 +67,11 @@ class System:
     groups: Mapping[str, list[Group]]
 
     def to_json(self) -> dict[str, Any]:
-        """Give the fields of `Score.to_json`, then `speakers` (null where they are not known, else `number` and the five
-        rates, with intervals over speakers) and `by`: field -> list of groups, each with `group`, its name, and the
-        fields of a score.
+        """Give the fields of `Score.to_json`, then `speakers` and `by`.
+
+        `speakers` is null where they are not known, else `number` and the five rates, with
+        intervals over speakers. `by` maps a field to a list of groups, each with `group`, its name,
+        and the fields of a score.
         """
         return self.score.to_json() | {
             "speakers": self.speakers and self.speakers.to_json(),
@@ -88,7 +94,7 @@ class Assessment:
 
     @property
     def conditions(self) -> str:
-        """Say in a sentence under what conditions the figures hold."""
+        """The conditions under which the figures hold, in a sentence."""
         forms = {
             "none": "Texts are scored as they are, not normalised.",
             "basic": "Case and punctuation do not count, and Unicode's compatible forms are equal (basic normalisation).",
@@ -102,8 +108,11 @@ class Assessment:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give `normalisation`, `alternatives` and `costs`; and of one system its fields (see `System.to_json`), of
-        several a list `systems`, each with `name` and its fields, and a list `comparisons` (see `Comparison.to_json`).
+        """Give `normalisation`, `alternatives` and `costs`, and what there is of the systems.
+
+        Of one system these are its fields (see `System.to_json`). Of several it is a list
+        `systems`, each with `name` and its fields, and a list `comparisons` (see
+        `Comparison.to_json`).
         """
         options = self.options
         conditions = {
@@ -124,7 +133,8 @@ def read_test_set(
 
     Args:
         reference: the file of references.
-        hypotheses: a file a system. It is called by its file's name, or by its folder if others share the name.
+        hypotheses: a file a system. It is called by its file's name, or by its folder if others
+            share the name.
         plain: pair lines by number.
         details: a file with more fields of the same utterances; the reference's own come first.
 
@@ -187,7 +197,8 @@ def assess(
         options: how.
 
     Raises:
-        DataError: if a system has no id in common with the references, or a reference's alternatives cannot be read.
+        DataError: if a system has no id in common with the references, or a reference's
+            alternatives cannot be read.
         ConfigError: if no utterance has a field that was asked for.
         MissingExtra: if an option needs a library that is not installed.
     """

@@ -1,7 +1,7 @@
-"""A score in the browser: one file with figures, alignments, plots and recordings, that needs nothing else.
+"""A score in the browser: one file with figures, alignments, plots and recordings.
 
-Tables and plots stand in the page as HTML; its script only finds, filters and shows utterances. Whatever comes from
-transcripts, ids and manifests is escaped.
+Tables and plots stand in the page as HTML. Its script only finds, filters and shows utterances.
+Whatever comes from transcripts, ids and manifests is escaped.
 """
 
 import base64
@@ -49,11 +49,12 @@ class Bar:
 def write_page(path: Path, name: str, assessment: Assessment, progress: Progress = SILENT) -> None:
     """Write the page, whole or not at all.
 
-    Recordings are linked where they lie on this machine in a form that browsers play, or, with `embed_audio`, put into
-    the page as MP3.
+    Recordings are linked where they lie on this machine in a form that browsers play. With
+    `embed_audio` they are put into the page as MP3.
 
     Raises:
-        AsrError: if the page cannot be written, or a recording that is to be embedded cannot be read.
+        AsrError: if the page cannot be written, or a recording that is to be embedded cannot be
+            read.
     """
     environment = Environment(
         loader=PackageLoader("asr.scoring", "."),
@@ -97,7 +98,7 @@ def _axis(rates: Iterable[Rate]) -> float:
 
 
 def _tables(system: System) -> dict[str, Any]:
-    """What the page lists of one system: its most frequent errors, and how many utterances have how many."""
+    """What the page lists of one system: frequent errors, and how many utterances have how many."""
     found = confusions(system.score)
     errors = Counter(min(_HISTOGRAM, utterance.words.errors) for utterance in system.score.utterances)
     highest = max(errors.values())
@@ -173,7 +174,10 @@ def _embedded(clips: Mapping[str, Clip], progress: Progress) -> dict[str, str]:
 
 
 def _stretches(path: Path, clips: Iterable[Clip]) -> Iterator[Waveform]:
-    """Read stretches of one file. In a media file nothing can be sought, so it is decoded once for all of them."""
+    """Read stretches of one file.
+
+    In a media file nothing can be sought, so it is decoded once for all of them.
+    """
     if path.suffix.lower() not in MEDIA_SUFFIXES:
         for clip in clips:
             yield load(path, sample_rate=_SAMPLE_RATE, start=clip.start, duration=clip.duration)

@@ -8,9 +8,10 @@ The file's ending says the form:
     .jsonl, .json   {"id": ..., "text": ...}                    one object a line: NeMo's manifests, lhotse's cuts
     anything else   id text                                     Kaldi's: an id alone is the empty text
 
-JSON may be gzipped (.jsonl.gz). Files are UTF-8, with or without a byte order mark, lines ending in LF, CRLF or CR. White
-space (tabs too) between words comes out as single spaces; nothing else about a text changes, in whichever direction it
-is written. Blank lines are passed over, and in STM and CTM comments (;;).
+JSON may be gzipped (.jsonl.gz). Files are UTF-8, with or without a byte order mark; lines end in
+LF, CRLF or CR. White space (tabs too) between words comes out as single spaces. Nothing else about
+a text changes, in whichever direction it runs. Blank lines are passed over, and in STM and CTM
+comments (;;).
 """
 
 import codecs
@@ -71,25 +72,26 @@ class CtmWord:
 
 
 def read_texts(path: Path, *, hypotheses: bool = False) -> dict[str, str]:
-    """Read the texts alone: see `read_transcripts`."""
+    """Read the texts alone, by utterance id: see `read_transcripts`."""
     return {id: utterance.text for id, utterance in read_transcripts(path, hypotheses=hypotheses).items()}
 
 
 def read_transcripts(path: Path, *, hypotheses: bool = False) -> dict[str, TranscriptEntry]:
     """Read a file of transcripts, in its own order.
 
-    A JSON object's id is its first field of `id`, `utt_id` and `audio_filepath`, a string or a whole number. Its text
-    is `text`, or that of its supervisions; but in a file of hypotheses that has `pred_text` anywhere it is `pred_text`
-    everywhere, since `text` is the reference there and a line without `pred_text` must not pass for a perfect one.
-    In a CTM file read by itself, utterances are its recordings.
+    A JSON object's id is its first field of `id`, `utt_id` and `audio_filepath`: a string or a
+    whole number. Its text is `text`, or that of its supervisions. In a file of hypotheses that
+    has `pred_text` anywhere it is `pred_text` everywhere. There `text` is the reference, and a line
+    without `pred_text` must not pass for a perfect one. In a CTM file read by itself, utterances
+    are its recordings.
 
     Args:
         path: the file.
         hypotheses: whether these are a recogniser's output rather than references.
 
     Raises:
-        DataError: if the file is missing, has no transcript at all, or has lines that are not UTF-8, not of its form or
-            of an id that came before; up to five such lines are named.
+        DataError: if the file is missing or has no transcript at all; or for lines that are not
+            UTF-8, not of its form, or of an id that came before. Up to five such lines are named.
     """
     form = _suffix(path)
     if form == ".ctm":
@@ -129,9 +131,9 @@ def read_numbered_lines(path: Path) -> dict[str, TranscriptEntry]:
 def read_segmented_ctm(path: Path, segments: Mapping[str, TranscriptEntry]) -> dict[str, str]:
     """Read a CTM file by the segments of an STM file: a word belongs where its middle lies.
 
-    Of segments that overlap it goes to the one whose own middle is nearest, of equal ones to the lowest id.
-    A word in no segment comes back under an id of its own (file-channel-middle).
-    It is then listed as extra, and not counted.
+    Of segments that overlap it goes to the one whose own middle is nearest, of equal ones to the
+    lowest id. A word in no segment comes back under an id of its own (file-channel-middle). It is
+    then listed as extra, and not counted.
 
     Raises:
         DataError: as `read_transcripts` does.
@@ -154,8 +156,9 @@ def read_segmented_ctm(path: Path, segments: Mapping[str, TranscriptEntry]) -> d
 def _segment_of_each(words: Sequence[CtmWord], segments: Iterable[TranscriptEntry]) -> list[str | None]:
     """Find the segment of each word of one recording; None for a word in no segment.
 
-    A sweep through the recording keeps the segments under way in the order of their middles, so a word meets no more
-    than two. Times are whole half microseconds, to compare them without rounding.
+    A sweep through the recording keeps the segments under way in the order of their middles, so a
+    word meets no more than two. Times are whole half microseconds, to compare them without
+    rounding.
     """
     spans = [(round(float(s.fields["begin"]) * 1e6), round(float(s.fields["duration"]) * 1e6), s.id) for s in segments]
     starting = deque(sorted((2 * begin, (2 * begin + duration, id)) for begin, duration, id in spans))
@@ -178,7 +181,9 @@ def _segment_of_each(words: Sequence[CtmWord], segments: Iterable[TranscriptEntr
 
 
 def read_fields(path: Path) -> dict[str, TranscriptEntry]:
-    """Read what a file says of utterances beside their texts: JSON, STM, or Kaldi's utt2spk (`id speaker`).
+    """Read what a file tells of utterances beside their texts.
+
+    The file is JSON, STM, or Kaldi's utt2spk (`id speaker`).
 
     Raises:
         DataError: as `read_transcripts` does.
@@ -189,7 +194,9 @@ def read_fields(path: Path) -> dict[str, TranscriptEntry]:
 
 
 def write_texts(path: Path, transcripts: Mapping[str, str]) -> None:
-    """Write transcripts in the form of the file's ending, whole or not at all; `read_texts` gives them back.
+    """Write texts by utterance id in the form of the file's ending, whole or not at all.
+
+    `read_texts` gives them back.
 
     Raises:
         DataError: if an id cannot stand in that form (white space, parentheses in TRN).
@@ -221,7 +228,10 @@ def _read_bytes(path: Path) -> bytes:
 def _parsed(
     path: Path, data: bytes, parse: Callable[[str], T | None], form: str, *, blank: bool = False
 ) -> list[tuple[int, T]]:
-    """Parse every line that is not blank, and give it with its number; lines for which `parse` gives none are left out."""
+    """Parse every line that is not blank, and give it with its number.
+
+    Lines for which `parse` gives none are left out.
+    """
     parsed: list[tuple[int, T]] = []
     first_lines: dict[str, int] = {}
     faults: list[tuple[int, str]] = []

@@ -72,10 +72,13 @@ def write_timed_text(text: TimedText, form: Format, path: Path) -> None:
 
 
 def destinations(stems: Iterable[Path], forms: Iterable[Format], folder: Path | None) -> dict[Path, dict[Format, Path]]:
-    """Name the files that hold the texts of recordings: STEM.FORM for each, in a folder, or (None) beside the recording.
+    """Name the files for the texts of recordings: STEM.FORM for each.
+
+    They lie in a folder, or (None) beside the recording.
 
     Raises:
-        ConfigError: if two recordings want the same file, or a text beside a recording exists (it may be its transcript).
+        ConfigError: if two recordings want the same file, or a text beside a recording exists (it
+            may be its transcript).
     """
     named: dict[Path, dict[Format, Path]] = {}
     taken: set[Path] = set()
@@ -143,7 +146,7 @@ def _text_grid(text: TimedText) -> str:
 
 
 def _tiled(parts: Iterable[tuple[Seconds, Seconds, str]], duration: Seconds) -> list[tuple[Seconds, Seconds, str]]:
-    """Fill what no interval covers with empty ones, as Praat wants it; to the microsecond, as it is written."""
+    """Fill what no interval covers with empty ones, as Praat wants it, to the microsecond."""
     tiled: list[tuple[Seconds, Seconds, str]] = []
     at = 0.0
     for start, end, label in [*parts, (duration, duration, "")]:
