@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
-    [ROOT / name for name in ("README.md", "CHANGELOG.md", "data/README.md", "recipes/RESULTS.md")]
+    [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md", "recipes/RESULTS.md")]
     + list((ROOT / "docs").glob("*.md"))
 )
 WIDTH = 100
