@@ -1,4 +1,4 @@
-"""Augmentation that can be repeated: a seed names the epoch and utterance, or the step, of a draw."""
+"""Augmentation that can be repeated: a draw's seed names its epoch and utterance, or its step."""
 
 import math
 import random

@@ -35,8 +35,8 @@ class ScoreOptions:
     alternatives: bool = False
     """Read {colour / color}, {uh / @} and (uh) in references as alternatives and optional words."""
     costs: Costs = "unit"
-    """What alignments minimise. unit: the number of errors. sclite: 4 a substitution, 3 a deletion or
-    insertion.
+    """What alignments minimise. unit: the number of errors. sclite: 4 a substitution, 3 a deletion
+    or insertion.
     """
     by: tuple[str, ...] = ()
     """Fields of the manifest by which to break the figures down, such as speaker or duration."""
@@ -59,7 +59,7 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class System:
-    """One system's score, by each field that was asked for, and over speakers where all are known."""
+    """One system's score, by the fields that were asked for and over speakers, if all are known."""
 
     name: str
     score: Score

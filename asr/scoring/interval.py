@@ -1,4 +1,24 @@
-"""How sure one may be of a rate: bootstrap intervals."""
+"""How sure one may be of a rate: bootstrap intervals.
+
+The method: all units are drawn anew, with replacement, `samples` times (Bisani & Ney 2004,
+"Bootstrap estimates for confidence intervals in ASR performance evaluation"). Of each sample its
+distance from the rate of all is kept, in the sample's own standard errors (Efron & Tibshirani 1993,
+chapter 12.5). The ratio's standard error is by linearisation (Cochran 1977, chapter 6). Errors
+crowd in few utterances, so samples with a low rate also have too small an error. Plain percentiles
+overlook that: at 50 utterances they hold the true rate 91 times in 100, this interval 95 times
+(`benchmarks/score_coverage.py`).
+
+Few errors: fewer than 20 wrong units among as many or more right ones do not tell how bad the next
+could be. The upper limit is then at least Fay & Feuer's (1997, "Confidence intervals for directly
+standardized rates"). It is a gamma distribution's, as if one more unit were as bad as the worst.
+Where all are equally bad it is the exact Poisson limit (Garwood 1936). So a test set without an
+error has an upper limit above zero. A rate that is bounded above has a lower limit likewise, by the
+units that are right.
+
+Odd cases: errors inside one unit may depend on each other; units may not. A difference, whose units
+may be negative, has such limits only where many samples have no spread at all (three or fewer wrong
+units). One unit alone has no spread, nor have units of one rate: the interval is the value.
+"""
 
 import math
 from collections.abc import Iterator
@@ -44,25 +64,7 @@ def bootstrap(
 ) -> Rate:
     """Estimate a rate over units drawn independently, with its 95 % bootstrap-t interval.
 
-    The method: all units are drawn anew, with replacement, `samples` times (Bisani & Ney 2004,
-    "Bootstrap estimates for confidence intervals in ASR performance evaluation"). Of each sample
-    its distance from the rate of all is kept, in the sample's own standard errors (Efron &
-    Tibshirani 1993, chapter 12.5). The ratio's standard error is by linearisation (Cochran 1977,
-    chapter 6). Errors crowd in few utterances, so samples with a low rate also have too small an
-    error. Plain percentiles overlook that: at 50 utterances they hold the true rate 91 times in
-    100, this interval 95 times (`benchmarks/score_coverage.py`).
-
-    Few errors: fewer than 20 wrong units among as many or more right ones do not tell how bad the
-    next could be. The upper limit is then at least Fay & Feuer's (1997, "Confidence intervals for
-    directly standardized rates"). It is a gamma distribution's, as if one more unit were as bad as
-    the worst. Where all are equally bad it is the exact Poisson limit (Garwood 1936). So a test set
-    without an error has an upper limit above zero. A rate that is bounded above has a lower limit
-    likewise, by the units that are right.
-
-    Odd cases: errors inside one unit may depend on each other; units may not. A difference, whose
-    units may be negative, has such limits only where many samples have no spread at all (three or
-    fewer wrong units). One unit alone has no spread, nor have units of one rate: the interval is
-    the value.
+    The head of this module says how.
 
     Args:
         errors: (units,) numbers.

@@ -59,7 +59,7 @@ def report(name: str, assessment: Assessment) -> RenderableType:
 
 
 def figures(name: str, score: Score, speakers: Speakers | None = None) -> RenderableType:
-    """Show rates in per cent with their 95 % intervals, counts, and ids without a partner if any."""
+    """Show rates in per cent with 95 % intervals, counts, and ids without a partner if any."""
     table = _table(f"{name}: {score.totals.utterances:,} utterances, {score.words.reference_length:,} words")
     table.add_column("", overflow="fold")
     for heading in ("rate %", "95 % interval", "errors", "sub", "del", "ins", "of"):
