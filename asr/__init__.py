@@ -7,8 +7,9 @@
     print(text.text, [(word.text, word.start, word.end, word.confidence) for word in text.words])
     print(asr.score("go forward ten meters", text.text).wer)
 
-All that the package offers to Python stands here, in `__all__`; everything that goes wrong is an `AsrError`. `import asr`
-loads neither PyTorch nor NumPy: what needs them is imported when it is first used.
+All that the package offers to Python stands here, in `__all__`; everything that goes wrong is an
+`AsrError`. `import asr` loads neither PyTorch nor NumPy: what needs them is imported when it is
+first used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,18 +72,20 @@ def load(
 
     Args:
         folder: what training has written to RUN/best.
-        lm: an n-gram file, the folder of a recurrent model, or both; True takes those that `asr tune` has kept.
+        lm: an n-gram file, the folder of a recurrent model, or both; True takes those that `asr
+            tune` has kept.
         beam: hypotheses to keep; alone it asks for a beam search without a language model.
         hotwords: phrases to favour, and what each earns in nats; 6 is usual.
         device: "cpu", "cuda", or "auto", the better one that is there.
 
     Raises:
-        ModelError: if the folder is not a model's, or a part of it or a language model cannot be used.
+        ModelError: if the folder is not a model's, or a part of it or a language model cannot be
+            used.
         ConfigError: if a value is not allowed.
         MissingExtra: if a language model needs a library that is not installed.
 
     Example:
-        >>> model = asr.load("runs/an4/best", lm=True, hotwords={"pittsburgh": 6.0})  # doctest: +SKIP
+        >>> model = asr.load("runs/an4/best", lm=True, beam=50)  # doctest: +SKIP
         >>> model.transcribe("a.wav").text  # doctest: +SKIP
         'pittsburgh pennsylvania'
     """
@@ -96,15 +99,17 @@ def score(
 ) -> "Score":
     """Count the errors of texts, with error rates and their 95 % intervals.
 
-    Texts are compared as they are: case and punctuation count. Words are what white space separates.
+    Texts are compared as they are: case and punctuation count. Words are what white space
+    separates.
 
     Args:
         references: a text, a sequence of texts, or a mapping from utterance id to text.
-        hypotheses: of the same kind. Sequences are paired in order, mappings by id; an id without a hypothesis counts as
-            deleted, and one without a reference does not count.
+        hypotheses: of the same kind. Sequences are paired in order, mappings by id; an id without a
+            hypothesis counts as deleted, and one without a reference does not count.
 
     Raises:
-        DataError: if the two are of different kinds, sequences are of unequal length, or nothing can be paired.
+        DataError: if the two are of different kinds, sequences are of unequal length, or nothing
+            can be paired.
 
     Example:
         >>> found = asr.score(["the cat sat", "on the mat"], ["the cat sat", "on a mat"])

@@ -90,7 +90,8 @@ def from_dict(kind: type[T], values: Any, *, where: str, prefix: str = "") -> T:
     """Build a dataclass from what JSON held; fields that are absent take their defaults.
 
     Raises:
-        ConfigError: for a field that does not exist or has a value of another type; `where` names the file.
+        ConfigError: for a field that does not exist or has a value of another type; `where` names
+            the file.
     """
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: {prefix.rstrip('.') or 'the file'} must be an object of fields")

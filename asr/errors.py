@@ -8,8 +8,8 @@
     |-- TrainingError   training that cannot go on (non-finite losses in a row, a full disk)
     `-- MissingExtra    an optional library that is not installed: names the pip command
 
-The command line prints `str(error)` after "asr: " and exits with `exit_code`. Anything else that escapes is a bug, and
-shows its traceback.
+The command line prints `str(error)` after "asr: " and exits with `exit_code`. Anything else that
+escapes is a bug, and shows its traceback.
 """
 
 
@@ -31,9 +31,8 @@ class DataError(AsrError):
     """Audio, a transcript or a manifest that cannot be used.
 
     Example:
-        >>> asr.score(["one text"], [])
-        Traceback (most recent call last):
-        asr.errors.DataError: 1 references cannot be paired with 0 hypotheses; give as many, or mappings from id to text
+        >>> asr.score(["one text"], []) Traceback (most recent call last): asr.errors.DataError: 1
+        references cannot be paired with 0 hypotheses; give as many, or mappings from id to text
     """
 
 
@@ -52,9 +51,8 @@ class ModelError(AsrError):
     """A model folder or a checkpoint that cannot be used.
 
     Example:
-        >>> asr.load("nowhere")
-        Traceback (most recent call last):
-        asr.errors.ModelError: nowhere: not a model folder, it has no config.json; training writes one to RUN/best
+        >>> asr.load("nowhere") Traceback (most recent call last): asr.errors.ModelError: nowhere:
+        not a model folder, it has no config.json; training writes one to RUN/best
     """
 
 

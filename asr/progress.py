@@ -1,7 +1,7 @@
 """How a long piece of work says how far it is.
 
-Whoever starts the work hands in a `Progress`; without one it is silent. So a server or a notebook hears nothing that it did
-not ask for, and the command line shows bars (`cli.output`).
+Whoever starts the work hands in a `Progress`; without one it is silent. So a server or a notebook
+prints nothing that it did not ask for. The command line shows bars (`cli.output`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,10 @@ class Progress(Protocol):
         """Tell a line that is worth keeping."""
 
     def bar(self, doing: str, total: float | None, *, unit: str = "") -> AbstractContextManager[Bar]:
-        """Begin a piece of work of so many parts (None if nobody knows); `unit` is "bytes" for a download."""
+        """Begin a piece of work of so many parts (None if nobody knows).
+
+        `unit` is "bytes" for a download.
+        """
 
 
 class _Silent:

@@ -15,7 +15,8 @@ def seconds_to_samples(seconds: Seconds, sample_rate: int) -> Samples:
 def num_frames(num_samples: Samples, *, window: Samples, hop: Samples) -> Frames:
     """Count the whole analysis windows that fit in a waveform.
 
-    No padding: a waveform shorter than one window has no frames. The only place where samples become frames.
+    No padding: a waveform shorter than one window has no frames. The only place where samples
+    become frames.
 
     Args:
         num_samples: waveform length, in samples.
@@ -31,5 +32,5 @@ def num_frames(num_samples: Samples, *, window: Samples, hop: Samples) -> Frames
 
 
 def subsampled(frames: Frames, factor: int) -> Frames:
-    """Count the frames that are left when every `factor`-th is kept, the first included: ceil(frames / factor)."""
+    """Count the frames that are left when every `factor`-th is kept: ceil(frames / factor)."""
     return -(-frames // factor)

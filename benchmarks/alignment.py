@@ -1,10 +1,14 @@
-"""How far from the truth are the borders of aligned words? On spoken digits put one after another, where they are known.
+"""How far from the truth are the borders of aligned words?
 
-    python -m benchmarks.alignment --source ../shared/corpora/fsdd --model runs/an4/best
+    python -m benchmarks.alignment --source corpora/fsdd --model runs/an4/best
 
-Each string is three to eight digits of one speaker of FSDD's official test set, with pauses of up to 0, 0.15 or 0.5 s of faint
-noise before, between and after them. A digit's true borders are those of its recording, so silence inside one counts as an error.
-The model must have heard connected speech: one of single digits, such as the digits recipe's, hears a single word in a string.
+Spoken digits are put one after another, so the borders are known. Each string is three to eight
+digits of one speaker of FSDD's official test set. Pauses of up to 0, 0.15 or 0.5 s of faint noise
+stand before, between and after them.
+
+A digit's true borders are those of its recording. So silence inside one counts as an error. The
+model must know connected speech. One of single digits, such as the digits recipe's, finds a single
+word in a string.
 """
 
 from dataclasses import dataclass

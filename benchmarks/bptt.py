@@ -1,12 +1,15 @@
-"""Peak memory and time of a training step against the length of an utterance: full, truncated, recomputed and chunked BPTT.
+"""Peak memory and time of a training step against the length of an utterance.
 
-    python -m benchmarks.bptt --source ../shared/corpora/an4
+    python -m benchmarks.bptt --source corpora/an4
 
-Utterances of a corpus are joined to one of 10 seconds, ..., 20 minutes; a step is the forward pass of a 3 x 320 model, CTC
-and the backward pass, in a process of its own, on one thread, as many at once as there are cores. Its memory is what the process
-grows by: weights and features are not counted. A table before has four utterances of 30 seconds, whose times are medians of
-steps that the modes take in turn, so that a noisy machine meets them all; a last line one step on 60 minutes, recomputed, CTC's
-paths within a minute of an even pace.
+Compares full, truncated, recomputed and chunked BPTT. Utterances of a corpus are joined to one of
+10 seconds, ..., 20 minutes. A step is the forward pass of a 3 x 320 model, CTC and the backward
+pass. It runs in a process of its own, on one thread. As many run at once as there are cores. Its
+memory is what the process grows by: weights and features are not counted.
+
+A table before has four utterances of 30 seconds. Its times are medians of steps that the modes take
+in turn, so that a noisy machine meets them all. A last line has one step on 60 minutes, recomputed.
+There CTC's paths stay within a minute of an even pace.
 """
 
 import json

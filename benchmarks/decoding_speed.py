@@ -1,7 +1,9 @@
-"""How many times faster than speech is decoding, on one core, greedily, by beam search, and with an n-gram model?
+"""How many times faster than speech is decoding, on one core?
 
-`python -m benchmarks.decoding_speed test.jsonl.gz --model DIR --lm lm.arpa`: emissions are computed first and not counted;
-times are of the processor, so that other programs count little.
+    python -m benchmarks.decoding_speed test.jsonl.gz --model DIR --lm lm.arpa
+
+Measures greedy decoding, beam search, and beam search with an n-gram model. Log-probs are computed
+first and not counted. Times are of the processor, so that other programs count little.
 """
 
 import argparse

@@ -1,13 +1,20 @@
-"""A recurrent language model beside n-grams on one held-out text, and what its BPTT segment does to its perplexity.
+"""A recurrent language model beside n-grams on one held-out text, and its BPTT segment.
 
-The text is a file with a sentence a line, or what every installation has: the documentation strings of Python's library and
-of NumPy, some 400,000 words, one paragraph a sentence. Every so many blocks of 50 sentences are held out, about 100,000 words.
-Perplexities are a word's, the sentence end being one, over the words that both models know; a word of the recurrent model is the
-product of its subwords, separator included. "Running" reads each sentence after all before it, as in training; "alone" from the
-zero state, as in rescoring. Whatever the segment, a step is 512 tokens: shorter segments mean more strands side by side.
+    python -m benchmarks.language_models
+    python -m benchmarks.language_models --segments 1 4 16 64
+    bible -f gen1:1-rev22:21 | cut -d" " -f2- > kjv.txt
+    python -m benchmarks.language_models --text kjv.txt
 
-`python -m benchmarks.language_models` trains one model; `--segments 1 4 16 64` one for each segment.
-Prose of a package, here Debian's bible-kjv, is `bible -f gen1:1-rev22:21 | cut -d" " -f2- > text; ... --text text`.
+The first trains one model, the second one for each segment. The last two take the prose of a
+package, here Debian's bible-kjv. The text is a file with a sentence a line. Without one it is what
+every installation has: the documentation strings of Python's library and of NumPy. These are some
+400,000 words, a paragraph a sentence. Every so many blocks of 50 sentences are held out, about
+100,000 words.
+
+Perplexities are a word's, over the words that both models know. The sentence end is one. A word of
+the recurrent model is the product of its subwords, separator included. "Running" reads each
+sentence after all before it, as in training. "Alone" starts from the zero state, as in rescoring.
+Whatever the segment, a step is 512 tokens: shorter segments mean more strands side by side.
 """
 
 import argparse

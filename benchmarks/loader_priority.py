@@ -2,9 +2,12 @@
 
     python -m benchmarks.loader_priority --data runs/an4/data
 
-Trains on AN4 with two workers and one loader: alone, beside two busy processes of the same session, and beside two of
-another session (`setsid`), which systems with automatic task groups schedule as a group of their own. Priorities take
-turns, and every turn is repeated, so that a noisy neighbour meets all of them. Prints medians.
+Trains on AN4 with two workers and one loader, in three kinds of company. The first is none. The
+second is two busy processes of the same session. The third is two of another session (`setsid`).
+Systems with automatic task groups schedule that one as a group of its own.
+
+Priorities take turns, and every turn is repeated. So a noisy neighbour meets all of them. Prints
+medians.
 """
 
 import os

@@ -1,16 +1,26 @@
-"""How often does the bootstrap interval of a word error rate hold the true rate? 95 times in 100, if it is honest.
+"""How often does the bootstrap interval of a word error rate hold the true rate?
 
-Test sets are drawn from populations whose word error rate is known by construction: utterances differ in length and
-in difficulty, errors crowd in the difficult ones, and insertions come on top. In the last population speakers differ
-too, with fifteen utterances each. Run it as `python benchmarks/score_coverage.py`; it takes some minutes on one core.
+    python benchmarks/score_coverage.py
 
-Found: 95.5, 94.1 and 94.2 % at 50, 130 and 500 utterances where errors are in many of them, 94.5, 94.3 and 93.7 % where they
-are in few (91.8 % at 50 without the limit for few wrong units). Over speakers 94.8, 94.4 and 93.3 % at 5, 10 and 20 of them; over
-utterances the same test sets 84 to 88 %.
+It should be 95 times in 100. Test sets are drawn from populations whose word error rate is known by
+construction. Utterances differ in length and in difficulty. Errors crowd in the difficult ones, and
+insertions come on top. In the last population speakers differ too, with fifteen utterances each. It
+takes some minutes on one core.
 
-Plain percentiles of the samples' rates, on the same test sets, held the true rate less often: 91.2, 92.6 and 93.8 % in the
-first population, 87.2 % at 50 utterances of the second. Expanded percentiles (Hesterberg 2015), BCa (Efron 1987) and Hall's
-transformation (1992) did little better, 92 to 93 % at 50.
+Found, in per cent of the test sets:
+
+    utterances or speakers              50 or 5    130 or 10    500 or 20
+    errors in many utterances              95.5         94.1         94.2
+    errors in few utterances               94.5         94.3         93.7
+    over speakers                          94.8         94.4         93.3
+    percentiles, errors in many            91.2         92.6         93.8
+    percentiles, errors in few             87.2
+
+- Without the limit for few wrong units the second line begins with 91.8.
+- Over utterances the test sets of speakers have 84 to 88.
+- Percentiles are plain ones of the samples' rates, on the same test sets.
+- Expanded percentiles (Hesterberg 2015), BCa (Efron 1987) and Hall's transformation (1992) did
+  little better: 92 to 93 at 50.
 """
 
 import numpy as np

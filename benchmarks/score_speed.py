@@ -1,6 +1,8 @@
-"""How long does it take to score a test set of 10,000 utterances and 100,000 words, with 1,000 bootstrap samples?
+"""How long does it take to score 10,000 utterances and 100,000 words?
 
-Run it as `python benchmarks/score_speed.py`: it prints processor seconds of one core, and wall time.
+    python benchmarks/score_speed.py
+
+With 1,000 bootstrap samples. Prints processor seconds of one core, and wall time.
 """
 
 import random

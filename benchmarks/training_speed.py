@@ -1,11 +1,13 @@
-"""How many seconds of audio a second the AN4 recipe trains on, beside a bare loop of the same recurrent layers, in one run.
+"""How many seconds of audio a second the AN4 recipe trains on, beside a bare loop.
 
-    python -m benchmarks.training_speed --source ../shared/corpora/an4
+    python -m benchmarks.training_speed --source corpora/an4
 
-The recipe's rate is over whole epochs and counts everything but dev evaluation: reading, speed perturbation, features, masks,
-BPTT, CTC, clipping, AdamW, averaging. The bare loop only runs forward and backward passes of PyTorch's own LSTM, 3 x 256 with
-summed directions as in the recipe, on random numbers with PyTorch's own threads. The two alternate, so that a noisy neighbour
-meets both.
+The recipe's rate is over whole epochs and counts everything but dev evaluation: reading, speed
+perturbation, features, masks, BPTT, CTC, clipping, AdamW, averaging.
+
+The bare loop only runs forward and backward passes of PyTorch's own LSTM, on random numbers with
+PyTorch's own threads. It has the recipe's shape: 3 x 256 with summed directions. The two alternate,
+so that a noisy neighbour meets both.
 """
 
 import os

@@ -1,16 +1,17 @@
-"""CMU AN4: people spell names, say numbers, dates and commands; 948 training and 130 test utterances of other speakers.
+"""CMU AN4: people spell names and say numbers, dates and commands.
 
-    python recipes/an4.py --source ../shared/corpora/an4 --out runs/an4
-    python recipes/an4.py --source ../shared/corpora/an4 --out runs/an4-fast --fast
+    python recipes/an4.py --source corpora/an4 --out runs/an4
+    python recipes/an4.py --source corpora/an4 --out runs/an4-fast --fast
 
-First characters are learnt, then words, of which there are about a hundred: a letter that is spelled, a number, a month. Words
-alone are learnt slowly, and characters misspell them.
+948 utterances train; 130 of other speakers test. Characters are learnt first, then words. There are
+about a hundred words: a letter that is spelled, a number, a month. Words alone are learnt slowly.
+Characters alone misspell them.
 """
 
 from dataclasses import replace
 
 from asr.audio.augment import LIGHT
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import ConsistencyConfig, OptimiserConfig, TrainConfig

@@ -1,9 +1,11 @@
 """Mozilla Common Voice: many people read short sentences, in over a hundred languages.
 
-python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
+    python recipes/commonvoice.py --source cv-corpus/en --out runs/commonvoice
+
+Mozilla asks for consent, so download it by hand.
 """
 
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 

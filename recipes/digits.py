@@ -1,16 +1,17 @@
-"""The Free Spoken Digit Dataset: six speakers, ten digits, fifty times each, 8 kHz; the official test is indices 0 to 4.
+"""The Free Spoken Digit Dataset: six speakers, ten digits, fifty times each, 8 kHz.
 
-    python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits
-    python recipes/digits.py --source ../shared/corpora/fsdd --out runs/digits-theo --held-out-speaker theo
+    python recipes/digits.py --source corpora/fsdd --out runs/digits
+    python recipes/digits.py --source corpora/fsdd --out runs/theo --held-out-speaker theo
 
-A speaker whom training has not heard needs other voices than those five: begin with an English model (`--init`, its shape, and
-`--augment.noise -10`; see RESULTS.md).
+The official test is indices 0 to 4. Ten words are a closed vocabulary, so a token is a word. The
+recordings hold nothing above 4 kHz, so the mel filters stop there.
 
-Ten words are a closed vocabulary, so a token is a word. The recordings hold nothing above 4 kHz, so the mel filters stop there.
+Five speakers do not suffice for a sixth whom training does not know. Begin with an English model
+(`--init`, and its shape) and with `--augment.noise -10`: see RESULTS.md.
 """
 
 from asr.audio.log_mel import FeatureConfig
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import OptimiserConfig, TrainConfig

@@ -1,9 +1,12 @@
-"""LibriSpeech: read audio books, up to the 960 hours of all training parts; `--train dev-clean` makes do with 5 hours.
+"""LibriSpeech: read audio books, up to the 960 hours of all training parts.
 
-python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
+    python recipes/librispeech.py --source LibriSpeech --out runs/librispeech
+    python recipes/librispeech.py --train dev-clean --out runs/dev-clean
+
+`--train dev-clean` makes do with 5 hours.
 """
 
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import OptimiserConfig, TrainConfig

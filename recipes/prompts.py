@@ -1,15 +1,16 @@
-"""Asterisk's recorded prompts: about 20 minutes of one studio voice a language; English, Spanish, French, Italian, Russian.
+"""Asterisk's recorded prompts: about 20 minutes of one studio voice a language.
 
     python recipes/prompts.py --language it --out runs/prompts-it
-    python recipes/prompts.py --language it --out runs/prompts-it --init english/best --optimiser.warmup 0.1
+    python recipes/prompts.py --language it --out runs/it --init en/best --optimiser.warmup 0.1
 
-`--fast` is for the demo: two to five minutes of training on two cores.
+The languages are English, Spanish, French, Italian and Russian. `--fast` is for the demo: two to
+five minutes of training on two cores.
 """
 
 from dataclasses import replace
 
 from asr.audio.augment import LIGHT
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.training.settings import OptimiserConfig, TrainConfig
 

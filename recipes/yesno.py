@@ -1,12 +1,14 @@
-"""Kaldi's yesno: one speaker says eight words a file, each "ken" (yes) or "lo" (no) in Hebrew; six minutes in all.
+"""Kaldi's yesno: one speaker says eight words a file; six minutes in all.
 
-python recipes/yesno.py --source ../shared/corpora/yesno --out runs/yesno
+    python recipes/yesno.py --source corpora/yesno --out runs/yesno
+
+Each word is "ken" (yes) or "lo" (no), in Hebrew.
 """
 
 from dataclasses import replace
 
 from asr.audio.augment import LIGHT
-from asr.cli import recipe
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.training.settings import OptimiserConfig, TrainConfig
 

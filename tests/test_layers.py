@@ -25,8 +25,9 @@ FOLDERS = (
     "transcription",
     "training",
     "cli",
+    "__main__",
 )
-"""In the order in which data flows: each imports only from those before it."""
+"""In the order in which data flows: each imports only from those before it. `__main__` is `python -m asr`."""
 
 MODULE_LINES = 400
 FUNCTION_LINES = 80
@@ -107,8 +108,6 @@ def too_long(path):
 
 @pytest.mark.parametrize("path", [path for _, path in modules()], ids=[name for name, _ in modules()])
 def test_a_module_and_its_functions_fit_in_a_head(path):
-    if path.parent.name == "cli":
-        pytest.xfail("the command line is being parted")
     assert too_long(path) == []
 
 

@@ -1,4 +1,4 @@
-"""Augmentation, all of it repeatable: every draw comes from a seed that names the epoch and utterance, or the step."""
+"""Augmentation that can be repeated: a draw's seed names its epoch and utterance, or its step."""
 
 import math
 import random
@@ -24,9 +24,11 @@ WARPED = 0.6
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Speed perturbation (Ko et al. 2015), time stretching (Nguyen et al. 2020), vocal tract length perturbation (Jaitly & Hinton
-    2013), noise, filters (FilterAugment, Nam et al. 2022) and SpecAugment's masks (Park et al. 2019; adaptive in time: Park et al.
-    2020).
+    """How training data are perturbed.
+
+    Speed perturbation (Ko et al. 2015), time stretching (Nguyen et al. 2020), vocal tract length
+    perturbation (Jaitly & Hinton 2013), noise, filters (FilterAugment, Nam et al. 2022) and
+    SpecAugment's masks (Park et al. 2019; adaptive in time: Park et al. 2020).
 
     Raises:
         ConfigError: if a field is outside its range.
@@ -35,15 +37,27 @@ class AugmentConfig:
     speeds: tuple[float, ...] = (0.85, 0.925, 1.0, 1.075, 1.15)
     """Speed factors, of which each utterance draws one anew in each epoch; pitch follows speed."""
     stretch: float = 0.2
-    """Largest change of an utterance's length, as a share of it, pitch unchanged; of its frames, which cost less than samples."""
+    """Largest change of an utterance's length, as a share of it, pitch unchanged.
+
+    Frames are stretched, which cost less than samples.
+    """
     warp: float = 0.1
-    """Largest change of an utterance's frequencies, as a share of them, which imitates longer and shorter vocal tracts."""
+    """Largest change of an utterance's frequencies, as a share of them.
+
+    It imitates longer and shorter vocal tracts.
+    """
     filter: float = 6.0
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
     noise: float = QUIETEST
-    """Loudest noise added, in dB relative to the loudest sound; none at -80 dB, which features take for silence."""
+    """Loudest noise added, in dB relative to the loudest sound.
+
+    None at -80 dB, which features take for silence.
+    """
     channel: float = 0.3
-    """Share of the utterances that go through a room, noise, hum, an overdriven or faint input, a codec or a telephone line."""
+    """Share of the utterances that go through channels (`audio.channel`).
+
+    These are rooms, noise, hum, overdriven or faint inputs, codecs and telephone lines.
+    """
     time_masks_per_second: float = 0.8
     """Time masks for one second of audio; the fraction that is left is a chance of one more."""
     time_mask_frames: int = 25
@@ -113,7 +127,9 @@ def perturb_sound(
     deviation: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Give each utterance another vocal tract, noise and room, where the settings ask for them; no frame moves.
+    """Give each utterance another vocal tract, noise and room, where the settings ask for them.
+
+    No frame moves.
 
     Args:
         log_mel: (B, T, M), normalised, 0 at padded frames.
@@ -168,10 +184,10 @@ def stretch_time(log_mel: Tensor, lengths: Tensor, factors: Tensor) -> tuple[Ten
 
 
 def warp_frequencies(log_mel: Tensor, frequencies: Tensor, factors: Tensor) -> Tensor:
-    """Move each utterance's spectrum along the frequency axis: a peak at f comes to stand at f times its factor.
+    """Move each utterance's spectrum along the frequency axis, from f to f times its factor.
 
-    As in Jaitly & Hinton 2013, what lies in the uppermost part is squeezed or stretched instead, so that the highest frequency
-    stays in its place. Values between two bins are interpolated.
+    The uppermost part is squeezed or stretched instead (Jaitly & Hinton 2013), so that the highest
+    frequency stays in its place. Values between two bins are interpolated.
 
     Args:
         log_mel: (B, T, M).
@@ -196,10 +212,11 @@ def warp_frequencies(log_mel: Tensor, frequencies: Tensor, factors: Tensor) -> T
 
 
 def add_noise(log_mel: Tensor, levels: Tensor, generator: torch.Generator) -> Tensor:
-    """Add stationary noise to each utterance: the energies of independent sounds add up (Moreno et al. 1996).
+    """Add stationary noise to each utterance: energies of independent sounds add up.
 
-    In each frame and bin the noise's is drawn from the exponential distribution, that of one line of the spectrum of Gaussian
-    noise; a mel filter hears several lines, and varies somewhat less.
+    After Moreno et al. (1996). In each frame and bin the noise's energy is drawn from the
+    exponential distribution, as of one line of the spectrum of Gaussian noise. A mel filter has
+    several lines in it, and varies somewhat less.
 
     Args:
         log_mel: (B, T, M), in nats, relative to any level.
@@ -221,7 +238,7 @@ def _draw(generator: torch.Generator, *shape: int) -> Tensor:
 
 
 def _curves(points: Tensor, bins: int) -> Tensor:
-    """(B, n) -> (B, 1, bins), straight lines between n points at equal distances, the first and last at the ends."""
+    """(B, n) -> (B, 1, bins): straight lines between n points at equal distances."""
     return F.interpolate(points.unsqueeze(1), size=bins, mode="linear", align_corners=True)
 
 
@@ -230,7 +247,8 @@ def spec_augment(
 ) -> Tensor:
     """Set random stretches of time and bands of frequency to 0, the mean of normalised features.
 
-    Unlike torchaudio's masks these know each utterance's length: their number and width follow it, and none is spent on padding.
+    Unlike torchaudio's masks these know each utterance's length. Their number and width follow it,
+    and none is spent on padding.
 
     Args:
         log_mel: (B, T, M).
@@ -257,7 +275,10 @@ def spec_augment(
 def _random_stretches(
     size: int, extents: Tensor, expected: Tensor, widest: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """(B, size) bool: for each row about `expected` stretches of 0 to `widest` places, within the first `extents` places."""
+    """(B, size) bool: in each row about `expected` stretches of 0 to `widest` places.
+
+    All lie within the first `extents` places.
+    """
     draw = torch.rand(len(extents), generator=generator, dtype=torch.float64)
     counts = (expected + draw).floor()
     most = int(counts.max().item()) if len(counts) else 0

@@ -32,9 +32,10 @@ from asr.errors import ConfigError
 from asr.units import Frames, Samples, Seconds, seconds_to_samples
 
 DYNAMIC_RANGE = 1e-8
-"""Mel energy below this share (80 dB) of the loudest around it is treated as silence, which makes features blind to
-recording level, and keeps the empty upper half of a band-limited (8 kHz) recording constant, where else its rounding
-noise would be amplified.
+"""Mel energy below this share (80 dB) of the loudest around it is treated as silence.
+
+This makes features blind to recording level. It also keeps the empty upper half of a band-limited
+(8 kHz) recording constant, where else its rounding noise would be amplified.
 """
 LOWEST = 80.0
 """Where the mel filters begin, in Hz."""
@@ -49,7 +50,9 @@ LOUDEST = 10.0
 SILENCE = 1e-16
 """Mel energy of digital silence."""
 LEAST_DEVIATION = 0.5
-"""Floor of the standard deviation, in nats, which speech exceeds several times: a bin that is empty in training stays small."""
+"""Floor of the standard deviation, in nats. Speech exceeds it several times; a bin that is empty in
+training stays small.
+"""
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,15 @@ class FeatureConfig:
 
     @property
     def exact_hop(self) -> Seconds:
-        """Time from one frame to the next: `hop` as whole samples, 10.02 ms instead of 10 at 22,050 Hz."""
+        """Time from one frame to the next: `hop` as whole samples.
+
+        At 22,050 Hz it is 10.02 ms instead of 10.
+        """
         return self.hop_samples / self.sample_rate
 
 
 def _empty_filters(num_mels: int, window: Samples, sample_rate: int) -> int:
-    """Count the mel filters between whose edges no frequency of the spectrum lies, as `MelScale` lays them out."""
+    """Count the mel filters, as `MelScale` lays them out, without a frequency of the spectrum."""
     highest = sample_rate // 2
     frequencies = np.linspace(0, highest, window // 2 + 1)
     edges = _slaney_hz(np.linspace(_slaney_mel(LOWEST), _slaney_mel(highest), num_mels + 2))
@@ -111,7 +117,7 @@ def _empty_filters(num_mels: int, window: Samples, sample_rate: int) -> int:
 
 
 def _what_fits(config: FeatureConfig) -> str:
-    """Name the most filters for a window and the shortest window for the filters, where there are such."""
+    """Name the most filters for the window and the shortest window for the filters."""
     rate = config.sample_rate
     filters = [n for n in range(8, config.num_mels) if not _empty_filters(n, config.window_samples, rate)]
     windows = range(config.window_samples, seconds_to_samples(0.2, rate) + 1)
@@ -202,7 +208,9 @@ class LogMel(nn.Module):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Take mean and deviation from batches of waveforms, (B, N) and (B,) as above, each valid frame once.
+        """Take mean and deviation from batches of waveforms, each valid frame once.
+
+        Batches are (B, N) and (B,) as above.
 
         Without a single frame they stay as they are.
         """

@@ -1,10 +1,13 @@
 """Any audio file -> mono float32 waveform.
 
-libsndfile reads WAV, FLAC, Ogg (Vorbis, Opus), MP3 and uncompressed NIST Sphere; PyAV (extra `media`) reads the sound of
-m4a, mp4, webm and what else FFmpeg knows. Reading a path happens here, and in lhotse's manifests, nowhere else.
+libsndfile reads WAV, FLAC, Ogg (Vorbis, Opus), MP3 and uncompressed NIST Sphere. PyAV (extra
+`media`) reads the sound of m4a, mp4, webm and what else FFmpeg knows. Reading a path happens here,
+and in lhotse's manifests, nowhere else.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +67,12 @@ def load(path: Path, *, sample_rate: int, start: Seconds = 0.0, duration: Second
         duration: how much to read, in seconds; None reads to the end.
 
     Raises:
-        DataError: if the file is missing, damaged, silent in the sense of having no samples, or ends before `start`.
+        DataError: if the file is missing, damaged, without samples, or ends before `start`.
         MissingExtra: if the file needs PyAV and it is not installed.
     """
     _require_file(path)
-    if path.suffix.lower() in MEDIA_SUFFIXES:
-        waveform, rate = _read_media(path)
-        first = seconds_to_samples(start, rate)
-        last = None if duration is None else first + seconds_to_samples(duration, rate)
-        waveform = waveform[first:last]
-    else:
-        waveform, rate = _read_sound(path, start, duration)
+    read = _read_media if path.suffix.lower() in MEDIA_SUFFIXES else _read_sound
+    waveform, rate = read(path, start, duration)
     if waveform.size == 0:
         raise DataError(f"{path}: holds no samples from {start:g} s on; remove it or correct its times")
     if not np.isfinite(waveform).all():
@@ -86,7 +84,8 @@ def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
     """Turn samples into a waveform, their channels averaged, resampled to `wanted`.
 
     Args:
-        samples: (N,) or (channels, N); floats of full scale +-1, or PCM of 16 or 32 bits, or of 8 without a sign.
+        samples: (N,) or (channels, N); floats of full scale +-1, or PCM of 16 or 32 bits, or of 8
+            without a sign.
         rate: of the samples, in Hz.
         wanted: rate of the waveform, in Hz.
 
@@ -119,7 +118,10 @@ def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
 
 
 def resample(waveform: Waveform, rate: int, wanted: int) -> Waveform:
-    """Change the sampling rate with soxr's high-quality filter; the same rate returns the same array."""
+    """Change the sampling rate with soxr's high-quality filter.
+
+    The same rate returns the same array.
+    """
     if rate == wanted:
         return waveform
     resampled: Waveform = soxr.resample(waveform, rate, wanted, quality="HQ")
@@ -158,7 +160,7 @@ def _read_sound(path: Path, start: Seconds, duration: Seconds | None) -> tuple[W
     return np.ascontiguousarray(samples.mean(axis=1, dtype=np.float32)), rate
 
 
-def _read_media(path: Path) -> tuple[Waveform, int]:
+def _read_media(path: Path, start: Seconds, duration: Seconds | None) -> tuple[Waveform, int]:
     try:
         import av
     except ImportError:
@@ -170,12 +172,31 @@ def _read_media(path: Path) -> tuple[Waveform, int]:
             stream = container.streams.audio[0]
             rate = int(stream.rate)
             resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            blocks = [
-                block.to_ndarray().reshape(-1)
-                for frame in [*container.decode(stream), None]
+            frames = chain(container.decode(stream), (None,))  # at the end, what the resampler still holds
+            blocks = (
+                block.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+                for frame in frames
                 for block in resampler.resample(frame)
-            ]
+            )
+            first = seconds_to_samples(start, rate)
+            last = None if duration is None else first + seconds_to_samples(duration, rate)
+            return _gathered(blocks, first, last), rate
     except av.FFmpegError as error:
         raise DataError(f"{path}: not readable as audio ({error.strerror}); is it damaged?") from None
-    waveform = np.concatenate(blocks) if blocks else np.zeros(0)
-    return waveform.astype(np.float32, copy=False), rate
+
+
+def _gathered(blocks: Iterable[Waveform], first: Samples, last: Samples | None) -> Waveform:
+    """Join the samples from `first` to before `last`, or to the end.
+
+    Blocks that are not needed are not kept, those behind `last` not even taken.
+    """
+    kept: list[Waveform] = [np.zeros(0, np.float32)]
+    position = 0
+    for block in blocks:
+        end = position + len(block)
+        if end > first:
+            kept.append(block[max(0, first - position) : None if last is None else max(0, last - position)])
+        position = end
+        if last is not None and position >= last:
+            break
+    return np.concatenate(kept)

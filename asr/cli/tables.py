@@ -1,4 +1,4 @@
-"""Measurements for the eye: how far gradients reach, how far confidences can be believed, what tuning tried."""
+"""Tables: what was prepared, how far gradients reach, how far confidences can be believed, what tuning tried."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,11 +8,30 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from asr.data.prepare import Prepared
 from asr.decoding.tune import Tuning
 from asr.scoring.report import printable
 from asr.training.gradients import Inspection
 from asr.training.reach import TOLERANCE
 from asr.transcription.calibrate import Reliability
+
+
+def preparation(prepared: Prepared) -> RenderableType:
+    """Show a row a split, the notes, and every problem."""
+    table = Table(title=str(prepared.folder), title_justify="left")
+    table.add_column("split")
+    for heading in ("utterances", "speakers", "hours", "longest (s)"):
+        table.add_column(heading, justify="right")
+    table.add_column("alphabet", overflow="fold")
+    for split in prepared.splits:
+        speakers = str(split.speakers) if split.speakers else "unknown"
+        figures = (str(split.utterances), speakers, f"{split.hours:.2f}", f"{split.longest:.1f}")
+        table.add_row(split.name, *figures, Text(split.alphabet))
+    lines = [Text(f"note: {note}") for note in prepared.notes]
+    if prepared.problems:
+        lines.append(Text(f"problems: {len(prepared.problems)}, also in {prepared.folder / 'problems.txt'}"))
+        lines += [Text(f"  {problem}") for problem in prepared.problems]
+    return Group(table, *lines)
 
 
 def reaches(inspections: Sequence[Inspection]) -> RenderableType:

@@ -1,5 +1,6 @@
 """Cut manifests: the utterances of a corpus, each with its recording and transcript."""
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from lhotse.serialization import deserialize_item
 
 from asr.audio.augment import draw_speed
 from asr.errors import DataError
-from asr.files import opened
+from asr.files import atomic, opened
 
 
 def load_cuts(manifest: Path) -> list[Cut]:
@@ -46,6 +47,17 @@ def load_cuts(manifest: Path) -> list[Cut]:
             f"{manifest}: {len(repeated)} ids stand more than once, such as {repeated[0]}; ids must be unique"
         )
     return cuts
+
+
+def save_cuts(cuts: Sequence[Cut], manifest: Path) -> None:
+    """Write a lhotse cut manifest, `.jsonl.gz`; the same cuts give the same bytes.
+
+    Raises:
+        AsrError: if it cannot be written.
+    """
+    lines = "".join(json.dumps(cut.to_dict(), ensure_ascii=False) + "\n" for cut in cuts)
+    with atomic(manifest) as path:
+        path.write_bytes(gzip.compress(lines.encode(), mtime=0))  # the time would make the bytes differ
 
 
 def _parse_cut(line: bytes) -> Cut:

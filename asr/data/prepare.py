@@ -5,34 +5,26 @@ damaged or silent, an empty transcript, an id used twice, a segment outside its 
 utterances are left out and listed; the rest is written.
 """
 
-import gzip
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lhotse import AudioSource, MonoCut, MultiCut, Recording, SupervisionSegment
 from lhotse.cut import Cut
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from asr import corpora
 from asr.audio.log_mel import FeatureConfig
 from asr.corpora.utterance import Problem, Utterance
-from asr.data.recording import Check, Sound, examine
-from asr.errors import ConfigError, DataError
-from asr.files import atomic
-from asr.model.ctc import minimum_frames
-from asr.progress import SILENT, Progress, track
+from asr.data.cuts import save_cuts
+from asr.data.recording import Check, Sound, examine_all
+from asr.errors import DataError
+from asr.progress import SILENT, Progress
 from asr.text.normalise import TextForm, normalise
-from asr.units import Seconds, num_frames, seconds_to_samples, subsampled
+from asr.units import Seconds
 
-FEATURES = FeatureConfig()
-"""The analysis by which transcripts are held against recordings, which keep their own rate."""
+REWRITTEN_RATE = FeatureConfig().sample_rate
+"""Of media files that are rewritten, in Hz; other recordings keep their own rate."""
 
 OVERHANG: Seconds = 0.025
 """A segment may reach so far past its file's end, where it is cut: times in corpora are rounded."""
@@ -85,13 +77,13 @@ def prepare(
     options: corpora.Options | None = None,
     text_form: TextForm = "basic",
     check: Check = "decode",
-    subsampling: int = 4,
     progress: Progress = SILENT,
 ) -> Prepared:
-    """Read a corpus, check every utterance, and write the manifests of its splits, replacing those of an earlier run.
+    """Read a corpus, check every utterance, and write the manifests of its splits.
 
-    The same corpus gives the same bytes. A split without usable utterances has no file, and a note says so. Utterances
-    too short for their transcripts are left out of train only: dev and test are scored whole.
+    Those of an earlier run are replaced. The same corpus gives the same bytes. A split without
+    usable utterances has no file, and a note says so. Whether an utterance is long enough for its
+    transcript is for training to judge, which knows tokens and frames.
 
     Args:
         corpus: one of `corpora.NAMES`, or "lhotse:NAME".
@@ -101,7 +93,6 @@ def prepare(
         options: what some corpora let the user choose.
         text_form: form of the transcripts.
         check: whether recordings are decoded.
-        subsampling: feature frames per frame of the model's output, into which transcripts must fit.
         progress: who is told how far it is.
 
     Raises:
@@ -111,8 +102,6 @@ def prepare(
         DownloadError: if the corpus cannot be fetched.
         MissingExtra: if recordings need PyAV and it is not installed.
     """
-    if subsampling < 1:
-        raise ConfigError(f"subsampling is {subsampling}; it must be at least 1")
     options = options or corpora.Options()
     if source is None:
         source = corpora.download(corpus, downloads, options, progress)
@@ -121,11 +110,30 @@ def prepare(
     out = out.resolve()
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    sounds = _examine(
-        [utterance.audio for part in parts.values() for utterance in part], out / "audio", check, progress
+    paths = [utterance.audio for part in parts.values() for utterance in part]
+    sounds = dict(
+        examine_all(paths, check=check, rewritten=out / "audio", sample_rate=REWRITTEN_RATE, progress=progress)
     )
+    cuts, faulty = _sort_out(parts, sounds, text_form)
+    problems = (*read.problems, *faulty)
+    with _writing(out):
+        (out / "problems.txt").write_text(
+            "".join(f"{problem}\n" for problem in problems), encoding="utf-8", errors="backslashreplace"
+        )
+    if not cuts["train"]:
+        first = f"; the first of {len(problems)} problems is {problems[0]}" if problems else ""
+        raise DataError(f"{source}: holds no usable utterance to train on{first}")
+    with _writing(out):
+        _write(out, cuts)
+    splits = tuple(_summary(name, part) for name, part in cuts.items())
+    return Prepared(out, splits, problems, (*read.notes, *_notes(cuts)))
 
-    problems = list(read.problems)
+
+def _sort_out(
+    parts: Mapping[str, Sequence[Utterance]], sounds: Mapping[Path, Sound | str], text_form: TextForm
+) -> tuple[dict[str, list[Cut]], list[Problem]]:
+    """Make cuts of the utterances that can be used, split by split, and problems of the others."""
+    problems = []
     cuts: dict[str, list[Cut]] = {name: [] for name in parts}
     seen: dict[str, str] = {}
     for name, part in parts.items():
@@ -137,57 +145,9 @@ def prepare(
                 faults.append(f"the id {utterance.id} is used before, at {seen[utterance.id]}; ids must be unique")
             seen.setdefault(utterance.id, utterance.where)
             if isinstance(sound, Sound) and not faults:
-                cut = cut_of(utterance, sound)
-                tight = _tight(cut, subsampling)
-                if tight is None or name != "train":
-                    cuts[name].append(cut)
-                if tight is not None:
-                    faults.append(tight if name == "train" else f"{tight}; it stays in {name}, which is scored whole")
+                cuts[name].append(cut_of(utterance, sound))
             problems += [Problem(utterance.where, fault) for fault in faults]
-    with _writing(out):
-        (out / "problems.txt").write_text(
-            "".join(f"{problem}\n" for problem in problems), encoding="utf-8", errors="backslashreplace"
-        )
-    if not cuts["train"]:
-        first = f"; the first of {len(problems)} problems is {problems[0]}" if problems else ""
-        raise DataError(f"{source}: holds no usable utterance to train on{first}")
-    with _writing(out):
-        _write(out, cuts)
-    splits = tuple(_summary(name, part) for name, part in cuts.items())
-    return Prepared(out, splits, tuple(problems), (*read.notes, *_notes(cuts)))
-
-
-def report(prepared: Prepared) -> RenderableType:
-    """Lay out a preparation for the screen: a row a split, the notes, and every problem."""
-    table = Table(title=str(prepared.folder), title_justify="left")
-    table.add_column("split")
-    for heading in ("utterances", "speakers", "hours", "longest (s)"):
-        table.add_column(heading, justify="right")
-    table.add_column("alphabet", overflow="fold")
-    for split in prepared.splits:
-        speakers = str(split.speakers) if split.speakers else "unknown"
-        figures = (str(split.utterances), speakers, f"{split.hours:.2f}", f"{split.longest:.1f}")
-        table.add_row(split.name, *figures, Text(split.alphabet))
-    lines = [Text(f"note: {note}") for note in prepared.notes]
-    if prepared.problems:
-        lines.append(Text(f"problems: {len(prepared.problems)}, also in {prepared.folder / 'problems.txt'}"))
-        lines += [Text(f"  {problem}") for problem in prepared.problems]
-    return Group(table, *lines)
-
-
-def _examine(paths: Sequence[Path], rewritten: Path, check: Check, progress: Progress) -> dict[Path, Sound | str]:
-    """Look at each recording once, several at a time: what it holds, or what is wrong with it."""
-
-    def look(path: Path) -> Sound | str:
-        try:
-            return examine(path, check=check, rewritten=rewritten, sample_rate=FEATURES.sample_rate)
-        except (DataError, OSError) as error:  # OSError: a name that no file system takes, for one
-            return str(error)
-
-    unique = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = track(pool.map(look, unique), "checking recordings", len(unique), progress)
-        return dict(zip(unique, found, strict=True))
+    return cuts, problems
 
 
 def _faults(utterance: Utterance, sound: Sound | str) -> Iterator[str]:
@@ -212,17 +172,6 @@ def _faults(utterance: Utterance, sound: Sound | str) -> Iterator[str]:
 
 def _end(utterance: Utterance, sound: Sound) -> Seconds:
     return sound.info.duration if utterance.duration is None else utterance.start + utterance.duration
-
-
-def _tight(cut: Cut, subsampling: int) -> str | None:
-    """Say so if no CTC path spells the transcript, character by character, in the frames that the model puts out."""
-    samples = seconds_to_samples(cut.duration, FEATURES.sample_rate)
-    inputs = num_frames(samples, window=FEATURES.window_samples, hop=FEATURES.hop_samples)
-    frames = subsampled(inputs, subsampling)
-    needed = minimum_frames([ord(character) for character in cut.supervisions[0].text])
-    if needed <= frames:
-        return None
-    return f"{cut.duration:.2f} s are too short for the transcript: CTC needs {needed} frames and has {frames}"
 
 
 def cut_of(utterance: Utterance, sound: Sound) -> Cut:
@@ -267,10 +216,8 @@ def _write(out: Path, cuts: Mapping[str, Sequence[Cut]]) -> None:
         manifest = out / f"{name}.jsonl.gz"
         if not part:
             manifest.unlink(missing_ok=True)
-            continue
-        lines = "".join(json.dumps(cut.to_dict(), ensure_ascii=False) + "\n" for cut in part)
-        with atomic(manifest) as path:
-            path.write_bytes(gzip.compress(lines.encode(), mtime=0))  # no time in it: the same cuts, the same bytes
+        else:
+            save_cuts(part, manifest)
 
 
 def _speakers(cuts: Iterable[Cut]) -> set[str]:

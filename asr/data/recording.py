@@ -1,7 +1,10 @@
-"""Whether a recording can be used: read from end to end once, before training depends on it."""
+"""Whether a recording can be used: it is read from end to end before training depends on it."""
 
 import hashlib
+import os
 import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,6 +16,7 @@ from asr.audio import waveform as audio
 from asr.audio.waveform import AudioInfo
 from asr.errors import DataError
 from asr.files import atomic
+from asr.progress import Progress, track
 from asr.units import Samples
 
 Check: TypeAlias = Literal["decode", "header"]
@@ -52,6 +56,36 @@ def examine(path: Path, *, check: Check, rewritten: Path, sample_rate: int) -> S
     if path.suffix.lower() in audio.MEDIA_SUFFIXES:
         path = _rewrite(path, rewritten, sample_rate)
     return Sound(path.resolve(), _decode(path) if check == "decode" else audio.info(path))
+
+
+def examine_all(
+    paths: Iterable[Path], *, check: Check, rewritten: Path, sample_rate: int, progress: Progress
+) -> Iterator[tuple[Path, Sound | str]]:
+    """Look at each recording once, several at a time: what it holds, or what is wrong with it.
+
+    Args:
+        paths: the recordings; one may stand more than once.
+        check: as in `examine`.
+        rewritten: as in `examine`.
+        sample_rate: as in `examine`.
+        progress: who is told how far it is.
+
+    Raises:
+        MissingExtra: if one needs PyAV and that is not installed.
+    """
+
+    def look(path: Path) -> Sound | str:
+        try:
+            return examine(path, check=check, rewritten=rewritten, sample_rate=sample_rate)
+        except (DataError, OSError) as error:  # OSError: a name that no file system takes, for one
+            return str(error)
+
+    unique = list(dict.fromkeys(paths))
+    if not unique:
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = track(pool.map(look, unique), "checking recordings", len(unique), progress)
+        yield from zip(unique, found, strict=True)
 
 
 def _decode(path: Path) -> AudioInfo:

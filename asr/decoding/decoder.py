@@ -13,7 +13,7 @@ model rank what it finds:
     a model of words     flashlight's lexicon search (Collobert et al. 2016, arXiv 1609.03193): only words that the model knows
     a model of tokens    flashlight's search without a lexicon: any spelling
     tokens are words     the same by sound alone; the model of words ranks what it finds too
-    no n-gram model      `decode.prefix_beam_search`
+    no n-gram model      `prefix_beam.prefix_beam_search`
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 
 from asr.decoding.flashlight import IMPOSSIBLE, TokenSearch, WordSearch
-from asr.decoding.hypothesis import Candidate, DecodingConfig, Hypothesis
-from asr.decoding.prefix_beam import prefix_beam_search
-from asr.decoding.vocabulary import TokenPhrases, alphabet, are_tokens, are_words, letters
+from asr.decoding.hypothesis import DecodingConfig, Hypothesis
+from asr.decoding.prefix_beam import PrefixSearch
+from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
 from asr.errors import ConfigError, ModelError
 from asr.lm.ngram import vocabulary
 from asr.lm.rnn import RnnLm
@@ -78,9 +78,9 @@ class Decoder:
                 "are both of one language, case and form?"
             )
         self._tokenizer, self._rnn, self._second = tokenizer, rnn, second
-        self._search: WordSearch | TokenSearch | _PlainSearch
+        self._search: WordSearch | TokenSearch | PrefixSearch
         if ngram is None:
-            self._search = _PlainSearch(tokenizer, phrases)
+            self._search = PrefixSearch(tokenizer, phrases)
         else:
             words = vocabulary(ngram)
             kind = TokenSearch if are_words(tokenizer) or are_tokens(words, tokenizer) else WordSearch
@@ -94,11 +94,11 @@ class Decoder:
 
     @property
     def unspelt(self) -> tuple[str, ...]:
-        """Words of the n-gram model that the tokens cannot spell, and so can never be heard."""
+        """Words of the n-gram model that the tokens cannot spell, and so no hypothesis holds."""
         return self._search.unspelt
 
     def second_log_probs(self, waveforms: Tensor, num_samples: Tensor) -> list[Tensor | None]:
-        """What the second recogniser hears in utterances, for `__call__`.
+        """Score utterances by the second recogniser, for `__call__`.
 
         Args:
             waveforms: (B, N) float32.
@@ -129,17 +129,15 @@ class Decoder:
             return [Hypothesis((), "", 0.0, 0.0)]
         candidates = {found.text: found for found in reversed(self._search(log_probs, config))}
         best = list(reversed(candidates.values()))  # of equal texts the better one, in the search's order
-        longest = 2 * max(len(found.tokens) for found in best) + 1
-        best = best[: max(1, LARGEST_LATTICE // (longest * len(log_probs)))]
-        acoustic = _log_likelihoods(log_probs, [found.tokens for found in best])
-        other = self._by_second(second, [found.text for found in best])
-        recurrent = [0.0] * len(best)
+        acoustic_scores = log_likelihoods(log_probs, [found.tokens for found in best])
+        second_scores = self._second_scores(second, [found.text for found in best])
+        rnn_scores = [0.0] * len(best)
         if self._rnn is not None and self._share(config) > 0:
-            recurrent = self._rnn.log_probs([found.text for found in best])
+            rnn_scores = self._rnn.log_probs([found.text for found in best])
         return self.rank(
             [
-                Hypothesis(found.tokens, found.text, 0.0, heard, again, found.ngram, written, found.bonus)
-                for found, heard, again, written in zip(best, acoustic, other, recurrent, strict=True)
+                Hypothesis(found.tokens, found.text, 0.0, acoustic, other, found.ngram_score, rnn, found.bonus)
+                for found, acoustic, other, rnn in zip(best, acoustic_scores, second_scores, rnn_scores, strict=True)
             ],
             config,
         )
@@ -149,13 +147,13 @@ class Decoder:
         share = self._share(config)
         ranked = []
         for found in hypotheses:
-            written = (1 - share) * found.ngram + share * found.rnn
-            said = config.word_bonus * len(found.text.split()) + found.bonus
-            heard = found.acoustic + config.second_weight * found.second
-            ranked.append(replace(found, score=heard + config.lm_weight * written + said))
+            acoustic_score = found.acoustic_score + config.second_weight * found.second_score
+            lm_score = (1 - share) * found.ngram_score + share * found.rnn_score
+            bonus = config.word_bonus * len(found.text.split()) + found.bonus
+            ranked.append(replace(found, score=acoustic_score + config.lm_weight * lm_score + bonus))
         return sorted(ranked, key=lambda hypothesis: -hypothesis.score)
 
-    def _by_second(self, log_probs: Tensor | None, texts: Sequence[str]) -> list[float]:
+    def _second_scores(self, log_probs: Tensor | None, texts: Sequence[str]) -> list[float]:
         """ln P(text | audio) of each; next to nothing for what the second recogniser cannot write, or has too few frames for."""
         if self._second is None or log_probs is None or len(log_probs) == 0:
             return [0.0] * len(texts)
@@ -163,7 +161,7 @@ class Decoder:
         spelt = [tuple(tokenizer.encode(text)) for text in texts]
         return [
             max(value, IMPOSSIBLE) if tokenizer.decode(tokens) == text else IMPOSSIBLE
-            for value, tokens, text in zip(_log_likelihoods(log_probs, spelt), spelt, texts, strict=True)
+            for value, tokens, text in zip(log_likelihoods(log_probs, spelt), spelt, texts, strict=True)
         ]
 
     def _share(self, config: DecodingConfig) -> float:
@@ -171,8 +169,11 @@ class Decoder:
         return 0.0 if not self.has_rnn else config.rnn_share if self.has_ngram else 1.0
 
 
-def _log_likelihoods(log_probs: Tensor, sequences: Sequence[tuple[int, ...]]) -> list[float]:
-    """ln P(tokens | audio) of each token sequence; a sequence that the frames do not suffice for has minus infinity."""
+def log_likelihoods(log_probs: Tensor, sequences: Sequence[tuple[int, ...]]) -> list[float]:
+    """ln P(tokens | audio) of each token sequence, in as many parts as memory asks for.
+
+    A sequence that the frames do not suffice for has minus infinity.
+    """
     longest = 2 * max(map(len, sequences)) + 1
     size = max(1, LARGEST_LATTICE // (longest * len(log_probs)))
     values: list[float] = []
@@ -183,29 +184,3 @@ def _log_likelihoods(log_probs: Tensor, sequences: Sequence[tuple[int, ...]]) ->
         found = ctc_loss(log_probs.expand(len(part), -1, -1), frames, targets, lengths)
         values += torch.where(found.feasible, -found.values, -torch.inf).tolist()
     return values
-
-
-class _PlainSearch:
-    """Without an n-gram model."""
-
-    unspelt: tuple[str, ...] = ()
-    fused = False
-
-    def __init__(self, tokenizer: Tokenizer, hotwords: Mapping[str, float]) -> None:
-        self._tokenizer = tokenizer
-        self._hot = TokenPhrases(tokenizer, hotwords) if hotwords else None
-
-    def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[Candidate]:
-        hot = self._hot
-        found = prefix_beam_search(
-            log_probs,
-            config.beam,
-            top_tokens=config.top_tokens,
-            hotwords=hot.words if hot else None,
-            start=hot.start if hot else 0,
-            end=hot.border if hot else (),
-        )
-        return [
-            Candidate(tokens, self._tokenizer.decode(tokens), 0.0, hot.earned(tokens) if hot else 0.0)
-            for tokens, _ in found
-        ]

@@ -20,12 +20,12 @@ class BestPath:
 
 
 def collapse(path: list[int]) -> list[int]:
-    """Merge repeats, then drop blanks: a path's label sequence (Graves et al. 2006, section 3.1)."""
+    """Merge repeats, then drop blanks: a path's labels (Graves et al. 2006, section 3.1)."""
     return [token for before, token in zip([BLANK, *path], path, strict=False) if token not in (before, BLANK)]
 
 
 def greedy(log_probs: Tensor) -> BestPath:
-    """Decode by the best path: the best token of each frame, collapsed (Graves et al. 2006, section 3.2).
+    """Decode by the best path (Graves et al. 2006, section 3.2): each frame's best token, collapsed.
 
     The spikes are those that aligning the tokens would find, since no path at all is better.
 

@@ -44,13 +44,13 @@ class Hypothesis:
     tokens: tuple[int, ...]
     text: str
     score: float
-    acoustic: float
+    acoustic_score: float
     """ln P(tokens | audio), over all CTC paths."""
-    second: float = 0.0
+    second_score: float = 0.0
     """ln P(text | audio) by the second recogniser, 0 without one."""
-    ngram: float = 0.0
+    ngram_score: float = 0.0
     """ln P(text) by the n-gram model, 0 without one."""
-    rnn: float = 0.0
+    rnn_score: float = 0.0
     """ln P(text) by the recurrent model, 0 without one."""
     bonus: float = 0.0
     """What its hot words earn."""
@@ -62,5 +62,5 @@ class Candidate:
 
     tokens: tuple[int, ...]
     text: str
-    ngram: float
+    ngram_score: float
     bonus: float

@@ -25,8 +25,9 @@ class Scored:
 class ParallelDecoder:
     """Decodes the same utterances with any weights, each worker its share; a context manager.
 
-    Workers are forked here and inherit the utterances, so that nothing large is sent. What they find does not depend on
-    how many they are: each utterance is decoded by itself, with kernels of one thread.
+    Workers are forked here and inherit the utterances, so that nothing large is sent. What they
+    find does not depend on how many they are: each utterance is decoded by itself, with kernels of
+    one thread.
 
     Args:
         decoder: finds the texts.
@@ -75,7 +76,7 @@ class ParallelDecoder:
 
 @dataclass(frozen=True)
 class _Shard:
-    """A worker's part of the utterances, decoded; what it holds is there before the workers are forked."""
+    """A worker's part of the utterances; what it holds is there before the workers are forked."""
 
     decoder: Decoder
     utterances: Sequence[Scored]

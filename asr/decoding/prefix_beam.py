@@ -1,13 +1,26 @@
 """Log-probs -> the token sequences whose paths together are the most probable."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import nlargest
+from typing import TypeAlias
 
 from torch import Tensor
 
 from asr.decoding.hotwords import HotWords
+from asr.decoding.hypothesis import Candidate, DecodingConfig
+from asr.decoding.vocabulary import TokenPhrases
 from asr.model.ctc import BLANK
+from asr.text.tokenizer import Tokenizer
+from asr.units import Frames
+
+BLOCK: Frames = 256
+"""Frames between two clearings of the tree, and of which the scores are lists at a time."""
+
+_Key: TypeAlias = tuple[int, int]
+"""A prefix, and the token that lengthens it."""
+_Kept: TypeAlias = tuple[int, float, float]
+"""A prefix, ln p of its paths that end in a blank, and of those that end in its last token."""
 
 
 def prefix_beam_search(
@@ -35,61 +48,144 @@ def prefix_beam_search(
     Returns:
         At most `beam` sequences of tokens, each once, with its log-probability; the best first, hot words considered.
     """
-    lasts, parents, states, bonuses = [BLANK], [-1], [start], [0.0]  # the kept prefixes, as a tree; 0 is the empty one
-    numbers: dict[tuple[int, int], int] = {(-1, BLANK): 0}
+    tree = _Tree(start)
     kept = [(0, 0.0, -math.inf)]  # prefix, ln p of its paths that end in a blank, and in its last token
     count = log_probs.shape[1] if top_tokens is None else min(top_tokens, log_probs.shape[1])
-    best = log_probs.topk(count, dim=1).indices.tolist()
-    for frame, tokens in zip(log_probs.tolist(), best, strict=True):
-        blanks: dict[tuple[int, int], float] = {}
-        tokens_last: dict[tuple[int, int], float] = {}
-        for prefix, blank, token_last in kept:
-            key, last = (parents[prefix], lasts[prefix]), lasts[prefix]
-            total = _add(blank, token_last)
-            blanks[key] = total + frame[BLANK]
-            if last != BLANK:
-                tokens_last[key] = _add(tokens_last.get(key, -math.inf), token_last + frame[last])
-            for token in tokens:
-                if token != BLANK:
-                    longer = (prefix, token)
-                    score = (blank if token == last else total) + frame[token]
-                    tokens_last[longer] = _add(tokens_last.get(longer, -math.inf), score)
-        totals = {key: _add(blanks.get(key, -math.inf), score) for key, score in tokens_last.items()}
-        for key in blanks.keys() - tokens_last.keys():
-            totals[key] = blanks[key]
-        steps = {}
-        if hotwords is not None:
-            for prefix, token in totals:
-                if prefix >= 0:
-                    state, change = hotwords.step(states[prefix], token)
-                    steps[prefix, token] = state, bonuses[prefix] + change
-        ranked = [
-            (score + steps[key][1] if key in steps else score, key)
-            for key, score in totals.items()
-            if score > -math.inf
-        ]
-        kept = []
-        for _, key in nlargest(beam, ranked):
-            if key not in numbers:
-                numbers[key] = len(lasts)
-                state, bonus = steps.get(key, (0, 0.0))
-                parents.append(key[0])
-                lasts.append(key[1])
-                states.append(state)
-                bonuses.append(bonus)
-            kept.append((numbers[key], blanks.get(key, -math.inf), tokens_last.get(key, -math.inf)))
+    for first in range(0, len(log_probs), BLOCK):
+        block = log_probs[first : first + BLOCK]
+        best = block.topk(count, dim=1).indices.tolist()
+        for frame, tokens in zip(block.tolist(), best, strict=True):
+            kept = _advance(tree, kept, frame, tokens, beam, hotwords)
+        kept = tree.pruned(kept)
     found = []
     for prefix, blank, token_last in kept:
-        bonus, state = bonuses[prefix], states[prefix]
+        bonus, state = tree.bonuses[prefix], tree.states[prefix]
         if hotwords is not None:
             for token in end:
                 state, change = hotwords.step(state, token)
                 bonus += change
             bonus += hotwords.finish(state)
         score = _add(blank, token_last)
-        found.append((score + bonus, _sequence(prefix, parents, lasts), score))
+        found.append((score + bonus, tree.sequence(prefix), score))
     found.sort(key=lambda each: -each[0])
     return [(tokens, score) for _, tokens, score in found]
+
+
+class PrefixSearch:
+    """The search without an n-gram model: any spelling.
+
+    Args:
+        tokenizer: the acoustic model's.
+        hotwords: phrases to favour, and what each earns.
+    """
+
+    unspelt: tuple[str, ...] = ()
+    fused = False
+
+    def __init__(self, tokenizer: Tokenizer, hotwords: Mapping[str, float]) -> None:
+        self._tokenizer = tokenizer
+        self._hot = TokenPhrases(tokenizer, hotwords) if hotwords else None
+
+    def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[Candidate]:
+        hot = self._hot
+        found = prefix_beam_search(
+            log_probs,
+            config.beam,
+            top_tokens=config.top_tokens,
+            hotwords=hot.words if hot else None,
+            start=hot.start if hot else 0,
+            end=hot.border if hot else (),
+        )
+        return [
+            Candidate(tokens, self._tokenizer.decode(tokens), 0.0, hot.earned(tokens) if hot else 0.0)
+            for tokens, _ in found
+        ]
+
+
+def _advance(
+    tree: "_Tree",
+    kept: Sequence[_Kept],
+    frame: Sequence[float],
+    tokens: Sequence[int],
+    beam: int,
+    hotwords: HotWords | None,
+) -> list[_Kept]:
+    """One frame: lengthen the kept prefixes by some tokens, and keep the best."""
+    blanks: dict[_Key, float] = {}
+    tokens_last: dict[_Key, float] = {}
+    for prefix, blank, token_last in kept:
+        key, last = (tree.parents[prefix], tree.lasts[prefix]), tree.lasts[prefix]
+        total = _add(blank, token_last)
+        blanks[key] = total + frame[BLANK]
+        if last != BLANK:
+            tokens_last[key] = _add(tokens_last.get(key, -math.inf), token_last + frame[last])
+        for token in tokens:
+            if token != BLANK:
+                longer = (prefix, token)
+                score = (blank if token == last else total) + frame[token]
+                tokens_last[longer] = _add(tokens_last.get(longer, -math.inf), score)
+    totals = {key: _add(blanks.get(key, -math.inf), score) for key, score in tokens_last.items()}
+    for key in blanks.keys() - tokens_last.keys():
+        totals[key] = blanks[key]
+    steps = {}
+    if hotwords is not None:
+        for prefix, token in totals:
+            if prefix >= 0:
+                state, change = hotwords.step(tree.states[prefix], token)
+                steps[prefix, token] = state, tree.bonuses[prefix] + change
+    ranked = [
+        (score + steps[key][1] if key in steps else score, key) for key, score in totals.items() if score > -math.inf
+    ]
+    return [
+        (tree.number(key, *steps.get(key, (0, 0.0))), blanks.get(key, -math.inf), tokens_last.get(key, -math.inf))
+        for _, key in nlargest(beam, ranked)
+    ]
+
+
+class _Tree:
+    """Prefixes, each its parent and a token; 0 is the empty one.
+
+    Args:
+        start: the hot words' state before the first token.
+    """
+
+    def __init__(self, start: int) -> None:
+        self.lasts, self.parents, self.states, self.bonuses = [BLANK], [-1], [start], [0.0]
+        self._numbers: dict[_Key, int] = {(-1, BLANK): 0}
+
+    def number(self, key: _Key, state: int, bonus: float) -> int:
+        """The prefix of a parent and a token, a new one if there is none yet."""
+        if key not in self._numbers:
+            self._numbers[key] = len(self.lasts)
+            self.parents.append(key[0])
+            self.lasts.append(key[1])
+            self.states.append(state)
+            self.bonuses.append(bonus)
+        return self._numbers[key]
+
+    def pruned(self, kept: Sequence[_Kept]) -> list[_Kept]:
+        """Forget all prefixes that none of the kept ones begins with, and number the others anew."""
+        needed = {0}
+        for prefix, _, _ in kept:
+            while prefix not in needed:
+                needed.add(prefix)
+                prefix = self.parents[prefix]
+        order = sorted(needed)  # parents come before their children, and equal scores keep their order
+        new = {old: number for number, old in enumerate(order)} | {-1: -1}
+        self.lasts = [self.lasts[old] for old in order]
+        self.states = [self.states[old] for old in order]
+        self.bonuses = [self.bonuses[old] for old in order]
+        self.parents = [new[self.parents[old]] for old in order]
+        self._numbers = {key: number for number, key in enumerate(zip(self.parents, self.lasts, strict=True))}
+        return [(new[prefix], blank, token_last) for prefix, blank, token_last in kept]
+
+    def sequence(self, prefix: int) -> tuple[int, ...]:
+        """The tokens of a prefix."""
+        tokens = []
+        while prefix:
+            tokens.append(self.lasts[prefix])
+            prefix = self.parents[prefix]
+        return tuple(reversed(tokens))
 
 
 def _add(a: float, b: float) -> float:
@@ -97,11 +193,3 @@ def _add(a: float, b: float) -> float:
     if a < b:
         a, b = b, a
     return a if b == -math.inf else a + math.log1p(math.exp(b - a))
-
-
-def _sequence(prefix: int, parents: list[int], lasts: list[int]) -> tuple[int, ...]:
-    tokens = []
-    while prefix:
-        tokens.append(lasts[prefix])
-        prefix = parents[prefix]
-    return tuple(reversed(tokens))

@@ -69,7 +69,7 @@ def load_decoder(
         recogniser.tokenizer,
         config,
         ngram=files[0] if files else None,
-        rnn=load_rnn_lm(folders[0]) if folders else None,
+        rnn=load_rnn_lm(folders[0], recogniser.device) if folders else None,
         second=other,
         hotwords=hotwords,
     )

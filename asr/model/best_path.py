@@ -1,10 +1,13 @@
 """Forced alignment: in which frames the best CTC path of given tokens is in each of them.
 
-The lattice is that of the loss, T frames x S = 2 U + 1 states (blank, token, blank, ..., blank), searched by Viterbi: the forward
-variable of Graves et al. 2006, section 4.1, with maxima for sums. Of its columns only every n-th is stored. Once it is known in
-which state a stretch of n frames ends, only 2 n states below that one can lead there, so the stretch is computed again in that
-window and walked back. With n = (T S / 2)^(1/3) stored columns and window are alike in size: together 50 MB for half an hour
-of 45,000 frames and 50,000 states, where back-pointers for all states would take 2 GB.
+The lattice is that of the loss, T frames x S = 2 U + 1 states (blank, token, blank, ..., blank). It
+is searched by Viterbi: the forward variable of Graves et al. 2006, section 4.1, with maxima for
+sums.
+
+Only every n-th of its columns is stored. Once the state is known in which a stretch of n frames
+ends, only 2 n states below it can lead there. So the stretch is computed again in that window and
+walked back. With n = (T S / 2)^(1/3) stored columns and window are alike in size. Half an hour, of
+45,000 frames and 50,000 states, takes 50 MB, where back-pointers for all states would take 2 GB.
 """
 
 import math
@@ -24,7 +27,7 @@ _Floats: TypeAlias = npt.NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class Spike:
-    """Where a token is: frames from `start` up to `stop`, at least one; a trained CTC model mostly needs no more."""
+    """Where a token is: frames from `start` up to `stop`, at least one, mostly no more."""
 
     start: Frames
     stop: Frames
@@ -40,7 +43,8 @@ def align(log_probs: Tensor, tokens: Sequence[int]) -> list[Spike]:
         tokens: (U,), without blanks; none gives no spikes.
 
     Raises:
-        ValueError: if the frames do not suffice for the tokens (`ctc.minimum_frames`), or no path has a finite score.
+        ValueError: if the frames do not suffice for the tokens (`ctc.minimum_frames`), or no path
+            has a finite score.
     """
     if minimum_frames(tokens) > len(log_probs):
         raise ValueError(f"{len(tokens)} tokens need {minimum_frames(tokens)} frames, there are {len(log_probs)}")
@@ -61,7 +65,7 @@ def _best_path(scores: _Floats, states: npt.NDArray[np.int64]) -> npt.NDArray[np
     """(T, V), (S,) -> (T,), the state of each frame."""
     num_frames, num_states = len(scores), len(states)
     skip = np.full(num_states, -math.inf)
-    """0 where a path may come from two states before: into a token that differs from the one before it."""
+    """0 where a path may come from two states before: into a token unlike the one before it."""
     skip[3::2][states[3::2] != states[1:-2:2]] = 0.0
     every = math.ceil((num_frames * num_states / 2) ** (1 / 3))
     # Two dead states stand before the first one. Float64: in half an hour float32 would round by a thousandth.
@@ -92,14 +96,21 @@ def _best_path(scores: _Floats, states: npt.NDArray[np.int64]) -> npt.NDArray[np
 
 
 def _advance(before: _Floats, emitted: _Floats, skip: _Floats, after: _Floats) -> None:
-    """The column `after` (S,) a frame from the one `before` it, (2 + S,): stay, come from one state below, or from two."""
+    """Fill the column `after` (S,) from the one `before` it, (2 + S,).
+
+    A path stays, or comes from one state below, or from two.
+    """
     np.maximum(before[2:], before[1:-1], out=after)
     np.maximum(after, before[:-2] + skip, out=after)
     after += emitted
 
 
 def _walk(column: _Floats, emitted: _Floats, skip: _Floats) -> npt.NDArray[np.int64]:
-    """The states of a stretch, (n + 1,): it starts from a column, (2 + S,), and n frames later, (n, S), is in the last state."""
+    """Walk a stretch back, from a column (2 + S,) to the last state n frames later, (n, S).
+
+    Returns:
+        (n + 1,), its states.
+    """
     columns = np.full((len(emitted) + 1, len(column)), -math.inf)
     columns[0] = column
     for before, row, after in zip(columns[:-1], emitted, columns[1:], strict=True):

@@ -1,7 +1,7 @@
-"""Model folders and training checkpoints on disk. Nothing here executes what it reads: safetensors, JSON, and tensors only.
+"""Model folders on disk. Nothing here executes what it reads: safetensors and JSON only.
 
-A model folder holds `model.safetensors`, `config.json`, the tokenizer's file and a `README.md` for people. Every file is
-written atomically (`files.atomic`).
+A model folder holds `model.safetensors`, `config.json`, the tokenizer's file and a `README.md` for
+people. Every file is written atomically (`files.atomic`).
 """
 
 from pathlib import Path
@@ -25,7 +25,10 @@ FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json")
 
 
 def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
-    """Write a model folder; an older model there is replaced file by file, its weights last but for the README."""
+    """Write a model folder.
+
+    An older model there is replaced file by file, its weights last but for the README.
+    """
     write_settings(folder / CONFIG_FILE, recogniser.config)
     recogniser.tokenizer.save(folder)
     for name in FITTED_FILES:
@@ -46,7 +49,8 @@ def load_model(folder: Path, device: torch.device | None = None, *, untaught: bo
         untaught: accept a model that was only pretrained, and knows no token but the blank.
 
     Raises:
-        ModelError: if the folder is not a model's, or a part is missing, damaged or does not fit the others.
+        ModelError: if the folder is not a model's, or a part is missing, damaged or does not fit
+            the others.
     """
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():

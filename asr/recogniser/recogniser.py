@@ -84,7 +84,10 @@ class Recogniser:
 
     @property
     def latency(self) -> Seconds:
-        """How long a sound waits at most for its log-probs, arithmetic not counted; infinite where utterances are read whole."""
+        """How long a sound waits at most for its log-probs, arithmetic not counted.
+
+        Infinite where utterances are read whole.
+        """
         if isinstance(self.reading, Full):
             return math.inf
         factor = self.config.acoustic.subsampling
@@ -133,7 +136,8 @@ class Recogniser:
 
         Args:
             waveforms: (B, N) float32 at the features' sample rate, on any device.
-            num_samples: (B,), valid samples. A waveform too short for one frame has log-probs of length 0.
+            num_samples: (B,), valid samples. A waveform too short for one frame has log-probs of
+                length 0.
         """
         self.acoustic.eval()
         log_mel, lengths = self.features(waveforms.to(self.device), num_samples.to(self.device))

@@ -1,10 +1,11 @@
-"""References that allow several readings, as NIST's transcripts do, and the reading that a hypothesis is held to.
+"""References that allow several readings, as NIST's transcripts do.
 
     {colour / color}        either; {going to / gonna} may differ in length, {uh / @} may be nothing
     (uh)                    a word that may be left out: the same as {uh / @}
 
-A hypothesis is plain text. It is scored against the reading from which it differs by the fewest word errors; of equal
-ones, against that which takes the earlier choices. So the number of reference words depends on the hypothesis, as in sclite.
+A hypothesis is plain text. It is scored against the reading with the fewest word errors; of equal
+ones, against that with the earlier choices. So the number of reference words depends on the
+hypothesis, as in sclite.
 """
 
 import re
@@ -24,32 +25,35 @@ _Reading: TypeAlias = tuple[()] | tuple[Words, Any]
 _Cell: TypeAlias = tuple[int, _Reading]
 
 
-def read(references: Mapping[str, str], normalise: Callable[[str], str]) -> dict[str, Choices]:
-    """Read the markup of references by utterance id; what is not markup, and each alternative, is normalised by itself.
+def parse_alternatives(references: Mapping[str, str], normalise: Callable[[str], str]) -> dict[str, Choices]:
+    """Parse the markup of references by utterance id.
+
+    What is not markup, and each alternative, is normalised by itself.
 
     Raises:
-        DataError: for a brace without its partner, or alternatives inside others; names the utterance.
+        DataError: for a brace without its partner, or alternatives inside others; names the
+            utterance.
     """
     return {id: _choices(id, text, normalise) for id, text in references.items()}
 
 
-def choose(choices: Choices, hypothesis: str) -> str:
+def nearest_reading(choices: Choices, hypothesis: str) -> str:
     """Pick the reading nearest to a hypothesis."""
-    heard = hypothesis.split()
-    # For each number of heard words: the fewest errors with which they match the reference so far, and how it is read.
-    row: list[_Cell] = [(errors, ()) for errors in range(len(heard) + 1)]
+    hypothesis_words = hypothesis.split()
+    # For each number of hypothesis words: the fewest errors with which they match the reference so far, and how it is read.
+    row: list[_Cell] = [(errors, ()) for errors in range(len(hypothesis_words) + 1)]
     for alternatives in choices:
-        rows = [_matched(row, words, heard) for words in alternatives]
+        rows = [_matched(row, words, hypothesis_words) for words in alternatives]
         row = [min(cells, key=lambda cell: cell[0]) for cells in zip(*rows, strict=True)]
     return " ".join(_unlinked(row[-1][1]))
 
 
-def _matched(entry: list[_Cell], words: Words, heard: list[str]) -> list[_Cell]:
+def _matched(entry: list[_Cell], words: Words, hypothesis_words: list[str]) -> list[_Cell]:
     """Levenshtein's recurrence over one alternative."""
     row = entry
     for word in words:
         below = [(row[0][0] + 1, row[0][1])]
-        for place, other in enumerate(heard):
+        for place, other in enumerate(hypothesis_words):
             moves = (
                 (row[place][0] + (word != other), row[place][1]),
                 (row[place + 1][0] + 1, row[place + 1][1]),

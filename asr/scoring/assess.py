@@ -1,4 +1,4 @@
-"""One test set, one or more systems: normalised, scored, compared and broken down as the options say."""
+"""One test set, one or more systems: normalised, scored, compared and broken down."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,18 @@ from typing import Any
 from asr.config import NOT_NEGATIVE, at_least, check
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress, track
-from asr.scoring import alternatives
+from asr.scoring.alternatives import nearest_reading, parse_alternatives
 from asr.scoring.breakdown import Group, Speakers, group, over_speakers
 from asr.scoring.compare import Comparison, compare
 from asr.scoring.score import Costs, Score, score
-from asr.scoring.transcripts import Utterance, read, read_details, read_lines, read_utterances, read_words
+from asr.scoring.transcripts import (
+    TranscriptEntry,
+    read_fields,
+    read_numbered_lines,
+    read_segmented_ctm,
+    read_texts,
+    read_transcripts,
+)
 from asr.text.normalise import Normalisation, normaliser
 
 
@@ -22,13 +29,17 @@ class ScoreOptions:
     """How texts are scored, and what is shown of it; `asr score` and `asr evaluate` share these."""
 
     normalise: Normalisation = "none"
-    """none: texts as they are; basic: case and punctuation do not count; english: nor do spelling, contractions, numbers."""
+    """none: texts as they are. basic: case and punctuation do not count. english: nor do spelling,
+    contractions, numbers.
+    """
     alternatives: bool = False
     """Read {colour / color}, {uh / @} and (uh) in references as alternatives and optional words."""
     costs: Costs = "unit"
-    """What alignments minimise; unit: the number of errors; sclite: 4 a substitution, 3 a deletion or insertion."""
+    """What alignments minimise. unit: the number of errors. sclite: 4 a substitution, 3 a deletion
+    or insertion.
+    """
     by: tuple[str, ...] = ()
-    """Fields by which to break the figures down, such as speaker, duration, or any other of the manifest."""
+    """Fields of the manifest by which to break the figures down, such as speaker or duration."""
     samples: int = 1000
     """Bootstrap samples for the intervals."""
     seed: int = 0
@@ -38,7 +49,7 @@ class ScoreOptions:
     worst: int = 5
     """How many of the worst utterances to show."""
     html: Path | None = None
-    """Also write a page with figures, alignments, plots and the recordings, to open in a browser."""
+    """Also write a page for the browser, with figures, alignments, plots and the recordings."""
     embed_audio: bool = False
     """Put the recordings into the page, as MP3, instead of links to them."""
 
@@ -48,7 +59,7 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class System:
-    """One system's score, over speakers too where all are known, and by each field that was asked for."""
+    """One system's score, by the fields that were asked for and over speakers, if all are known."""
 
     name: str
     score: Score
@@ -56,9 +67,11 @@ class System:
     groups: Mapping[str, list[Group]]
 
     def to_json(self) -> dict[str, Any]:
-        """Give the fields of `Score.to_json`, then `speakers` (null where they are not known, else `number` and the five
-        rates, with intervals over speakers) and `by`: field -> list of groups, each with `group`, its name, and the
-        fields of a score.
+        """Give the fields of `Score.to_json`, then `speakers` and `by`.
+
+        `speakers` is null where they are not known, else `number` and the five rates, with
+        intervals over speakers. `by` maps a field to a list of groups, each with `group`, its name,
+        and the fields of a score.
         """
         return self.score.to_json() | {
             "speakers": self.speakers and self.speakers.to_json(),
@@ -71,17 +84,17 @@ class System:
 
 @dataclass(frozen=True)
 class Assessment:
-    """All that is said of a test set."""
+    """A test set with the scores of one or more systems."""
 
     systems: tuple[System, ...]
     comparisons: tuple[Comparison, ...]
-    utterances: Mapping[str, Utterance]
+    utterances: Mapping[str, TranscriptEntry]
     """What is known of the references."""
     options: ScoreOptions
 
     @property
     def conditions(self) -> str:
-        """Say in a sentence under what conditions the figures hold."""
+        """The conditions under which the figures hold, in a sentence."""
         forms = {
             "none": "Texts are scored as they are, not normalised.",
             "basic": "Case and punctuation do not count, and Unicode's compatible forms are equal (basic normalisation).",
@@ -95,8 +108,11 @@ class Assessment:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give `normalisation`, `alternatives` and `costs`; and of one system its fields (see `System.to_json`), of
-        several a list `systems`, each with `name` and its fields, and a list `comparisons` (see `Comparison.to_json`).
+        """Give `normalisation`, `alternatives` and `costs`, and what there is of the systems.
+
+        Of one system these are its fields (see `System.to_json`). Of several it is a list
+        `systems`, each with `name` and its fields, and a list `comparisons` (see
+        `Comparison.to_json`).
         """
         options = self.options
         conditions = {
@@ -110,16 +126,17 @@ class Assessment:
         return {"systems": systems, "comparisons": [c.to_json() for c in self.comparisons]} | conditions
 
 
-def load(
+def read_test_set(
     reference: Path, hypotheses: Sequence[Path], *, plain: bool = False, details: Path | None = None
-) -> tuple[dict[str, Utterance], dict[str, dict[str, str]]]:
+) -> tuple[dict[str, TranscriptEntry], dict[str, dict[str, str]]]:
     """Read a file of references and one or more of hypotheses.
 
     Args:
-        reference: what was said.
-        hypotheses: what each system heard; a system is called by its file's name, or the folder if others share the name.
+        reference: the file of references.
+        hypotheses: a file a system. It is called by its file's name, or by its folder if others
+            share the name.
         plain: pair lines by number.
-        details: a file that says more of the same utterances; where both know a field, the reference's is kept.
+        details: a file with more fields of the same utterances; the reference's own come first.
 
     Raises:
         ConfigError: if no hypotheses are named, or a file twice.
@@ -127,23 +144,23 @@ def load(
     """
     if not hypotheses or len(set(hypotheses)) < len(hypotheses):
         raise ConfigError("name one or more files of hypotheses after the references, each once: asr score REF HYP ...")
-    references = read_lines(reference) if plain else read_utterances(reference)
+    references = read_numbered_lines(reference) if plain else read_transcripts(reference)
     if details is not None:
-        more = read_details(details)
+        more = read_fields(details)
         references = {id: _merged(utterance, more.get(id)) for id, utterance in references.items()}
     systems = {}
     for name, path in zip(_names(hypotheses), hypotheses, strict=True):
         if plain:
-            texts = {id: utterance.text for id, utterance in read_lines(path).items()}
+            texts = {id: utterance.text for id, utterance in read_numbered_lines(path).items()}
             if len(texts) != len(references):
                 raise DataError(
                     f"{path} has {len(texts)} lines, {reference} {len(references)}: lines cannot be paired by number; "
                     "use a form with ids"
                 )
         elif reference.suffix.lower() == ".stm" and path.suffix.lower() == ".ctm":
-            texts = read_words(path, references)
+            texts = read_segmented_ctm(path, references)
         else:
-            texts = read(path, hypotheses=True)
+            texts = read_texts(path, hypotheses=True)
         systems[name] = texts
     return references, systems
 
@@ -159,15 +176,15 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [str((path.parent if same else path).relative_to(common)) for path in absolute]
 
 
-def _merged(utterance: Utterance, more: Utterance | None) -> Utterance:
+def _merged(entry: TranscriptEntry, more: TranscriptEntry | None) -> TranscriptEntry:
     if more is None:
-        return utterance
-    fields = {**more.fields, **utterance.fields}
-    return replace(utterance, fields=fields, audio=utterance.audio or more.audio)
+        return entry
+    fields = {**more.fields, **entry.fields}
+    return replace(entry, fields=fields, audio=entry.audio or more.audio)
 
 
 def assess(
-    references: Mapping[str, Utterance],
+    references: Mapping[str, TranscriptEntry],
     systems: Mapping[str, Mapping[str, str]],
     options: ScoreOptions,
     progress: Progress = SILENT,
@@ -180,7 +197,8 @@ def assess(
         options: how.
 
     Raises:
-        DataError: if a system has no id in common with the references, or a reference's alternatives cannot be read.
+        DataError: if a system has no id in common with the references, or a reference's
+            alternatives cannot be read.
         ConfigError: if no utterance has a field that was asked for.
         MissingExtra: if an option needs a library that is not installed.
     """
@@ -195,14 +213,14 @@ def assess(
     draws = {"samples": options.samples, "seed": options.seed}
     normalise = normaliser(options.normalise)
     plain = {id: utterance.text for id, utterance in references.items()}
-    readings = alternatives.read(plain, normalise) if options.alternatives else {}
+    readings = parse_alternatives(plain, normalise) if options.alternatives else {}
     if not options.alternatives:
         plain = {id: normalise(text) for id, text in plain.items()}
     scored = []
     for name, texts in track(systems.items(), "scoring", len(systems), progress):
-        heard = {id: normalise(text) for id, text in texts.items()}
-        said = plain | {id: alternatives.choose(choices, heard.get(id, "")) for id, choices in readings.items()}
-        result = score(said, heard, costs=options.costs, **draws)
+        hypotheses = {id: normalise(text) for id, text in texts.items()}
+        chosen = {id: nearest_reading(choices, hypotheses.get(id, "")) for id, choices in readings.items()}
+        result = score(plain | chosen, hypotheses, costs=options.costs, **draws)
         groups = {field: group(result, values[field], **draws) for field in options.by}
         scored.append(System(name, result, over_speakers(result, values["speaker"], **draws), groups))
     comparisons = compare({system.name: system.score for system in scored}, **draws)

@@ -40,7 +40,10 @@ class Speakers:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """A word put in another's place; the reference is empty for an insertion, the hypothesis for a deletion."""
+    """A word put in another's place.
+
+    The reference is empty for an insertion, the hypothesis for a deletion.
+    """
 
     reference: str
     hypothesis: str
@@ -53,11 +56,11 @@ class Unit:
 
     text: str
     count: int
-    """How often it was said."""
+    """How often it is in the references."""
     missed: int
     """Of these, how often it was deleted or put wrong."""
     false: int
-    """How often it was heard where it was not said."""
+    """How often it is in a hypothesis where the reference has something else."""
 
     @property
     def errors(self) -> int:
@@ -65,7 +68,9 @@ class Unit:
 
 
 def group(score: Score, values: Mapping[str, Value], *, samples: int = 1000, seed: int = 0) -> list[Group]:
-    """Score each value of a field by itself; many different numbers are gathered in four ranges of about equal size.
+    """Score each value of a field by itself.
+
+    Many different numbers are gathered in four ranges of about equal size.
 
     Args:
         score: of the whole test set.
@@ -83,10 +88,11 @@ def group(score: Score, values: Mapping[str, Value], *, samples: int = 1000, see
 def over_speakers(
     score: Score, speakers: Mapping[str, Value], *, samples: int = 1000, seed: int = 0
 ) -> Speakers | None:
-    """Estimate the rates over speakers drawn independently, each with all utterances; none if any is unknown, or there
-    is one alone.
+    """Estimate the rates over speakers drawn independently, each with all utterances.
 
-    Utterances of one speaker fail together, which intervals over utterances overlook: `benchmarks/score_coverage.py`.
+    Utterances of one speaker fail together, which intervals over utterances overlook
+    (`benchmarks/score_coverage.py`). There are none if any speaker is unknown, or there is only
+    one.
     """
     totals: dict[Value, Totals] = defaultdict(Totals)
     for utterance in score.utterances:
@@ -116,7 +122,7 @@ def words(score: Score) -> list[Unit]:
 
 
 def characters(score: Score) -> list[Unit]:
-    """Rank characters by errors, with the fewest errors that an alignment of characters can have."""
+    """Rank characters by errors, in an alignment with the fewest."""
     references = [utterance.reference for utterance in score.utterances]
     hypotheses = [utterance.hypothesis for utterance in score.utterances]
     split = jiwer.ReduceToListOfListOfChars()
@@ -138,20 +144,23 @@ def _size(chunk: jiwer.AlignmentChunk) -> int:
 
 
 def _units(pairs: Iterable[tuple[str, str]]) -> list[Unit]:
-    said: Counter[str] = Counter()
+    present: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     false: Counter[str] = Counter()
     for (reference, hypothesis), times in Counter(pairs).items():
-        said[reference] += times
+        present[reference] += times
         if reference != hypothesis:
             missed[reference] += times
             false[hypothesis] += times
-    found = [Unit(text, said[text], missed[text], false[text]) for text in said.keys() | false.keys() if text]
+    found = [Unit(text, present[text], missed[text], false[text]) for text in present.keys() | false.keys() if text]
     return sorted(found, key=lambda unit: (-unit.errors, -unit.count, unit.text))
 
 
 def _grouping(values: Sequence[Value | None]) -> list[tuple[int, str]]:
-    """Give each value its group's rank and name; text comes in order of code points, what has no value at the end."""
+    """Give each value its group's rank and name.
+
+    Text comes in order of code points, what has no value at the end.
+    """
     numbers = {value for value in values if isinstance(value, int | float)}
     texts = {str(value) for value in values if value is not None}
     if len(numbers) <= _MOST_VALUES or len(numbers) < len(texts):  # few numbers, or not only numbers

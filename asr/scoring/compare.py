@@ -12,21 +12,25 @@ from asr.scoring.score import Edit, Score, UtteranceScore
 
 SIGNIFICANT = 0.05
 _GOOD_WORDS = 2
-"""So many words in a row that both have right part two segments: what lies on either side is taken to be independent."""
+"""So many words in a row that both have right part two segments, taken to be independent."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentTest:
-    """The matched-pairs sentence-segment word error test, MAPSSWE (Gillick & Cox 1989, section 4; NIST's sctk).
+    """The matched-pairs sentence-segment word error test, MAPSSWE.
 
-    Errors of both systems are counted in each stretch between words that both have right, at least two in a row;
-    utterances end a stretch too. Under the hypothesis of no difference, `z` is about normally distributed.
+    Errors of both systems are counted in each stretch between words that both have right, at least
+    two in a row (Gillick & Cox 1989, section 4; NIST's sctk). Utterances end a stretch too. Without
+    a difference between the systems, `z` is about normally distributed.
     """
 
     segments: int
     """Stretches with an error of either system."""
     z: float
-    """Mean difference of errors a segment (second - first), in its standard errors; positive if the first is better."""
+    """Mean difference of errors a segment (second - first), in its standard errors.
+
+    Positive if the first is better.
+    """
     p: float
     """Of so large a `z` or a larger one, of either sign, by chance."""
 
@@ -38,14 +42,20 @@ class Comparison:
     first: str
     second: str
     difference: Rate
-    """WER of the second less that of the first, with a paired bootstrap interval; negative if the second is better."""
+    """WER of the second less that of the first, with a paired bootstrap interval.
+
+    Negative if the second is better.
+    """
     improvement: float
-    """Share of bootstrap samples in which the second has the lower WER (Bisani & Ney 2004), a tie being a half."""
+    """Share of bootstrap samples in which the second has the lower WER (Bisani & Ney 2004).
+
+    A tie is a half.
+    """
     mapsswe: SegmentTest
 
     @property
     def verdict(self) -> str:
-        """Say in a sentence what both tests mean, at the 5 % level."""
+        """What both tests mean at the 5 % level, in a sentence."""
         if not self.mapsswe.segments:
             return f"{self.first} and {self.second} make no word error at all, so this test set cannot tell them apart."
         better, worse = (self.second, self.first) if self.difference.value < 0 else (self.first, self.second)
@@ -64,7 +74,10 @@ class Comparison:
         return f"{better} is {points} of WER below {worse}, which may well be chance: this test set does not show which is better."
 
     def to_json(self) -> dict[str, Any]:
-        """Give `first`, `second` (names), `difference` (as a rate), `improvement`, and `mapsswe` with `segments`, `z`, `p`."""
+        """Give `first`, `second` (names), `difference` (as a rate), `improvement` and `mapsswe`.
+
+        `mapsswe` has `segments`, `z` and `p`.
+        """
         mapsswe = {"segments": self.mapsswe.segments, "z": self.mapsswe.z, "p": self.mapsswe.p}
         return {
             "first": self.first,
@@ -105,7 +118,8 @@ def _compare(first: str, ours: Score, second: str, theirs: Score, *, samples: in
 def _mapsswe(more: Sequence[int]) -> SegmentTest:
     """Test whether the second system's errors beyond the first's are zero on average.
 
-    Fewer than two segments say nothing: p is 1. If all differ by the same, which leaves no spread, p is the sign test's.
+    Fewer than two segments say nothing: p is 1. If all differ by the same, which leaves no spread,
+    p is the sign test's.
     """
     if len(more) < 2 or not any(more):
         return SegmentTest(len(more), 0.0, 1.0)
@@ -140,7 +154,10 @@ def _segments(ours: UtteranceScore, theirs: UtteranceScore) -> Iterator[int]:
 
 
 def _errors(alignment: Iterable[Edit]) -> Iterator[int]:
-    """By turns: words inserted before a word of the reference, and whether it is wrong itself; both systems have as many."""
+    """By turns: words inserted before a word of the reference, and whether it is wrong itself.
+
+    Both systems have as many.
+    """
     inserted = 0
     for edit in alignment:
         if edit.kind == "insertion":

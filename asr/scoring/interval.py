@@ -1,4 +1,24 @@
-"""How sure one may be of a rate: bootstrap intervals."""
+"""How sure one may be of a rate: bootstrap intervals.
+
+The method: all units are drawn anew, with replacement, `samples` times (Bisani & Ney 2004,
+"Bootstrap estimates for confidence intervals in ASR performance evaluation"). Of each sample its
+distance from the rate of all is kept, in the sample's own standard errors (Efron & Tibshirani 1993,
+chapter 12.5). The ratio's standard error is by linearisation (Cochran 1977, chapter 6). Errors
+crowd in few utterances, so samples with a low rate also have too small an error. Plain percentiles
+overlook that: at 50 utterances they hold the true rate 91 times in 100, this interval 95 times
+(`benchmarks/score_coverage.py`).
+
+Few errors: fewer than 20 wrong units among as many or more right ones do not tell how bad the next
+could be. The upper limit is then at least Fay & Feuer's (1997, "Confidence intervals for directly
+standardized rates"). It is a gamma distribution's, as if one more unit were as bad as the worst.
+Where all are equally bad it is the exact Poisson limit (Garwood 1936). So a test set without an
+error has an upper limit above zero. A rate that is bounded above has a lower limit likewise, by the
+units that are right.
+
+Odd cases: errors inside one unit may depend on each other; units may not. A difference, whose units
+may be negative, has such limits only where many samples have no spread at all (three or fewer wrong
+units). One unit alone has no spread, nor have units of one rate: the interval is the value.
+"""
 
 import math
 from collections.abc import Iterator
@@ -44,24 +64,12 @@ def bootstrap(
 ) -> Rate:
     """Estimate a rate over units drawn independently, with its 95 % bootstrap-t interval.
 
-    As many units as there are get drawn with replacement, `samples` times (Bisani & Ney 2004, "Bootstrap estimates for
-    confidence intervals in ASR performance evaluation"). Of each sample not the rate itself is kept but how many of the
-    sample's own standard errors it lies from the rate of all (Efron & Tibshirani 1993, chapter 12.5; the ratio's
-    standard error by linearisation, Cochran 1977, chapter 6). Errors crowd in few utterances, so the samples that find
-    a low rate also find too small an error: plain percentiles overlook that and hold the true rate 91 times in 100 at
-    50 utterances, this interval 95 (`benchmarks/score_coverage.py`).
-
-    Errors inside one unit may depend on each other; units may not. Fewer than 20 wrong units among as many or more right
-    ones do not tell how bad the next could be. The upper limit is then at least Fay & Feuer's (1997, "Confidence
-    intervals for directly standardized rates"): a gamma distribution's, as if one more unit were as bad as the worst;
-    where all are equally bad it is the exact Poisson limit (Garwood 1936). So a test set without an error has an upper
-    limit above zero. A rate that is bounded above has a lower limit likewise, by the units that are right. A difference,
-    whose units may be negative, has such limits only where many samples have no spread at all (three or fewer wrong
-    units). One unit alone has no spread to see, nor have units of one rate: the interval is the value.
+    The head of this module says how.
 
     Args:
         errors: (units,) numbers.
-        lengths: (units,) reference lengths. A rate over no reference is 0 without errors and infinite with any.
+        lengths: (units,) reference lengths. A rate over no reference is 0 without errors and
+            infinite with any.
         samples: how often to draw.
         seed: of the random generator.
         least: no rate is smaller; differences of rates may be negative.
@@ -113,7 +121,7 @@ def bootstrap(
 
 
 def share_below_zero(differences: npt.ArrayLike, *, samples: int = 1000, seed: int = 0) -> float:
-    """Share of bootstrap samples in which the sum of the units' differences is below zero, one of zero being a half."""
+    """Share of bootstrap samples whose differences add up to less than zero; zero counts half."""
     values = np.asarray(differences, dtype=np.float64)
     sums = np.concatenate([draw @ values for draw in _draws(len(values), samples, seed)])
     return float((sums < 0).mean() + (sums == 0).mean() / 2)
@@ -130,10 +138,13 @@ def _draws(units: int, samples: int, seed: int) -> Iterator[Floats]:
 
 
 def _spread(sums: Floats) -> tuple[Floats, Floats]:
-    """How far each sample's rate is from the rate of all, and the standard error of that, up to a constant factor.
+    """How far each sample's rate is from the rate of all, and the standard error of that.
+
+    Both are up to a constant factor.
 
     Args:
-        sums: (samples, 5), of lengths, residuals against the rate of all, and their squares and products.
+        sums: (samples, 5), of lengths, residuals against the rate of all, and their squares and
+            products.
     """
     length, residual, square, product, length_square = sums.T
     difference = residual / length

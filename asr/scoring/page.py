@@ -1,14 +1,14 @@
-"""A score in the browser: one file with figures, alignments, plots and recordings, that needs nothing else.
+"""A score in the browser: one file with figures, alignments, plots and recordings.
 
-Tables and plots stand in the page as HTML; its script only finds, filters and shows utterances. Whatever comes from
-transcripts, ids and manifests is escaped.
+Tables and plots stand in the page as HTML. Its script only finds, filters and shows utterances.
+Whatever comes from transcripts, ids and manifests is escaped.
 """
 
 import base64
 import io
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from urllib.parse import quote
 import soundfile
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from asr.audio.waveform import load
-from asr.errors import AsrError
+from asr.audio.waveform import MEDIA_SUFFIXES, Waveform, load
+from asr.errors import AsrError, DataError
 from asr.files import atomic
 from asr.progress import SILENT, Progress, track
 from asr.scoring.assess import Assessment, System
@@ -27,6 +27,7 @@ from asr.scoring.interval import Rate
 from asr.scoring.report import comparison_line
 from asr.scoring.score import UtteranceScore
 from asr.scoring.transcripts import Clip
+from asr.units import seconds_to_samples
 
 _PLAYABLE = frozenset({".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".mp4", ".webm"})
 _SAMPLE_RATE = 16_000
@@ -45,14 +46,15 @@ class Bar:
     height: float
 
 
-def write(path: Path, name: str, assessment: Assessment, progress: Progress = SILENT) -> None:
+def write_page(path: Path, name: str, assessment: Assessment, progress: Progress = SILENT) -> None:
     """Write the page, whole or not at all.
 
-    Recordings are linked where they lie on this machine in a form that browsers play, or, with `embed_audio`, put into
-    the page as MP3.
+    Recordings are linked where they lie on this machine in a form that browsers play. With
+    `embed_audio` they are put into the page as MP3.
 
     Raises:
-        AsrError: if the page cannot be written, or a recording that is to be embedded cannot be read.
+        AsrError: if the page cannot be written, or a recording that is to be embedded cannot be
+            read.
     """
     environment = Environment(
         loader=PackageLoader("asr.scoring", "."),
@@ -96,7 +98,7 @@ def _axis(rates: Iterable[Rate]) -> float:
 
 
 def _tables(system: System) -> dict[str, Any]:
-    """What the page lists of one system: its most frequent errors, and how many utterances have how many."""
+    """What the page lists of one system: frequent errors, and how many utterances have how many."""
     found = confusions(system.score)
     errors = Counter(min(_HISTOGRAM, utterance.words.errors) for utterance in system.score.utterances)
     highest = max(errors.values())
@@ -117,16 +119,19 @@ def _tables(system: System) -> dict[str, Any]:
 def _data(assessment: Assessment, progress: Progress) -> dict[str, Any]:
     """What the page's script shows: every utterance, with its alignment by each system."""
     missing = [frozenset(system.score.missing) for system in assessment.systems]
-    shown = []
-    rows = list(zip(*(system.score.utterances for system in assessment.systems), strict=True))
-    embed = assessment.options.embed_audio
-    for scores in track(rows, "recordings", len(rows), progress if embed else SILENT):
-        id = scores[0].id
-        utterance = assessment.utterances[id]
-        results = [_result(score, id in absent) for score, absent in zip(scores, missing, strict=True)]
-        clip = utterance.audio
-        audio = None if clip is None else _embedded(clip) if embed else _link(clip)
-        shown.append({"id": id, "fields": _fields(utterance.fields), "audio": audio, "results": results})
+    entries = assessment.utterances
+    ids = [score.id for score in assessment.systems[0].score.utterances]
+    clips = {id: clip for id in ids if (clip := entries[id].audio) is not None}
+    sources = _embedded(clips, progress) if assessment.options.embed_audio else _links(clips)
+    shown = [
+        {
+            "id": scores[0].id,
+            "fields": _fields(entries[scores[0].id].fields),
+            "audio": sources.get(scores[0].id),
+            "results": [_result(score, score.id in absent) for score, absent in zip(scores, missing, strict=True)],
+        }
+        for scores in zip(*(system.score.utterances for system in assessment.systems), strict=True)
+    ]
     return {"systems": [system.name for system in assessment.systems], "utterances": shown}
 
 
@@ -143,18 +148,51 @@ def _result(score: UtteranceScore, missing: bool) -> dict[str, Any]:
     }
 
 
-def _link(clip: Clip) -> str | None:
-    """A link that plays this stretch; none where no file is, or none that browsers play."""
-    if clip.path.suffix.lower() not in _PLAYABLE or not clip.path.is_file():
-        return None
-    stretch = f"#t={clip.start:g}" + ("" if clip.duration is None else f",{clip.start + clip.duration:g}")
-    return f"file://{quote(str(clip.path.resolve()))}{stretch}"
+def _links(clips: Mapping[str, Clip]) -> dict[str, str]:
+    """Links that play stretches; none where no file is, or none that browsers play."""
+    links = {}
+    for id, clip in clips.items():
+        if clip.path.suffix.lower() in _PLAYABLE and clip.path.is_file():
+            stretch = f"#t={clip.start:g}" + ("" if clip.duration is None else f",{clip.start + clip.duration:g}")
+            links[id] = f"file://{quote(str(clip.path.resolve()))}{stretch}"
+    return links
 
 
-def _embedded(clip: Clip) -> str | None:
-    if not clip.path.is_file():
-        return None
-    waveform = load(clip.path, sample_rate=_SAMPLE_RATE, start=clip.start, duration=clip.duration)
+def _embedded(clips: Mapping[str, Clip], progress: Progress) -> dict[str, str]:
+    """Stretches as MP3; none where no file is."""
+    of_file: dict[Path, dict[str, Clip]] = defaultdict(dict)
+    for id, clip in clips.items():
+        if clip.path.is_file():
+            of_file[clip.path][id] = clip
+    stretches = (
+        (id, waveform)
+        for path, them in of_file.items()
+        for id, waveform in zip(them, _stretches(path, them.values()), strict=True)
+    )
+    total = sum(map(len, of_file.values()))
+    return {id: _mp3(waveform) for id, waveform in track(stretches, "recordings", total, progress)}
+
+
+def _stretches(path: Path, clips: Iterable[Clip]) -> Iterator[Waveform]:
+    """Read stretches of one file.
+
+    In a media file nothing can be sought, so it is decoded once for all of them.
+    """
+    if path.suffix.lower() not in MEDIA_SUFFIXES:
+        for clip in clips:
+            yield load(path, sample_rate=_SAMPLE_RATE, start=clip.start, duration=clip.duration)
+        return
+    whole = load(path, sample_rate=_SAMPLE_RATE)
+    for clip in clips:
+        waveform = whole[seconds_to_samples(clip.start, _SAMPLE_RATE) :]
+        if clip.duration is not None:
+            waveform = waveform[: seconds_to_samples(clip.duration, _SAMPLE_RATE)]
+        if not len(waveform):
+            raise DataError(f"{path}: holds no samples from {clip.start:g} s on; correct its times")
+        yield waveform
+
+
+def _mp3(waveform: Waveform) -> str:
     file = io.BytesIO()
     try:
         soundfile.write(file, waveform, _SAMPLE_RATE, format="MP3")

@@ -1,7 +1,8 @@
 """Scores for the eye: figures, comparisons, and the worst utterances aligned.
 
-They come as rich renderables, which print in colour where the terminal has it and say the same without. Ids and words
-are shown as they are, never read as markup; control characters, which could steer a terminal, are replaced.
+They come as rich renderables, which print in colour where the terminal has it. Ids and words are
+shown as they are, never read as markup. Control characters, which could steer a terminal, are
+replaced.
 """
 
 import re
@@ -32,7 +33,10 @@ _EXTRA = "without a reference, not counted"
 
 
 def report(name: str, assessment: Assessment) -> RenderableType:
-    """Show everything: of one system its figures, groups, most frequent errors and worst utterances; several side by side."""
+    """Show everything: figures, groups, most frequent errors and worst utterances.
+
+    Several systems stand side by side.
+    """
     options = assessment.options
     parts: list[RenderableType] = []
     if len(assessment.systems) == 1:
@@ -55,7 +59,7 @@ def report(name: str, assessment: Assessment) -> RenderableType:
 
 
 def figures(name: str, score: Score, speakers: Speakers | None = None) -> RenderableType:
-    """Show rates in per cent with their 95 % intervals, the counts behind them, and ids without a partner if any."""
+    """Show rates in per cent with 95 % intervals, counts, and ids without a partner if any."""
     table = _table(f"{name}: {score.totals.utterances:,} utterances, {score.words.reference_length:,} words")
     table.add_column("", overflow="fold")
     for heading in ("rate %", "95 % interval", "errors", "sub", "del", "ins", "of"):
@@ -77,7 +81,7 @@ def figures(name: str, score: Score, speakers: Speakers | None = None) -> Render
 
 
 def comparison_line(comparison: Comparison) -> str:
-    """Say which of two systems is better and what the two tests found, in two sentences."""
+    """Which of two systems is better and what the two tests found, in two sentences."""
     difference, test = comparison.difference, comparison.mapsswe
     points = ", ".join(f"{100 * end:+.2f}" for end in (difference.low, difference.high))
     return (
@@ -143,7 +147,7 @@ def _frequent(score: Score, count: int) -> Text:
 
 
 def worst_utterances(score: Score, count: int) -> RenderableType:
-    """Show up to `count` utterances, those with the most word errors first, each aligned; say so if none has any."""
+    """Show up to `count` utterances, aligned, those with the most word errors first."""
     utterances = worst(score, count)
     if not utterances:
         return Text("no utterance has a word error")
@@ -152,10 +156,11 @@ def worst_utterances(score: Score, count: int) -> RenderableType:
 
 @dataclass(frozen=True)
 class Alignment:
-    """An utterance in three lines: reference, hypothesis and S, D or I under each error, folded to the console's width.
+    """An utterance in three lines: reference, hypothesis and S, D or I under each error.
 
-    Columns are padded by display width, so wide scripts line up. Asterisks stand where a side has no word. A word wider
-    than the console goes on in the next three lines, as whole sentences do in scripts without spaces.
+    Lines are folded to the console's width. Columns are padded by display width, so wide scripts
+    line up. Asterisks stand where a side has no word. A word wider than the console goes on in the
+    next three lines, as whole sentences do in scripts without spaces.
     """
 
     utterance: UtteranceScore
@@ -194,7 +199,7 @@ def _id_list(ids: Sequence[str], what: str) -> Text:
 
 def _heading(utterance: UtteranceScore) -> Text:
     words = utterance.words
-    rate = f"WER {_per_cent(words.rate)} %" if words.reference_length else "nothing was said"
+    rate = f"WER {_per_cent(words.rate)} %" if words.reference_length else "empty reference"
     figures = f"  errors {words.errors}, words {words.reference_length}, {rate}"
     return Text.assemble((printable(utterance.id), "bold"), figures)
 
@@ -204,7 +209,10 @@ def printable(text: str) -> str:
 
 
 def _columns(alignment: Iterable[Edit], width: int) -> Iterator[list[Text]]:
-    """Lay each edit out as a column of three cells of one width, or as several where a word is wider than `width`."""
+    """Lay each edit out as a column of three cells of one width.
+
+    A word wider than `width` gets several.
+    """
     for edit in alignment:
         mark, style = _MARKS[edit.kind], _STYLES[edit.kind]
         words = (printable(edit.reference), printable(edit.hypothesis))

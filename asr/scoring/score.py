@@ -1,8 +1,9 @@
-"""How good is the text: aligned errors, word and character error rate, and how sure one may be of them.
+"""How good is the text: aligned errors, error rates of words and characters, and their intervals.
 
-Utterances are paired by id, never by position. Words are what white space separates; the character error rate is over
-the same text with single spaces, spaces counted and characters being Unicode code points. Nothing is normalised here:
-what differs is an error, so bring both sides to one form first (`asr.text.normalise`).
+Utterances are paired by id, never by position. White space separates words. The character error
+rate is over the same text with single spaces: characters are Unicode code points, and spaces count.
+Nothing is normalised here: what differs is an error. So bring both sides to one form first
+(`asr.text.normalise`).
 
 Rates, with H hits, S substitutions, D deletions and I insertions:
 
@@ -11,8 +12,8 @@ Rates, with H hits, S substitutions, D deletions and I insertions:
     WIL        1 - H / (H + S + D) * H / (H + S + I)          word information lost (the same)
     SER        utterances with a word error / utterances      sentence error rate
 
-Policy for unequal sets: a reference without a hypothesis counts as deleted, so that leaving out hard utterances never
-helps; a hypothesis without a reference is not counted. Both are listed.
+Policy for unequal sets: a reference without a hypothesis counts as deleted. So leaving out hard
+utterances never helps. A hypothesis without a reference is not counted. Both are listed.
 """
 
 import math
@@ -29,8 +30,12 @@ from asr.scoring.interval import Rate, bootstrap
 
 EditKind: TypeAlias = Literal["equal", "substitution", "deletion", "insertion"]
 Costs: TypeAlias = Literal["unit", "sclite"]
-"""What word alignments minimise. `unit`: the number of errors. `sclite`: NIST's 4 a substitution, 3 a deletion or insertion,
-which may find more errors but pairs words as people would. Characters are always aligned with the fewest errors."""
+"""What word alignments minimise.
+
+`unit` is the number of errors. `sclite` is NIST's 4 a substitution, 3 a deletion or insertion,
+which may find more errors but pairs words as people would. Characters always have the fewest
+errors.
+"""
 
 _KINDS: Mapping[str, EditKind] = {
     "equal": "equal",
@@ -44,7 +49,10 @@ _CHARACTERS = jiwer.ReduceToListOfListOfChars()
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One column of an alignment; a deletion has the empty hypothesis, an insertion the empty reference."""
+    """One column of an alignment.
+
+    A deletion has the empty hypothesis, an insertion the empty reference.
+    """
 
     kind: EditKind
     reference: str
@@ -150,8 +158,8 @@ class Rates:
 class Score:
     """A test set, or part of one: every utterance by ascending id, the totals and the rates.
 
-    `missing` are reference ids without a hypothesis (counted as deleted), `extra` hypothesis ids without a reference
-    (not counted).
+    `missing` are reference ids without a hypothesis (counted as deleted), `extra` hypothesis ids
+    without a reference (not counted).
 
     Example:
         >>> found = asr.score({"u1": "the cat sat"}, {"u1": "the cat sat down"})
@@ -184,9 +192,10 @@ class Score:
     def to_json(self) -> dict[str, Any]:
         """Give the figures under stable names.
 
-        `wer`, `cer`, `mer`, `wil`, `ser`: objects of `value`, `low` and `high`, fractions (see `Rate.to_json`).
-        `substitutions`, `deletions`, `insertions`, `reference_words`: numbers of words.
-        `utterances`: how many references there are. `missing`, `extra`: lists of ids.
+        - `wer`, `cer`, `mer`, `wil`, `ser`: objects of `value`, `low` and `high` (see `Rate.to_json`).
+        - `substitutions`, `deletions`, `insertions`, `reference_words`: numbers of words.
+        - `utterances`: how many references there are.
+        - `missing`, `extra`: lists of ids.
         """
         return self.rates.to_json() | {
             "substitutions": self.words.substitutions,
@@ -210,7 +219,8 @@ def score(
     """Align hypotheses with references and count errors.
 
     Args:
-        references: utterance id to text; an empty text is silence, where every hypothesised word is an insertion.
+        references: utterance id to text; an empty text is silence, where every hypothesised word is
+            an insertion.
         hypotheses: utterance id to text, in any order.
         costs: what word alignments minimise.
         samples: bootstrap samples for the intervals; see `bootstrap`.
@@ -271,17 +281,17 @@ def rates(units: Sequence[Totals], *, samples: int = 1000, seed: int = 0) -> Rat
     total = sum(words, start=Counts())
     either = [c.reference_length + c.insertions for c in words]
     lost: Sequence[float] = either
-    said = either  # all of it, without a single hit
+    present = either  # all of it, without a single hit
     if total.hits:
         # WIL is no ratio of two sums. This ratio has its value, and near it changes with each unit as WIL does.
         precision = total.hits / total.hypothesis_length
-        said = [c.reference_length for c in words]
+        present = [c.reference_length for c in words]
         lost = [c.reference_length - precision * (2 * c.hits - precision * c.hypothesis_length) for c in words]
     return Rates(
         wer=interval((c.errors for c in words), (c.reference_length for c in words)),
         cer=interval((c.errors for c in characters), (c.reference_length for c in characters)),
         mer=interval((c.errors for c in words), either, 1.0),
-        wil=interval(lost, said, 1.0),
+        wil=interval(lost, present, 1.0),
         ser=interval((unit.wrong for unit in units), (unit.utterances for unit in units), 1.0),
     )
 
@@ -293,7 +303,10 @@ def worst(score: Score, count: int) -> tuple[UtteranceScore, ...]:
 
 
 def summary_line(name: str, score: Score) -> str:
-    """Say a word error rate in one line, in per cent: `test WER 12.34 % [10.1, 14.6] (130 utterances, 773 words)`."""
+    """Give a word error rate in one line, in per cent.
+
+    Such as `test WER 12.34 % [10.1, 14.6] (130 utterances, 773 words)`.
+    """
     wer = score.wer
     return (
         f"{name} WER {100 * wer.value:.2f} % [{100 * wer.low:.1f}, {100 * wer.high:.1f}] "

@@ -4,20 +4,22 @@ The file's ending says the form:
 
     .trn            text (id)                                   sclite's: a line ends in its id, in parentheses
     .stm            file channel speaker begin end <...> text   NIST's segments; the id is file-channel-begin-end
-    .ctm            file channel begin duration word            NIST's words with times; see `read_words`
+    .ctm            file channel begin duration word            NIST's words with times; see `read_segmented_ctm`
     .jsonl, .json   {"id": ..., "text": ...}                    one object a line: NeMo's manifests, lhotse's cuts
     anything else   id text                                     Kaldi's: an id alone is the empty text
 
-JSON may be gzipped (.jsonl.gz). Files are UTF-8, with or without a byte order mark, lines ending in LF, CRLF or CR. White
-space (tabs too) between words comes out as single spaces; nothing else about a text changes, in whichever direction it
-is written. Blank lines are passed over, and in STM and CTM comments (;;).
+JSON may be gzipped (.jsonl.gz). Files are UTF-8, with or without a byte order mark; lines end in
+LF, CRLF or CR. White space (tabs too) between words comes out as single spaces. Nothing else about
+a text changes, in whichever direction it runs. Blank lines are passed over, and in STM and CTM
+comments (;;).
 """
 
 import codecs
 import json
 import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from bisect import bisect_left, insort
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -49,7 +51,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class TranscriptEntry:
     """A transcript, and what else its file says of it."""
 
     id: str
@@ -60,7 +62,7 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class CtmWord:
     """A line of a CTM file."""
 
     recording: str
@@ -69,37 +71,38 @@ class Word:
     text: str
 
 
-def read(path: Path, *, hypotheses: bool = False) -> dict[str, str]:
-    """Read the texts alone: see `read_utterances`."""
-    return {id: utterance.text for id, utterance in read_utterances(path, hypotheses=hypotheses).items()}
+def read_texts(path: Path, *, hypotheses: bool = False) -> dict[str, str]:
+    """Read the texts alone, by utterance id: see `read_transcripts`."""
+    return {id: utterance.text for id, utterance in read_transcripts(path, hypotheses=hypotheses).items()}
 
 
-def read_utterances(path: Path, *, hypotheses: bool = False) -> dict[str, Utterance]:
+def read_transcripts(path: Path, *, hypotheses: bool = False) -> dict[str, TranscriptEntry]:
     """Read a file of transcripts, in its own order.
 
-    A JSON object's id is its first field of `id`, `utt_id` and `audio_filepath`, a string or a whole number. Its text
-    is `text`, or that of its supervisions; but in a file of hypotheses that has `pred_text` anywhere it is `pred_text`
-    everywhere, since `text` is the reference there and a line without `pred_text` must not pass for a perfect one.
-    In a CTM file read by itself, utterances are its recordings.
+    A JSON object's id is its first field of `id`, `utt_id` and `audio_filepath`: a string or a
+    whole number. Its text is `text`, or that of its supervisions. In a file of hypotheses that
+    has `pred_text` anywhere it is `pred_text` everywhere. There `text` is the reference, and a line
+    without `pred_text` must not pass for a perfect one. In a CTM file read by itself, utterances
+    are its recordings.
 
     Args:
         path: the file.
         hypotheses: whether these are a recogniser's output rather than references.
 
     Raises:
-        DataError: if the file is missing, has no transcript at all, or has lines that are not UTF-8, not of its form or
-            of an id that came before; up to five such lines are named.
+        DataError: if the file is missing or has no transcript at all; or for lines that are not
+            UTF-8, not of its form, or of an id that came before. Up to five such lines are named.
     """
     form = _suffix(path)
     if form == ".ctm":
-        words: dict[str, list[Word]] = defaultdict(list)
+        words: dict[str, list[CtmWord]] = defaultdict(list)
         for word in _read_ctm(path):
             words[word.recording].append(word)
         if mixed := next((name for name, them in words.items() if len({word.channel for word in them}) > 1), None):
             raise DataError(f"{path}: {mixed} has several channels, which only a reference in STM tells apart")
-        return {name: Utterance(name, _in_order(them)) for name, them in words.items()}
+        return {name: TranscriptEntry(name, _in_order(them)) for name, them in words.items()}
     data = _read_bytes(path)
-    parse: Callable[[str], Utterance | None]
+    parse: Callable[[str], TranscriptEntry | None]
     if form == ".trn":
         parse, line = _parse_trn, "text (id)"
     elif form == ".stm":
@@ -115,54 +118,85 @@ def read_utterances(path: Path, *, hypotheses: bool = False) -> dict[str, Uttera
     return {utterance.id: utterance for _, utterance in _parsed(path, data, parse, line)}
 
 
-def read_lines(path: Path) -> dict[str, Utterance]:
+def read_numbered_lines(path: Path) -> dict[str, TranscriptEntry]:
     """Read a text a line, by line number; an empty line is the empty text.
 
     Raises:
         DataError: if the file is missing, has no line at all or lines that are not UTF-8.
     """
     lines = _parsed(path, _read_bytes(path), lambda line: line, "text", blank=True)
-    return {str(number): Utterance(str(number), " ".join(line.split())) for number, line in lines}
+    return {str(number): TranscriptEntry(str(number), " ".join(line.split())) for number, line in lines}
 
 
-def read_words(path: Path, segments: Mapping[str, Utterance]) -> dict[str, str]:
+def read_segmented_ctm(path: Path, segments: Mapping[str, TranscriptEntry]) -> dict[str, str]:
     """Read a CTM file by the segments of an STM file: a word belongs where its middle lies.
 
-    Of segments that overlap it goes to the one whose own middle is nearest. A word in no segment comes back under an id
-    of its own (file-channel-middle): it is listed as extra, and not counted.
+    Of segments that overlap it goes to the one whose own middle is nearest, of equal ones to the
+    lowest id. A word in no segment comes back under an id of its own (file-channel-middle). It is
+    then listed as extra, and not counted.
 
     Raises:
-        DataError: as `read_utterances` does.
+        DataError: as `read_transcripts` does.
     """
-    found: dict[str, list[Word]] = {id: [] for id in segments}
-    by_recording: dict[tuple[Any, Any], list[Utterance]] = defaultdict(list)
+    words = _read_ctm(path)
+    words_of: dict[tuple[Any, Any], list[CtmWord]] = defaultdict(list)
+    for word in words:
+        words_of[word.recording, word.channel].append(word)
+    segments_of: dict[tuple[Any, Any], list[TranscriptEntry]] = defaultdict(list)
     for segment in segments.values():
-        by_recording[segment.fields["file"], segment.fields["channel"]].append(segment)
-    for word in _read_ctm(path):
-        distances = [
-            (abs(word.middle - float(segment.fields["begin"]) - half), segment.id)
-            for segment in by_recording[word.recording, word.channel]
-            for half in [float(segment.fields["duration"]) / 2]
-            if abs(word.middle - float(segment.fields["begin"]) - half) <= half
-        ]
-        id = min(distances)[1] if distances else f"{word.recording}-{word.channel}-{word.middle:.2f}"
-        found.setdefault(id, []).append(word)
-    return {id: _in_order(words) for id, words in found.items()}
+        segments_of[segment.fields["file"], segment.fields["channel"]].append(segment)
+    ids = {name: iter(_segment_of_each(them, segments_of[name])) for name, them in words_of.items()}
+    found: dict[str, list[CtmWord]] = {id: [] for id in segments}
+    for word in words:
+        id = next(ids[word.recording, word.channel])
+        found.setdefault(id or f"{word.recording}-{word.channel}-{word.middle:.2f}", []).append(word)
+    return {id: _in_order(them) for id, them in found.items()}
 
 
-def read_details(path: Path) -> dict[str, Utterance]:
-    """Read what a file says of utterances beside their texts: JSON, STM, or Kaldi's utt2spk (`id speaker`).
+def _segment_of_each(words: Sequence[CtmWord], segments: Iterable[TranscriptEntry]) -> list[str | None]:
+    """Find the segment of each word of one recording; None for a word in no segment.
+
+    A sweep through the recording keeps the segments under way in the order of their middles, so a
+    word meets no more than two. Times are whole half microseconds, to compare them without
+    rounding.
+    """
+    spans = [(round(float(s.fields["begin"]) * 1e6), round(float(s.fields["duration"]) * 1e6), s.id) for s in segments]
+    starting = deque(sorted((2 * begin, (2 * begin + duration, id)) for begin, duration, id in spans))
+    ending = deque(sorted((2 * (begin + duration), (2 * begin + duration, id)) for begin, duration, id in spans))
+    under_way: list[tuple[int, str]] = []  # middle, id
+    found: list[str | None] = [None] * len(words)
+    for number in sorted(range(len(words)), key=lambda number: words[number].middle):
+        time = round(words[number].middle * 2e6)
+        while starting and starting[0][0] <= time:
+            insort(under_way, starting.popleft()[1])
+        while ending and ending[0][0] < time:
+            del under_way[bisect_left(under_way, ending.popleft()[1])]
+        place = bisect_left(under_way, (time, ""))
+        near = under_way[place : place + 1]
+        if place:
+            middle, _ = under_way[place - 1]
+            near.append(under_way[bisect_left(under_way, (middle, ""))])
+        found[number] = min(((abs(time - middle), id) for middle, id in near), default=(0, None))[1]
+    return found
+
+
+def read_fields(path: Path) -> dict[str, TranscriptEntry]:
+    """Read what a file tells of utterances beside their texts.
+
+    The file is JSON, STM, or Kaldi's utt2spk (`id speaker`).
 
     Raises:
-        DataError: as `read_utterances` does.
+        DataError: as `read_transcripts` does.
     """
     if _suffix(path) in {".stm", *_JSON_SUFFIXES}:
-        return read_utterances(path)
-    return {id: Utterance(id, "", {"speaker": speaker}) for id, speaker in read(path).items()}
+        return read_transcripts(path)
+    return {id: TranscriptEntry(id, "", {"speaker": speaker}) for id, speaker in read_texts(path).items()}
 
 
-def write(path: Path, transcripts: Mapping[str, str]) -> None:
-    """Write transcripts in the form of the file's ending, whole or not at all; `read` gives them back.
+def write_texts(path: Path, transcripts: Mapping[str, str]) -> None:
+    """Write texts by utterance id in the form of the file's ending, whole or not at all.
+
+    `read_texts` gives them back.
 
     Raises:
         DataError: if an id cannot stand in that form (white space, parentheses in TRN).
@@ -194,7 +228,10 @@ def _read_bytes(path: Path) -> bytes:
 def _parsed(
     path: Path, data: bytes, parse: Callable[[str], T | None], form: str, *, blank: bool = False
 ) -> list[tuple[int, T]]:
-    """Parse every line that is not blank, and give it with its number; lines for which `parse` gives none are left out."""
+    """Parse every line that is not blank, and give it with its number.
+
+    Lines for which `parse` gives none are left out.
+    """
     parsed: list[tuple[int, T]] = []
     first_lines: dict[str, int] = {}
     faults: list[tuple[int, str]] = []
@@ -204,7 +241,7 @@ def _parsed(
             if not line.strip() and not blank:
                 continue
             result = parse(line.strip())
-            if isinstance(result, Utterance) and first_lines.setdefault(result.id, number) != number:
+            if isinstance(result, TranscriptEntry) and first_lines.setdefault(result.id, number) != number:
                 before = first_lines[result.id]
                 raise ValueError(f"id {result.id!r} is on line {before} already, and ids must be unique")
         except UnicodeDecodeError:
@@ -223,19 +260,19 @@ def _parsed(
     return parsed
 
 
-def _parse_kaldi(line: str) -> Utterance:
+def _parse_kaldi(line: str) -> TranscriptEntry:
     id, *words = line.split()
-    return Utterance(id, " ".join(words))
+    return TranscriptEntry(id, " ".join(words))
 
 
-def _parse_trn(line: str) -> Utterance:
+def _parse_trn(line: str) -> TranscriptEntry:
     match = _TRN_LINE.fullmatch(line)
     if match is None:
         raise ValueError("does not end in an id in parentheses")
-    return Utterance(match["id"], " ".join(match["text"].split()))
+    return TranscriptEntry(match["id"], " ".join(match["text"].split()))
 
 
-def _parse_stm(line: str) -> Utterance | None:
+def _parse_stm(line: str) -> TranscriptEntry | None:
     if line.startswith(";;"):
         return None
     parts = line.split()
@@ -252,24 +289,24 @@ def _parse_stm(line: str) -> Utterance | None:
         fields["label"] = words.pop(0)
     if words == [_STM_IGNORED]:
         return None
-    return Utterance(f"{name}-{channel}-{begin:.2f}-{end:.2f}", " ".join(words), fields)
+    return TranscriptEntry(f"{name}-{channel}-{begin:.2f}-{end:.2f}", " ".join(words), fields)
 
 
-def _read_ctm(path: Path) -> list[Word]:
+def _read_ctm(path: Path) -> list[CtmWord]:
     return [word for _, word in _parsed(path, _read_bytes(path), _parse_ctm, "file channel begin duration word")]
 
 
-def _parse_ctm(line: str) -> Word | None:
+def _parse_ctm(line: str) -> CtmWord | None:
     if line.startswith(";;"):
         return None
     parts = line.split()
     if not 5 <= len(parts) <= 8:
         raise ValueError(f"has {len(parts)} fields instead of 5 to 8")
     begin, duration = map(_seconds, parts[2:4])
-    return Word(parts[0], parts[1], begin + duration / 2, parts[4])
+    return CtmWord(parts[0], parts[1], begin + duration / 2, parts[4])
 
 
-def _in_order(words: list[Word]) -> str:
+def _in_order(words: list[CtmWord]) -> str:
     return " ".join(word.text for word in sorted(words, key=lambda word: word.middle))
 
 
@@ -283,7 +320,7 @@ def _seconds(text: str) -> Seconds:
     return seconds
 
 
-def _parse_json(line: str, *, text_field: str, folder: Path) -> Utterance:
+def _parse_json(line: str, *, text_field: str, folder: Path) -> TranscriptEntry:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -313,7 +350,7 @@ def _parse_json(line: str, *, text_field: str, folder: Path) -> Utterance:
         for source in (part, *_objects([part.get("custom")])):
             known = {k: v for k, v in source.items() if k not in _NO_FIELDS and isinstance(v, str | int | float)}
             fields = {name: str(v) if isinstance(v, bool) else v for name, v in known.items()} | fields
-    return Utterance(id, " ".join(text.split()), fields, _clip(record, folder))
+    return TranscriptEntry(id, " ".join(text.split()), fields, _clip(record, folder))
 
 
 def _clip(record: Mapping[str, Any], folder: Path) -> Clip | None:

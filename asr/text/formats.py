@@ -25,7 +25,7 @@ Format: TypeAlias = Literal["txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-def render(text: TimedText, form: Format, name: str) -> str:
+def render_timed_text(text: TimedText, form: Format, name: str) -> str:
     """Put a text in one form, whole lines of it.
 
     Args:
@@ -61,21 +61,24 @@ def render(text: TimedText, form: Format, name: str) -> str:
             return _text_grid(text)
 
 
-def write(text: TimedText, form: Format, path: Path) -> None:
+def write_timed_text(text: TimedText, form: Format, path: Path) -> None:
     """Write a text to a file, whole or not at all; CTM calls the recording as the file is called.
 
     Raises:
         AsrError: if it cannot be written.
     """
     with atomic(path) as temporary:
-        temporary.write_text(render(text, form, path.stem), encoding="utf-8", newline="\n")
+        temporary.write_text(render_timed_text(text, form, path.stem), encoding="utf-8", newline="\n")
 
 
 def destinations(stems: Iterable[Path], forms: Iterable[Format], folder: Path | None) -> dict[Path, dict[Format, Path]]:
-    """Name the files that hold the texts of recordings: STEM.FORM for each, in a folder, or (None) beside the recording.
+    """Name the files for the texts of recordings: STEM.FORM for each.
+
+    They lie in a folder, or (None) beside the recording.
 
     Raises:
-        ConfigError: if two recordings want the same file, or a text beside a recording exists (it may be its transcript).
+        ConfigError: if two recordings want the same file, or a text beside a recording exists (it
+            may be its transcript).
     """
     named: dict[Path, dict[Format, Path]] = {}
     taken: set[Path] = set()
@@ -143,7 +146,7 @@ def _text_grid(text: TimedText) -> str:
 
 
 def _tiled(parts: Iterable[tuple[Seconds, Seconds, str]], duration: Seconds) -> list[tuple[Seconds, Seconds, str]]:
-    """Fill what no interval covers with empty ones, as Praat wants it; to the microsecond, as it is written."""
+    """Fill what no interval covers with empty ones, as Praat wants it, to the microsecond."""
     tiled: list[tuple[Seconds, Seconds, str]] = []
     at = 0.0
     for start, end, label in [*parts, (duration, duration, "")]:

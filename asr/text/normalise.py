@@ -8,10 +8,17 @@ from typing import Literal, TypeAlias
 from asr.errors import MissingExtra
 
 TextForm: TypeAlias = Literal["basic", "verbatim"]
-"""`basic`: NFKC, lower case, no punctuation but apostrophes inside words. `verbatim`: NFC and single spaces only."""
+"""Forms of transcripts.
+
+`basic`: NFKC, lower case, no punctuation but apostrophes inside words. `verbatim`: NFC and single
+spaces only.
+"""
 Normalisation: TypeAlias = Literal["none", "basic", "english"]
-"""What is made equal before scoring. `none`: nothing but white space. `basic`: case, punctuation, Unicode's compatible forms.
-`english`: also spelling, contractions and numbers, by Whisper's English normaliser."""
+"""What is made equal before scoring.
+
+`none`: nothing but white space. `basic`: case, punctuation, Unicode's compatible forms. `english`:
+also spelling, contractions and numbers, by Whisper's English normaliser.
+"""
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
 _JOINERS = "\u200c\u200d"  # zero-width (non-)joiner: part of the spelling in Persian, Sinhala and others
@@ -20,9 +27,10 @@ _JOINERS = "\u200c\u200d"  # zero-width (non-)joiner: part of the spelling in Pe
 def normalise(text: str, form: TextForm = "basic") -> str:
     """Bring a transcript to its form; words are then what single spaces separate.
 
-    Hyphens and dashes part words; apostrophes stay where a letter stands on both sides ("don't"), and go elsewhere.
-    Marks that belong to letters (accents, vowel signs, tone marks) stay, and so do joiners inside words; other format
-    characters (soft hyphens, direction marks) vanish. A text of punctuation alone becomes the empty string.
+    Hyphens and dashes part words. Apostrophes stay where a letter stands on both sides ("don't"),
+    and go elsewhere. Marks that belong to letters (accents, vowel signs, tone marks) stay, and so
+    do joiners inside words. Other format characters (soft hyphens, direction marks) vanish. A text
+    of punctuation alone becomes the empty string.
     """
     if form == "verbatim":
         return " ".join(unicodedata.normalize("NFC", text).split())

@@ -1,4 +1,4 @@
-"""A text as tokens, with the tokens that are each word's: of what is to be aligned, and of what was decoded."""
+"""A text as tokens, with the tokens of each word: of what is aligned, and of what was decoded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Spelling:
-    """A token sequence, and its words in order: each one's text and the positions of its tokens, at least one.
+    """A token sequence and its words: each one's text and the positions of its tokens, at least one.
 
     Tokens between words (spaces) belong to none.
     """
@@ -24,11 +24,12 @@ class Spelling:
 def spell(text: str, tokenizer: Tokenizer) -> Spelling:
     """Spell a text that is to be aligned; words stay as they are written.
 
-    A word that the tokens cannot spell as it stands (capitals, punctuation) is spelled in its basic form, see `text.normalise`; one
-    of punctuation alone has no sound, and is left out.
+    A word that the tokens cannot spell as it stands (capitals, punctuation) is spelled in its basic
+    form, see `text.normalise`; one of punctuation alone has no sound, and is left out.
 
     Raises:
-        DataError: if there are words that the tokens cannot spell in either form; names some. If there is no word at all.
+        DataError: if there are words that the tokens cannot spell in either form; names some. If
+            there is no word at all.
     """
     tokens: list[int] = []
     words: list[tuple[str, range]] = []

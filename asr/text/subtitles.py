@@ -1,12 +1,13 @@
-"""Timed text -> subtitles within the limits that broadcasters set, as far as people's speech allows.
+"""Timed text -> subtitles within broadcasters' limits, as far as people's speech allows.
 
     two lines of 42 characters (wide ones, as in Chinese, count double)
     5/6 to 7 seconds each
     17 characters a second or slower
 
-These are the figures of common style guides for adults' programmes (Netflix: 42 characters, two lines, 5/6 to 7 s, 17 to 20
-characters a second, by language; the BBC: 160 to 180 words a minute). Text is never shortened. A subtitle begins with its first
-word, and stays after its last one for as long as it takes to read, but leaves before the next one comes; only where someone speaks
+These are the figures of common style guides for adults' programmes. Netflix has 42 characters, two
+lines, 5/6 to 7 s, and 17 to 20 characters a second, by language. The BBC has 160 to 180 words a
+minute. Text is never shortened. A subtitle begins with its first word. It stays after its last word
+for as long as it takes to read, but leaves before the next one comes. Only where someone speaks
 faster than 17 characters a second, without a pause, is it faster too.
 """
 
@@ -26,7 +27,7 @@ LONGEST: Seconds = 7.0
 SPEED = 17.0
 """Cells a second."""
 GAP: Seconds = 0.08
-"""Left between two subtitles where one waits to be read: two film frames, so that the eye sees the change."""
+"""Left between two subtitles where one waits to be read: two film frames, for the eye to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,9 @@ class _Piece:
 def subtitles(text: TimedText) -> list[Subtitle]:
     """Part a text into subtitles, where the sum of what is bad about them is least.
 
-    Bad is each subtitle itself, and more so each second that it lacks for reading; good is a pause after it, up to a second, and
-    the end of a sentence or a clause, if the text has punctuation. A word wider than a line goes on in the next one.
+    Each subtitle is bad by itself, and more so each second that it lacks for reading. Good is a
+    pause after it, up to a second, and the end of a sentence or clause, if the text has
+    punctuation. A word wider than a line goes on in the next one.
     """
     pieces = _pieces(text)
     best: list[tuple[float, int]] = [
@@ -80,13 +82,13 @@ def _pieces(text: TimedText) -> list[_Piece]:
     pieces = []
     for word in text.words:
         parts = chop_cells(word.text, LINE) or [word.text]  # it finds no piece in marks without a letter
-        said = [word.start + (word.end - word.start) * n / len(parts) for n in range(len(parts) + 1)]
-        pieces += [_Piece(part, start, end) for part, (start, end) in zip(parts, pairwise(said), strict=True)]
+        times = [word.start + (word.end - word.start) * n / len(parts) for n in range(len(parts) + 1)]
+        pieces += [_Piece(part, start, end) for part, (start, end) in zip(parts, pairwise(times), strict=True)]
     return pieces
 
 
 def _lines(pieces: Sequence[_Piece]) -> tuple[str, ...]:
-    """Set pieces in one line, or else in the two that are most alike in length; none if they do not fit."""
+    """Set pieces in one line, or else in the two most alike in length; none if they do not fit."""
     texts = [piece.text for piece in pieces]
     whole = " ".join(texts)
     if cell_len(whole) <= LINE:
@@ -102,8 +104,8 @@ def _needed(pieces: Sequence[_Piece]) -> Seconds:
 
 
 def _end(pieces: Sequence[_Piece], next_start: Seconds) -> Seconds:
-    said = min(pieces[-1].end, pieces[0].start + LONGEST)
-    return max(said, min(pieces[0].start + _needed(pieces), next_start - GAP))
+    end = min(pieces[-1].end, pieces[0].start + LONGEST)
+    return max(end, min(pieces[0].start + _needed(pieces), next_start - GAP))
 
 
 def _cost(pieces: Sequence[_Piece], next_start: Seconds) -> float:

@@ -1,4 +1,7 @@
-"""Text with its times: tokens in words in segments, each with a confidence. Times count from the recording's start."""
+"""Text with its times: tokens in words in segments, each with a confidence.
+
+Times count from the recording's start.
+"""
 
 from dataclasses import dataclass
 

@@ -31,7 +31,10 @@ class TokenizerConfig:
     """
 
     units: Literal["characters", "sentencepiece", "words"] = "characters"
-    """Characters of the training text, subwords learned from it (Kudo 2018), or, for a closed vocabulary, its words."""
+    """Characters of the training text, subwords learned from it (Kudo 2018), or its words.
+
+    Words are for a closed vocabulary.
+    """
     size: int = 100
     """Number of subwords; characters and words need no number."""
 
@@ -48,10 +51,16 @@ class Tokenizer(Protocol):
 
     @property
     def pieces(self) -> tuple[str, ...]:
-        """What the tokens from 1 on are called in a language model of tokens: never white space, `WORD_START` for a space."""
+        """What the tokens from 1 on are called in a language model of tokens.
+
+        Never white space: `WORD_START` stands for a space.
+        """
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text, none of them 0; characters that were never trained on have no token and are left out."""
+        """Tokens of a text, none of them 0.
+
+        Characters that were never trained on have no token and are left out.
+        """
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of tokens without blanks and repeats, its words parted by single spaces."""
@@ -64,7 +73,10 @@ class Tokenizer(Protocol):
 
 
 class CharacterTokenizer:
-    """One token a Unicode character of the training text, spaces included, in code point order from 1."""
+    """One token a Unicode character of the training text, spaces included.
+
+    Tokens are in code point order, from 1.
+    """
 
     def __init__(self, characters: Sequence[str]) -> None:
         self.characters = tuple(characters)

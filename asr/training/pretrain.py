@@ -8,16 +8,13 @@ from pathlib import Path
 import torch
 from lhotse.cut import Cut
 
-from asr.corpora.utterance import Utterance
-from asr.data.cuts import load_cuts
-from asr.data.prepare import cut_of
-from asr.data.recording import examine
 from asr.errors import ConfigError, DataError
 from asr.model.bptt import Full
 from asr.progress import SILENT, Progress
 from asr.recogniser.emissions import in_turn
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import CharacterTokenizer
+from asr.training.audio import read_audio
 from asr.training.forecast import Forecaster, Forecasting
 from asr.training.goal import Judgement, Purpose
 from asr.training.objective import AugmentedBatch
@@ -25,11 +22,7 @@ from asr.training.run import run, usable_device
 from asr.training.selection import long_enough
 from asr.training.settings import PretrainConfig
 from asr.training.trainer import Trainer
-from asr.transcription.transcribe import find_recordings
-from asr.units import Seconds
 
-LONGEST: Seconds = 16.0
-"""A longer recording, or utterance, is cut into pieces."""
 HELD_OUT = 20
 """One piece in so many is held out, where the user names none for that."""
 
@@ -56,10 +49,10 @@ def pretrain(
     """
     if not sources:
         raise ConfigError("no audio was named to pretrain on; name manifests, audio files or folders of them")
-    rewritten, rate = out / "audio", config.features.sample_rate
-    cuts = long_enough(read_audio(sources, rewritten, rate), config, progress)
+    rate = config.features.sample_rate
+    cuts = long_enough(read_audio(sources, out, rate, progress), config, progress)
     if dev:
-        dev_cuts = read_audio(dev, rewritten, rate)
+        dev_cuts = read_audio(dev, out, rate, progress)
     else:
         cuts, dev_cuts = [c for i, c in enumerate(cuts) if (i + 1) % HELD_OUT], cuts[HELD_OUT - 1 :: HELD_OUT]
         if not dev_cuts:
@@ -72,32 +65,6 @@ def pretrain(
     module = Forecaster(recogniser.acoustic, config.features.num_mels).to(device)
     trainer = Trainer(config, recogniser, Forecasting(module, recogniser.config.frames(config.ahead)))
     return run(trainer, ForecastGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
-
-
-def read_audio(sources: Sequence[Path], rewritten: Path, sample_rate: int) -> list[Cut]:
-    """Manifests, audio files and folders of them -> cuts of at most 16 seconds.
-
-    Args:
-        sources: where the audio is.
-        rewritten: folder for FLAC copies of files that libsndfile does not read.
-        sample_rate: of those copies, in Hz.
-
-    Raises:
-        DataError: if a source is missing, damaged, silent or not audio.
-    """
-    cuts: list[Cut] = []
-    for source in sources:
-        if source.name.endswith((".jsonl", ".jsonl.gz")):
-            cuts += load_cuts(source)
-        else:
-            cuts += [_cut(path, rewritten, sample_rate) for path in find_recordings([source])]
-    return [piece for cut in cuts for piece in ([cut] if cut.duration <= LONGEST else cut.cut_into_windows(LONGEST))]
-
-
-def _cut(path: Path, rewritten: Path, sample_rate: int) -> Cut:
-    """Describe a whole recording to lhotse."""
-    sound = examine(path, check="decode", rewritten=rewritten, sample_rate=sample_rate)
-    return cut_of(Utterance(str(path), path, "", where=str(path)), sound)
 
 
 @dataclass(frozen=True)

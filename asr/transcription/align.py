@@ -16,13 +16,14 @@ def align_file(transcriber: Transcriber, path: Path, text: str) -> Transcript:
     """Align a recording with its text.
 
     Raises:
-        DataError: if the file cannot be read or is digital silence, or the text cannot be spelled or is too long for it.
+        DataError: if the file cannot be read or is digital silence, or the text cannot be spelled
+            or is too long for it.
     """
     return Transcript(str(path), path.with_suffix(""), transcriber.align(path, text))
 
 
 def align_cuts(transcriber: Transcriber, cuts: Sequence[Cut]) -> Iterator[Transcript]:
-    """Align the utterances of a manifest with their transcripts; one that cannot be aligned keeps no other from its turn."""
+    """Align the utterances of a manifest with their transcripts; each failure is in its place."""
     rate = transcriber.recogniser.config.features.sample_rate
     utterances = BatchDataset([[cut] for cut in cuts], transcriber.recogniser.tokenizer, rate)
     for number, cut in enumerate(cuts):

@@ -1,4 +1,4 @@
-"""Recordings with transcripts -> how far a recogniser's confidence can be believed, and what makes it more so."""
+"""Recordings with transcripts -> how far confidences can be believed, and their calibration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Reliability:
 
     @property
     def errors(self) -> tuple[float, float, float]:
-        """Expected calibration error before and after, and what luck alone would make of the latter."""
+        """Calibration error before and after, and what luck alone would make of the latter."""
         return (
             calibration_error(self.before, self.correct),
             calibration_error(self.after, self.correct),
@@ -63,7 +63,8 @@ def outcomes(transcriber: Transcriber, cuts: Sequence[Cut], progress: Progress =
         Outcomes of words, and of whole utterances, which are right if all their words are.
 
     Raises:
-        DataError: if an utterance's audio cannot be read, there are fewer than ten, or no word is found in any.
+        DataError: if an utterance's audio cannot be read, there are fewer than ten, or no word is
+            found in any.
     """
     if len(cuts) < LEAST_UTTERANCES:
         raise DataError(
@@ -107,7 +108,7 @@ def calibrated(words: Outcomes, utterances: Outcomes) -> Calibration:
 
 
 def cross_validated(name: str, outcomes: Outcomes) -> Reliability:
-    """Judge a fit on the outcomes that it was made from: each fifth of the utterances by a fit to the other four."""
+    """Judge a fit by cross-validation: each fifth of the utterances by a fit to the other four."""
     fold = np.asarray(outcomes.utterances) % FOLDS
     fits = []
     for number in range(FOLDS):
@@ -123,7 +124,7 @@ def judged(name: str, outcomes: Outcomes, platt: Platt) -> Reliability:
 
 
 def draw_reliability(reliabilities: Sequence[Reliability], path: Path) -> None:
-    """Draw, side by side, the share that is right against the confidence, a bin a dot, and how many confidences there are."""
+    """Draw the share that is right against the confidence, and how many confidences there are."""
     import matplotlib.figure
 
     figure = matplotlib.figure.Figure(figsize=(4.2 * len(reliabilities), 5.4), layout="constrained")

@@ -1,9 +1,13 @@
-"""How sure one may be of a text: probabilities of stretches of text, calibrated on utterances with transcripts.
+"""How sure one may be of a text: probabilities of its stretches, calibrated on transcripts.
 
-CTC gives the probability of a token sequence over a stretch of frames, all alignments summed. For a word the stretch lies between
-its neighbours' tokens, spaces counted as its own, so it is the probability that just this word fills the gap; for a segment or an
-utterance it is that of the whole text. The model's probabilities are not frequencies, so Platt's sigmoid (1999, "Probabilistic
-outputs for support vector machines") is fitted to their logits, with two numbers for words and two for utterances.
+CTC gives the probability of a token sequence over a stretch of frames, all alignments summed. For a
+word the stretch lies between its neighbours' tokens, spaces counted as its own. So it is the
+probability that just this word fills the gap. For a segment or an utterance it is that of the whole
+text.
+
+The model's probabilities are not frequencies. So Platt's sigmoid (1999, "Probabilistic outputs for
+support vector machines") is fitted to their logits, with two numbers for words and two for
+utterances.
 """
 
 import math
@@ -31,7 +35,7 @@ _LEAST, _MOST = (
 )  # log-probabilities; beyond, float32 tells no more, and one outlier would bend the sigmoid
 _STRETCHES_AT_ONCE = 64
 _LARGEST_PADDED = 1 << 22
-"""Numbers that stretches scored at once may have in all, padding included; a larger one is scored alone."""
+"""Numbers that stretches scored at once may have, padding included; a larger one is alone."""
 _RIDGE = 1e-9  # keeps Newton's step finite where all logits are alike
 _CLOSE = 1e-7
 
@@ -89,8 +93,9 @@ def stretch_log_probs(
         log_probs: (T, V), of one utterance.
         spelling: (U tokens), its text.
         spikes: (U,), where its tokens are.
-        stretches: first word and the one after the last, for each; words before the first or after the last lend no
-            frames, so (0, number of words) is the whole utterance. (0, 0) of a text without words asks for silence.
+        stretches: first word and the one after the last, for each; words before the first or after
+            the last lend no frames, so (0, number of words) is the whole utterance. (0, 0) of a
+            text without words asks for silence.
 
     Returns:
         Log-probabilities in nats.
@@ -118,7 +123,7 @@ def stretch_log_probs(
 
 
 def _alike(windows: Sequence[Tensor], texts: Sequence[Tensor]) -> list[list[int]]:
-    """Group stretches of like length, the longest first, so that one beside a long pause does not widen all others.
+    """Group stretches of like length, so that one beside a long pause does not widen all others.
 
     What a group holds, log-probs and lattice with their padding, is bounded.
     """
@@ -136,10 +141,11 @@ def _alike(windows: Sequence[Tensor], texts: Sequence[Tensor]) -> list[list[int]
 
 
 def fit(log_probs: Sequence[float], correct: Sequence[bool]) -> Platt:
-    """Fit the sigmoid by maximum likelihood to which stretches were right, by Newton's method with halved steps (Lin et al. 2007).
+    """Fit the sigmoid by maximum likelihood to which stretches were right.
 
-    Targets are Platt's (section 2.2), not 0 and 1, so that nothing is called certain because few were seen. Where a higher
-    probability does not mean right more often, all get the same confidence.
+    The method is Newton's with halved steps (Lin et al. 2007). Targets are Platt's (section 2.2),
+    not 0 and 1: nothing is called certain because few were seen. Where a higher probability does
+    not mean right more often, all get the same confidence.
     """
     right = np.asarray(correct, dtype=bool)
     num_right, num_wrong = int(right.sum()), int((~right).sum())
@@ -168,7 +174,8 @@ def fit(log_probs: Sequence[float], correct: Sequence[bool]) -> Platt:
 def calibration_error(confidences: npt.ArrayLike, correct: npt.ArrayLike) -> float:
     """Measure the expected calibration error (Naeini et al. 2015; Guo et al. 2017, section 2).
 
-    It is the gap between mean confidence and share that is right, of each bin, averaged over all confidences; 0 if there is none.
+    It is the gap of each bin between its mean confidence and the share that is right, averaged over
+    all confidences. Without any it is 0.
     """
     sure, right = np.asarray(confidences, dtype=float), np.asarray(correct, dtype=float)
     gaps = np.bincount(_bins(sure), weights=sure - right, minlength=BINS)
@@ -176,7 +183,7 @@ def calibration_error(confidences: npt.ArrayLike, correct: npt.ArrayLike) -> flo
 
 
 def chance_error(confidences: npt.ArrayLike, *, draws: int = 500, seed: int = 0) -> float:
-    """Measure the calibration error that these confidences would show on average if they were perfect: that of luck alone."""
+    """Measure the calibration error of luck alone: what perfect confidences would show on average."""
     sure = np.asarray(confidences, dtype=float)
     generator = np.random.default_rng(seed)
     return float(np.mean([calibration_error(sure, generator.random(len(sure)) < sure) for _ in range(draws)]))

@@ -13,7 +13,7 @@ from asr.scoring.score import Score, score
 from asr.transcription.transcribe import Transcriber
 
 DECODED_AT_ONCE = 1 << 23
-"""Numbers of log-probs that wait, at most and but for a batch, until a beam search on all cores is worth its start."""
+"""Log-probs that wait for a beam search on all cores: so many numbers, and at most a batch more."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Evaluation:
     def rank(self) -> tuple[float, float, float]:
         """What the best epoch is chosen by, less is better: WER, then CER, then loss.
 
-        WERs above 1 count as 1, which is that of saying nothing: a model that learns to spell first makes more words than there
-        are, and is still better than one that has learnt nothing.
+        WERs above 1 count as 1, that of an empty text. A model that learns to spell first makes
+        more words than there are, and is still better than one that has learnt nothing.
         """
         return min(self.score.wer.value, 1.0), self.score.cer.value, self.loss
 

@@ -1,14 +1,19 @@
-"""When each word of a text is said.
+"""Where each word of a text begins and ends.
 
-CTC says where a token is certain, not where it begins or ends: its spike is a frame or two (40 ms each) somewhere inside the
-sound, and the rest is blank. So the spikes only say which gap lies between two words; where in it the border is, the loudness of
-every 10 ms says. Quiet is what lies less than a fifth (`QUIET`) of the way, in dB, from the gap's quietest 10 ms up to the quieter
-one of its neighbours. The gap's longest quiet stretch, if it lasts 60 ms (`PAUSE`), is a pause that belongs to neither word;
-without one the words meet at the quietest 10 ms. No word goes further than half a second (`REACH`) beyond its spikes, so that what
-nobody transcribed is not taken for part of it. Inside a word, tokens meet halfway between their spikes.
+CTC says where a token is certain, not where it begins or ends. Its spike is a frame or two
+somewhere inside the sound, and the rest is blank. So spikes only say which gap lies between two
+words. The loudness of every 10 ms says where in the gap the border is.
 
-Nothing here depends on which decoder found the text. `benchmarks/alignment.py` measures it where the truth is known; `QUIET` and
-`PAUSE` were chosen on FSDD's dev recordings.
+- Quiet is what lies less than a fifth (`QUIET`) of the way, in dB, from the gap's quietest 10 ms up
+to the quieter one
+  of its neighbours.
+- The gap's longest quiet stretch, if it lasts 60 ms (`PAUSE`), is a pause that belongs to neither
+word. - Without a pause the words meet at the quietest 10 ms. - No word goes further than half a
+second (`REACH`) beyond its spikes: what nobody transcribed is no part of it. - Inside a word,
+tokens meet halfway between their spikes.
+
+Nothing here depends on which decoder found the text. `benchmarks/alignment.py` measures it where
+the truth is known. `QUIET` and `PAUSE` were chosen on FSDD's dev recordings.
 """
 
 import math
@@ -55,7 +60,7 @@ def time_text(
     *,
     language: str | None = None,
 ) -> TimedText:
-    """Find when the words of a text are said, and how sure that is.
+    """Find when the words of a text begin and end, and how sure the text is.
 
     Args:
         recogniser: whose log-probs these are.
@@ -71,10 +76,10 @@ def time_text(
     if not spelling.words:
         silence = stretch_log_probs(log_probs, spelling, spikes, [(0, 0)])[0] if len(log_probs) else 0.0
         return TimedText((), duration, calibration.utterances(silence), language)
-    said = [
+    spiked = [
         (spikes[at.start].start * frame, min(duration, spikes[at.stop - 1].stop * frame)) for _, at in spelling.words
     ]
-    spans = word_spans(said, *levels(waveform, rate))
+    spans = word_spans(spiked, *levels(waveform, rate))
     alone = [(number, number + 1) for number in range(len(spans))]
     sure = stretch_log_probs(log_probs, spelling, spikes, alone)
     words = [
@@ -93,7 +98,8 @@ def levels(waveform: Waveform, sample_rate: int) -> tuple[npt.NDArray[np.float64
     """Measure the power of each block of 10 ms; less than a block at the end is left out.
 
     Returns:
-        (blocks,), in dB of full scale; and how long a block of whole samples is, 10.02 ms at 22,050 Hz.
+        (blocks,), in dB of full scale; and how long a block of whole samples is, 10.02 ms at 22,050
+        Hz.
     """
     size = seconds_to_samples(BLOCK, sample_rate)
     blocks = waveform[: len(waveform) // size * size].reshape(-1, size)
@@ -102,11 +108,12 @@ def levels(waveform: Waveform, sample_rate: int) -> tuple[npt.NDArray[np.float64
     return np.asarray(level, dtype=np.float64), size / sample_rate
 
 
-def word_spans(said: Sequence[Span], level: npt.NDArray[np.float64], block: Seconds = BLOCK) -> list[Span]:
-    """Widen words from their spikes to their borders, as the head of this file says.
+def word_spans(spiked: Sequence[Span], level: npt.NDArray[np.float64], block: Seconds = BLOCK) -> list[Span]:
+    """Widen words from their spikes to their borders, by the rules at the head of this file.
 
     Args:
-        said: from the start of a word's first spike to the end of its last one, in order, without overlap.
+        spiked: from the start of a word's first spike to the end of its last one, in order, without
+            overlap.
         level: (blocks,), in dB.
         block: time from one of these to the next.
 
@@ -117,11 +124,11 @@ def word_spans(said: Sequence[Span], level: npt.NDArray[np.float64], block: Seco
     def at(time: Seconds) -> int:
         return round(time / block)
 
-    loud = [level[at(start) : at(end)].max(initial=SILENCE) for start, end in said]
+    loud = [level[at(start) : at(end)].max(initial=SILENCE) for start, end in spiked]
     starts, ends = [], []
-    for number in range(len(said) + 1):
-        left = said[number - 1][1] if number else 0.0
-        right = said[number][0] if number < len(said) else max(left, len(level) * block)
+    for number in range(len(spiked) + 1):
+        left = spiked[number - 1][1] if number else 0.0
+        right = spiked[number][0] if number < len(spiked) else max(left, len(level) * block)
         pause = _pause(level[at(left) : at(right)], min(loud[max(0, number - 1) : number + 1]), at(PAUSE))
         start, end = (left + place * block for place in pause)
         ends.append(min(start, right, left + REACH))
@@ -130,8 +137,10 @@ def word_spans(said: Sequence[Span], level: npt.NDArray[np.float64], block: Seco
 
 
 def segments(spans: Sequence[Span]) -> list[tuple[int, int]]:
-    """Part words where someone pauses for `SEGMENT_PAUSE`; what is longer than `LONGEST_SEGMENT` also at the longest pause in the
-    second half of that.
+    """Part words at pauses of `SEGMENT_PAUSE`.
+
+    What is longer than `LONGEST_SEGMENT` is also parted, at the longest pause in the second half of
+    that.
 
     Returns:
         First word and the one after the last, for each; one after the other, all words.
@@ -152,7 +161,7 @@ def segments(spans: Sequence[Span]) -> list[tuple[int, int]]:
 
 
 def _pause(level: npt.NDArray[np.float64], loud: float, least: int) -> tuple[int, int]:
-    """Where the pause in a gap begins and ends, in blocks; both the same if none has at least so many."""
+    """Where the pause in a gap begins and ends, in blocks; both the same if none is so long."""
     if not len(level):
         return 0, 0
     quiet = level <= level.min() + QUIET * max(0.0, loud - level.min())

@@ -1,4 +1,7 @@
-"""Recordings -> text, with the time of each word: the one object that commands, evaluation and Python users hold."""
+"""Recordings -> text, with the time of each word.
+
+The `Transcriber` is the one object that commands, evaluation and Python users hold.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,18 +71,22 @@ class Transcriber:
         hotwords: Mapping[str, float] | None = None,
         device: str | torch.device = "auto",
     ) -> "Transcriber":
-        """Read a model folder and its calibration. Without `lm`, `beam` or `hotwords` it decodes greedily.
+        """Read a model folder with its calibration.
+
+        Without `lm`, `beam` or `hotwords` it decodes greedily.
 
         Args:
             folder: the model's.
-            lm: an n-gram file, the folder of a recurrent model, or both; True takes those that `asr tune` has kept.
+            lm: an n-gram file, the folder of a recurrent model, or both; True takes those that `asr
+                tune` has kept.
             second: with `lm`, the folder of another recogniser, whose score counts too.
             beam: hypotheses to keep; alone it asks for a beam search without a language model.
             hotwords: phrases to favour, and what each earns in nats; 6 is usual.
             device: "cpu", "cuda", or "auto", the better one that is there.
 
         Raises:
-            ModelError: if the folder is not a model's, or a part of it or a language model cannot be used.
+            ModelError: if the folder is not a model's, or a part of it or a language model cannot
+                be used.
             ConfigError: if a value is not allowed.
             MissingExtra: if a language model needs a library that is not installed.
         """
@@ -133,8 +140,8 @@ class Transcriber:
         """Find when each word of a known text is said; words stay as they are written.
 
         Raises:
-            DataError: if the recording cannot be read, is digital silence, or is too short for the text; if the text has no
-                words, or some that the tokens cannot spell.
+            DataError: if the recording cannot be read, is digital silence, or is too short for the
+                text; if the text has no words, or some that the tokens cannot spell.
             ConfigError: as `transcribe`.
         """
         waveform = self._waveform(recording, sample_rate)
@@ -156,7 +163,7 @@ class Transcriber:
         return time_text(self.recogniser, waveform, log_probs, spelling, spikes, self.calibration, language=language)
 
     def transcribe_files(self, paths: Iterable[Path]) -> Iterator[Transcript]:
-        """Transcribe files one after the other; one that cannot be read has its error, and the next one its turn."""
+        """Transcribe files one after the other; one that cannot be read has its error instead."""
         for path in paths:
             name, stem = str(path), path.with_suffix("")
             try:
@@ -181,7 +188,10 @@ class Transcriber:
         return [Scored(*both) for both in zip(utterances, second, strict=True)]
 
     def decode(self, utterance: Scored) -> Decoded:
-        """Find an utterance's text, and where its tokens are: the decoder's best, aligned, or the best path as it is."""
+        """Find an utterance's text and where its tokens are.
+
+        The decoder's best text is aligned; the best path of greedy decoding needs no alignment.
+        """
         tokenizer = self.recogniser.tokenizer
         if self.decoder is None:
             path = greedy(utterance.log_probs)

@@ -1,6 +1,9 @@
 """Any audio file -> mono float32 at the wanted rate, or one line that says what is wrong with it."""
 
+import contextlib
 import sys
+import types
+import weakref
 
 import numpy as np
 import pytest
@@ -202,3 +205,56 @@ def test_samples_that_are_no_sound_are_refused(samples, message):
 def test_a_rate_is_a_positive_number(rate):
     with pytest.raises(ConfigError, match="sample_rate must be a positive number"):
         from_array(np.zeros(10), rate, RATE)
+
+
+class FakeMedia(types.ModuleType):
+    """PyAV with a file of 100 frames of 10 samples, 0, 1, 2, ...; it knows how many frames were ever alive at once."""
+
+    FFmpegError = OSError
+
+    class Frame:
+        def __init__(self, number):
+            self.number = number
+
+        def to_ndarray(self):
+            return np.arange(10 * self.number, 10 * self.number + 10, dtype=np.float32)[None] / 1000
+
+    class AudioResampler:
+        def __init__(self, **_options):
+            self.late = []
+
+        def resample(self, frame):
+            """A frame late, as a resampler is."""
+            ready, self.late = self.late, [] if frame is None else [frame]
+            return ready
+
+    def __init__(self):
+        super().__init__("av")
+        self.decoded, self.alive, self.most = 0, weakref.WeakSet(), 0
+        self.streams = types.SimpleNamespace(audio=[types.SimpleNamespace(rate=1000)])
+
+    @contextlib.contextmanager
+    def open(self, _path):
+        yield self
+
+    def decode(self, _stream):
+        for number in range(100):
+            frame = self.Frame(number)
+            self.alive.add(frame)
+            self.decoded += 1
+            self.most = max(self.most, len(self.alive))
+            yield frame
+
+
+@unhurried
+@given(start=st.integers(0, 999), count=st.none() | st.integers(1, 1200))
+def test_of_a_media_file_only_the_stretch_is_kept(tmp_path_factory, start, count):
+    path = tmp_path_factory.getbasetemp() / "fake.m4a"
+    path.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "av", fake := FakeMedia())
+        found = load(path, sample_rate=1000, start=start / 1000, duration=None if count is None else count / 1000)
+    stop = 1000 if count is None else min(1000, start + count)
+    np.testing.assert_array_equal(found, np.arange(start, stop, dtype=np.float32) / 1000)
+    assert fake.most <= 3, "a frame that was used is let go"
+    assert fake.decoded <= stop / 10 + 2, "nothing is decoded beyond the stretch"

@@ -14,6 +14,7 @@ import torch
 from support.tones import RATE, sentence, waveform, write_corpus
 
 from asr import cli
+from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.recogniser.model_folder import load_model
 from asr.text.tokenizer import TokenizerConfig
@@ -164,7 +165,7 @@ def test_a_recipe_ends_with_one_line_of_its_test_error(monkeypatch, capfd, recor
     arguments = ["--source", recordings, "--out", tmp_path, "--acoustic.dropout", "0.0", *SMALL]
     monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
-        cli.recipe("folder", config)
+        recipe("folder", config)
     printed = capfd.readouterr()
     assert stop.value.code == 0, printed.err
     assert re.fullmatch(r"test WER \d+\.\d\d % \[\d+\.\d, \d+\.\d\] \(6 utterances, \d+ words\)\n", printed.out)
@@ -179,13 +180,13 @@ def test_a_recipe_with_a_fast_setting_begins_with_it_on_request(monkeypatch, cap
     arguments = ["--source", recordings, "--out", tmp_path, "--fast", "--acoustic.dropout", "0.0", *SMALL]
     monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
-        cli.recipe("folder", config, fast=(fast,))
+        recipe("folder", config, fast=(fast,))
     assert stop.value.code == 0, capfd.readouterr().err
     capfd.readouterr()
     stored = json.loads((tmp_path / "config.json").read_text())["config"]
     assert (stored["epochs"], stored["acoustic"]["dropout"]) == (1, 0.0)
     with pytest.raises(SystemExit) as stop:
-        cli.recipe("folder", config)
+        recipe("folder", config)
     assert stop.value.code == 2
     assert "--fast" in capfd.readouterr().err
 
@@ -201,7 +202,7 @@ def test_each_stage_of_a_recipe_begins_with_the_weights_of_the_one_before(
     monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
     for _ in range(2):  # the second time all is finished
         with pytest.raises(SystemExit) as stop:
-            cli.recipe("folder", characters, words)
+            recipe("folder", characters, words)
         printed = capfd.readouterr()
         assert stop.value.code == 0, printed.err
         assert printed.out.count("\n") == 1
@@ -219,7 +220,7 @@ def test_a_recipe_does_not_mix_two_corpora_in_one_run(monkeypatch, capfd, record
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     monkeypatch.setattr(sys, "argv", ["own.py", "--source", str(recordings), "--out", str(tmp_path / "run")])
     with pytest.raises(SystemExit) as stop:
-        cli.recipe("folder", TrainConfig())
+        recipe("folder", TrainConfig())
     assert stop.value.code == 2
     assert "holds a run on other data" in capfd.readouterr().err
 
@@ -389,8 +390,8 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         ("score", text, other): ("", 1),
         ("score", text): ("asr score", 2),
         ("score", text, text, "--by", "room"): ("--by room: no utterance has it", 2),
-        ("score", text, other, "--samples", "0"): ("no utterance id is in both", 1),
-        ("score", text, text, "--samples", "0"): ("samples: 0 is not allowed", 2),
+        ("score", text, other, "--json"): ("no utterance id is in both", 1),
+        ("score", text, text, "--samples", "0"): ("samples must be at least 1, got 0", 2),
         ("score", text, text, "--normalise", "klingon"): ("klingon", 2),
         ("gradients", tmp_path / "none"): ("no such manifest", 1),
         ("gradients", manifest, "--model", tmp_path): ("cuts.jsonl:1: not JSON", 1),

@@ -3,18 +3,13 @@
 import gzip
 
 import pytest
+from support.files import write
 
 from asr import corpora
 from asr.corpora import an4, commonvoice, fsdd, librispeech, prompts, yesno
 from asr.corpora.lines import read_lines
 from asr.corpora.split import by_speaker, by_text
 from asr.errors import ConfigError, DataError
-
-
-def write(path, text=""):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def parts(splits):

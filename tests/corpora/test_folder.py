@@ -6,15 +6,10 @@ import json
 import pytest
 from lhotse import CutSet, RecordingSet, SupervisionSet
 from lhotse.testing.dummies import dummy_cut, dummy_recording, dummy_supervision
+from support.files import write
 
 from asr.corpora.folder import read
 from asr.errors import DataError
-
-
-def write(path, text=""):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def everything(splits):

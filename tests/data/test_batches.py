@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lhotse import MonoCut, Recording, SupervisionSegment
 from support.tiny import RATE, noise, recogniser, sine, unhurried
-from support.tones import write_cut, write_manifest
+from support.tones import write_cut
 
 from asr.data.batches import Batch, collate, load_batches, plan_batches, plan_pieces
-from asr.data.cuts import load_cuts, perturb_speeds, text_of
+from asr.data.cuts import load_cuts, perturb_speeds, save_cuts, text_of
 from asr.decoding.greedy import greedy
 from asr.errors import DataError
 from asr.text.tokenizer import CharacterTokenizer
@@ -67,7 +67,7 @@ def bare_recording(number):
 @pytest.mark.parametrize("name", ["train.jsonl.gz", "train.jsonl"])
 def test_a_manifest_gives_back_its_cuts_in_order(tmp_path, name):
     cuts = corpus(tmp_path)
-    write_manifest(tmp_path / "train.jsonl.gz", cuts)
+    save_cuts(cuts, tmp_path / "train.jsonl.gz")
     if name == "train.jsonl":
         (tmp_path / name).write_bytes(gzip.decompress((tmp_path / "train.jsonl.gz").read_bytes()) + b"\n\n")
     assert load_cuts(tmp_path / name) == cuts

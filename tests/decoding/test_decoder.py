@@ -1,21 +1,19 @@
 """Decoding with language models against a search through every text."""
 
-import json
 import math
 import sys
-from dataclasses import replace
 
 import pytest
 import torch
 from support.lattices import lattice, sums_over_all_paths
 from support.tiny import recogniser
-from support.tones import write_corpus
 
+import asr.decoding.decoder
 from asr.audio.log_mel import FeatureConfig
 from asr.decoding.decoder import Decoder
 from asr.decoding.flashlight import IMPOSSIBLE
 from asr.decoding.hypothesis import DecodingConfig
-from asr.decoding.tuned import TunedDecoding, load_decoder, load_tuned, save_tuned, tuned_models
+from asr.decoding.tuned import load_decoder
 from asr.errors import ConfigError, MissingExtra, ModelError
 from asr.lm.ngram import END, START, train_ngram
 from asr.lm.rnn import RnnLm, RnnLmConfig
@@ -207,6 +205,22 @@ def test_hot_words_are_heard_though_the_language_model_does_not_know_them(tmp_pa
         assert plain.bonus == 0.0
 
 
+@pytest.mark.parametrize("largest", [1, 200, 10_000])
+def test_no_hypothesis_is_lost_however_long_the_recording(monkeypatch, largest):
+    """What fits one lattice decides how many are scored at a time, never how many there are."""
+    model = RnnLm(RnnLmConfig(embedding=4, hidden=6), TOKENIZER).eval()
+    second = recogniser(TOKENIZER, seed=1)
+    decoder = Decoder(TOKENIZER, DecodingConfig(beam=20), rnn=model, second=second)
+    log_probs, other = lattice(30, 4, 0), lattice(30, 4, 1)
+    expected = decoder(log_probs, second=other)
+    assert len(expected) > 10
+    monkeypatch.setattr(asr.decoding.decoder, "LARGEST_LATTICE", largest)
+    found = decoder(log_probs, second=other)
+    assert [hypothesis.text for hypothesis in found] == [hypothesis.text for hypothesis in expected]
+    for one, two in zip(found, expected, strict=True):
+        assert one.score == pytest.approx(two.score, abs=1e-3)
+
+
 def test_without_a_frame_nothing_was_said():
     (found,) = Decoder(TOKENIZER, DecodingConfig())(torch.zeros(0, 4))
     assert (found.text, found.score) == ("", 0.0)
@@ -281,59 +295,3 @@ def test_mistakes_are_named(tmp_path, monkeypatch):
 def test_words_that_cannot_be_spelt_are_left_out_and_told(tmp_path):
     write_lm(tmp_path / "lm.arpa", ["ab a", "naïve b"])
     assert Decoder(TOKENIZER, DecodingConfig(), ngram=tmp_path / "lm.arpa").unspelt == ("naïve",)
-
-
-def test_what_was_tuned_comes_back_with_the_model_folder(tmp_path):
-    assert load_tuned(tmp_path) is None
-    tuned = TunedDecoding(("lm.arpa",), DecodingConfig(beam=20, lm_weight=0.4))
-    save_tuned(tmp_path, tuned)
-    assert load_tuned(tmp_path) == tuned
-    assert tuned_models(tmp_path) == ((tmp_path / "lm.arpa",), None)
-    save_tuned(tmp_path, TunedDecoding(("lm.arpa",), DecodingConfig(), second=True))
-    assert tuned_models(tmp_path) == ((tmp_path / "lm.arpa",), tmp_path / "second")
-    (tmp_path / "decoding.json").write_text(json.dumps({"decoding": {"beem": 3}}))
-    with pytest.raises(ModelError, match=r"decoding.json: cannot be used .*beem"):
-        load_tuned(tmp_path)
-    with pytest.raises(ModelError, match="has no language model"):
-        tuned_models(tmp_path / "elsewhere")
-
-
-@pytest.mark.usefixtures("flashlight")
-def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
-    from asr.data.cuts import load_cuts
-    from asr.decoding.tune import keep, tune
-    from asr.progress import SILENT
-
-    cuts = load_cuts(write_corpus(tmp_path, train=3, dev=4) / "dev.jsonl.gz")
-    write_lm(tmp_path / "own.arpa", ["a b c", "ab c", "b", "c a"])
-    model = recogniser()
-    decoder = Decoder(model.tokenizer, DecodingConfig(beam=4), ngram=tmp_path / "own.arpa")
-    tuning = tune(model, decoder, cuts, SILENT)
-    chosen = next(trial for trial in tuning.trials if trial.config == tuning.config)
-    assert chosen.words == tuning.tuned.words.errors
-    keep(tmp_path / "model", [tmp_path / "own.arpa"], None, tuning.config)
-    assert (tmp_path / "model" / "lm.arpa").read_bytes() == (tmp_path / "own.arpa").read_bytes()
-    assert load_tuned(tmp_path / "model") == TunedDecoding(("lm.arpa",), tuning.config)
-
-
-@pytest.mark.usefixtures("flashlight")
-def test_what_only_ranks_well_is_decoded_before_it_is_chosen(tmp_path):
-    """The second recogniser helps the lists that are ranked; a search that follows its weight finds none of their texts."""
-    from asr.data.cuts import load_cuts
-    from asr.decoding.tune import tune
-    from asr.progress import SILENT
-
-    class Lost(Decoder):
-        def __call__(self, log_probs, config=None, *, second=None):
-            found = super().__call__(log_probs, config, second=second)
-            return [replace(found[0], tokens=(), text="")] if config.second_weight else found
-
-    cuts = load_cuts(write_corpus(tmp_path, train=3, dev=4) / "dev.jsonl.gz")
-    write_lm(tmp_path / "own.arpa", ["a b c", "ab c", "b", "c a"])
-    model, other = recogniser(), recogniser(seed=10)
-    for kind, alone in ((Decoder, False), (Lost, True)):
-        decoder = kind(model.tokenizer, DecodingConfig(beam=4), ngram=tmp_path / "own.arpa", second=other)
-        tuning = tune(model, decoder, cuts, SILENT)
-        chosen = next(trial for trial in tuning.trials if trial.config == tuning.config)
-        assert chosen.words == tuning.tuned.words.errors
-        assert (tuning.config.second_weight == 0) == alone

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.lattices import lattice, sums_over_all_paths
 from support.tiny import unhurried
 
+from asr.decoding import prefix_beam as module
 from asr.decoding.greedy import greedy
 from asr.decoding.hotwords import HotWords
 from asr.decoding.prefix_beam import prefix_beam_search
@@ -97,3 +98,30 @@ def test_a_phrase_is_paid_as_it_grows_and_pays_back_when_it_breaks_off():
     assert hotwords.step(second, 3)[1] == pytest.approx(1.0)
     assert hotwords.step(second, 4) == (0, pytest.approx(-2.0))
     assert hotwords.finish(second) == pytest.approx(-2.0)
+
+
+@pytest.mark.parametrize("hotwords", [None, HotWords({(1, 2): 1.5, (2, 2): 0.7})])
+@pytest.mark.parametrize("block", [1, 3, 1000])
+def test_clearing_the_tree_changes_nothing(monkeypatch, block, hotwords):
+    log_probs = lattice(40, 4, 0)
+    expected = prefix_beam_search(log_probs, beam=8, hotwords=hotwords)
+    monkeypatch.setattr(module, "BLOCK", block)
+    assert prefix_beam_search(log_probs, beam=8, hotwords=hotwords) == expected
+
+
+def test_no_more_is_remembered_than_the_kept_prefixes(monkeypatch):
+    """However long the recording; and its scores are lists for a block at a time."""
+    trees = []
+
+    class Watched(module._Tree):
+        def pruned(self, kept):
+            left = super().pruned(kept)
+            sequences = {self.sequence(prefix) for prefix, _, _ in left}
+            prefixes = {sequence[:length] for sequence in sequences for length in range(len(sequence) + 1)}
+            trees.append((len(self.lasts), len(prefixes)))
+            return left
+
+    monkeypatch.setattr(module, "_Tree", Watched)
+    monkeypatch.setattr(module, "BLOCK", 16)
+    prefix_beam_search(lattice(200, 4, 0), beam=8)
+    assert len(trees) == 13 and all(nodes == needed for nodes, needed in trees)

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.errors import DataError
-from asr.scoring.alternatives import choose, read
+from asr.scoring.alternatives import nearest_reading, parse_alternatives
 from asr.scoring.score import score
 from asr.text.normalise import normaliser
 
 
 def reading(reference, hypothesis, normalise=str):
-    return choose(read({"u": reference}, normalise)["u"], hypothesis)
+    return nearest_reading(parse_alternatives({"u": reference}, normalise)["u"], hypothesis)
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_each_alternative_is_normalised_by_itself():
 @pytest.mark.parametrize("text", ["a {b", "a b}", "{a / {b / c}}", "}{"])
 def test_a_brace_without_its_partner_names_the_utterance(text):
     with pytest.raises(DataError, match=r"^utt-7: a brace"):
-        read({"utt-7": text}, str)
+        parse_alternatives({"utt-7": text}, str)

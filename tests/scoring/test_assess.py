@@ -3,8 +3,8 @@ import json
 import pytest
 
 from asr.errors import ConfigError, DataError
-from asr.scoring.assess import ScoreOptions, assess, load
-from asr.scoring.transcripts import Utterance
+from asr.scoring.assess import ScoreOptions, assess, read_test_set
+from asr.scoring.transcripts import TranscriptEntry
 
 
 def written(folder, name, content):
@@ -15,15 +15,15 @@ def written(folder, name, content):
 
 
 def utterances(**texts):
-    return {id: Utterance(id, text, {"speaker": id[0], "snr": 3}) for id, text in texts.items()}
+    return {id: TranscriptEntry(id, text, {"speaker": id[0], "snr": 3}) for id, text in texts.items()}
 
 
-SAID = utterances(a1="The cat", a2="sat", b1="on a mat", b2="today")
+REFERENCES = utterances(a1="The cat", a2="sat", b1="on a mat", b2="today")
 
 
 def test_one_systems_json_has_exactly_the_documented_fields():
-    heard = {"a1": "the cat", "a2": "sat", "b1": "on mat", "x": "y"}
-    data = assess(SAID, {"h": heard}, ScoreOptions(by=("speaker",))).to_json()
+    hypotheses = {"a1": "the cat", "a2": "sat", "b1": "on mat", "x": "y"}
+    data = assess(REFERENCES, {"h": hypotheses}, ScoreOptions(by=("speaker",))).to_json()
     assert list(data) == [
         *("wer", "cer", "mer", "wil", "ser"),
         *("substitutions", "deletions", "insertions", "reference_words", "utterances", "missing", "extra"),
@@ -37,7 +37,7 @@ def test_one_systems_json_has_exactly_the_documented_fields():
 
 
 def test_several_systems_are_listed_and_compared():
-    data = assess(SAID, {"h": {"a1": "The cat"}, "g": {"a1": "the"}}, ScoreOptions()).to_json()
+    data = assess(REFERENCES, {"h": {"a1": "The cat"}, "g": {"a1": "the"}}, ScoreOptions()).to_json()
     assert [system["name"] for system in data["systems"]] == ["h", "g"]
     assert [(c["first"], c["second"]) for c in data["comparisons"]] == [("h", "g")]
     assert data["comparisons"][0]["difference"]["value"] == pytest.approx(2 / 7)
@@ -45,28 +45,28 @@ def test_several_systems_are_listed_and_compared():
 
 
 def test_normalisation_is_a_choice_that_is_stated():
-    heard = {"a1": "the, CAT!", "a2": "sat", "b1": "on a mat", "b2": "today"}
-    plain = assess(SAID, {"h": heard}, ScoreOptions())
-    basic = assess(SAID, {"h": heard}, ScoreOptions(normalise="basic"))
+    hypotheses = {"a1": "the, CAT!", "a2": "sat", "b1": "on a mat", "b2": "today"}
+    plain = assess(REFERENCES, {"h": hypotheses}, ScoreOptions())
+    basic = assess(REFERENCES, {"h": hypotheses}, ScoreOptions(normalise="basic"))
     assert (plain.systems[0].score.words.errors, basic.systems[0].score.words.errors) == (2, 0)
     assert "not normalised" in plain.conditions and "basic" in basic.conditions
 
 
 def test_alternatives_are_read_on_request_only_and_per_system():
-    said = utterances(a1="my {colour / color} (uh) tv", b1="b")
-    heard = {"us": {"a1": "my color tv", "b1": "b"}, "uk": {"a1": "my colour uh tv", "b1": "b"}}
-    read = assess(said, heard, ScoreOptions(alternatives=True))
+    references = utterances(a1="my {colour / color} (uh) tv", b1="b")
+    hypotheses = {"us": {"a1": "my color tv", "b1": "b"}, "uk": {"a1": "my colour uh tv", "b1": "b"}}
+    read = assess(references, hypotheses, ScoreOptions(alternatives=True))
     assert [system.score.words.errors for system in read.systems] == [0, 0]
     assert [system.score.words.reference_length for system in read.systems] == [4, 5]
     (comparison,) = read.comparisons
     assert (comparison.difference.value, comparison.mapsswe.segments) == (0, 0)
-    assert [system.score.words.errors for system in assess(said, heard, ScoreOptions()).systems] == [4, 4]
+    assert [system.score.words.errors for system in assess(references, hypotheses, ScoreOptions()).systems] == [4, 4]
 
 
 def test_the_difference_is_that_of_the_two_rates_though_readings_differ():
-    said = utterances(a1="my {colour / color} (uh) tv", b1="b c")
-    heard = {"us": {"a1": "my color tv", "b1": "x x"}, "uk": {"a1": "my colour uh tv", "b1": "b x"}}
-    read = assess(said, heard, ScoreOptions(alternatives=True))
+    references = utterances(a1="my {colour / color} (uh) tv", b1="b c")
+    hypotheses = {"us": {"a1": "my color tv", "b1": "x x"}, "uk": {"a1": "my colour uh tv", "b1": "b x"}}
+    read = assess(references, hypotheses, ScoreOptions(alternatives=True))
     us, uk = (system.score.wer.value for system in read.systems)
     assert (us, uk) == (2 / 5, 1 / 6)
     assert read.comparisons[0].difference.value == pytest.approx(uk - us)
@@ -75,7 +75,7 @@ def test_the_difference_is_that_of_the_two_rates_though_readings_differ():
 
 def test_a_field_that_nobody_has_is_named_with_those_there_are():
     with pytest.raises(ConfigError, match="--by room: no utterance has it; there is snr, speaker"):
-        assess(SAID, {"h": {"a1": "x"}}, ScoreOptions(by=("room",)))
+        assess(REFERENCES, {"h": {"a1": "x"}}, ScoreOptions(by=("room",)))
 
 
 # Files
@@ -84,31 +84,31 @@ def test_a_field_that_nobody_has_is_named_with_those_there_are():
 def test_hypotheses_are_called_by_what_tells_their_files_apart(tmp_path):
     reference = written(tmp_path, "ref.txt", "u a\n")
     one, two = (written(tmp_path, name, "u a\n") for name in ("one.txt", "two.txt"))
-    assert list(load(reference, [one, two])[1]) == ["one.txt", "two.txt"]
+    assert list(read_test_set(reference, [one, two])[1]) == ["one.txt", "two.txt"]
     old, new = (written(tmp_path, name, "u a\n") for name in ("old/test.txt", "new/test.txt"))
-    assert list(load(reference, [old, new])[1]) == ["old", "new"]
-    assert list(load(reference, [old, new, one])[1]) == ["old/test.txt", "new/test.txt", "one.txt"]
+    assert list(read_test_set(reference, [old, new])[1]) == ["old", "new"]
+    assert list(read_test_set(reference, [old, new, one])[1]) == ["old/test.txt", "new/test.txt", "one.txt"]
 
 
 def test_lines_are_paired_by_number_on_request_only(tmp_path):
-    reference, heard = written(tmp_path, "r", "a\n\nb c\n"), written(tmp_path, "h", "a\nx\nb c\n")
-    references, systems = load(reference, [heard], plain=True)
+    reference, hypotheses = written(tmp_path, "r", "a\n\nb c\n"), written(tmp_path, "h", "a\nx\nb c\n")
+    references, systems = read_test_set(reference, [hypotheses], plain=True)
     assert assess(references, systems, ScoreOptions()).systems[0].score.words.insertions == 1
     shorter = written(tmp_path, "short", "a\nx\n")
     with pytest.raises(DataError, match=r"short has 2 lines, .*r 3: lines cannot be paired"):
-        load(reference, [shorter], plain=True)
+        read_test_set(reference, [shorter], plain=True)
 
 
 def test_a_ctm_is_read_by_the_segments_of_an_stm(tmp_path):
     reference = written(tmp_path, "r.stm", "c A ann 0 1 one\nc A bob 1 2 two\n")
-    references, systems = load(reference, [written(tmp_path, "h.ctm", "c A 0.1 0.2 one\nc A 1.1 0.2 too\n")])
+    references, systems = read_test_set(reference, [written(tmp_path, "h.ctm", "c A 0.1 0.2 one\nc A 1.1 0.2 too\n")])
     assert systems == {"h.ctm": {"c-A-0.00-1.00": "one", "c-A-1.00-2.00": "too"}}
     assert assess(references, systems, ScoreOptions(by=("speaker",))).systems[0].speakers.number == 2
 
 
 def test_details_add_what_the_references_do_not_say(tmp_path):
-    reference, heard = written(tmp_path, "r.txt", "u1 a\nu2 b\n"), written(tmp_path, "h.txt", "u1 a\nu2 c\n")
-    references, _ = load(reference, [heard], details=written(tmp_path, "utt2spk", "u1 ann\nu9 eve\n"))
+    reference, hypotheses = written(tmp_path, "r.txt", "u1 a\nu2 b\n"), written(tmp_path, "h.txt", "u1 a\nu2 c\n")
+    references, _ = read_test_set(reference, [hypotheses], details=written(tmp_path, "utt2spk", "u1 ann\nu9 eve\n"))
     assert [dict(utterance.fields) for utterance in references.values()] == [{"speaker": "ann"}, {}]
 
 
@@ -116,4 +116,4 @@ def test_no_hypotheses_or_one_twice_is_a_mistake(tmp_path):
     reference = written(tmp_path, "r.txt", "u a\n")
     for hypotheses in ([], [reference, reference]):
         with pytest.raises(ConfigError, match="one or more files of hypotheses"):
-            load(reference, hypotheses)
+            read_test_set(reference, hypotheses)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.errors import DataError
 from asr.scoring.assess import ScoreOptions, assess
-from asr.scoring.page import write
-from asr.scoring.transcripts import Clip, Utterance
+from asr.scoring.page import write_page
+from asr.scoring.transcripts import Clip, TranscriptEntry
 
 
 class Page(HTMLParser):
@@ -38,7 +39,7 @@ class Page(HTMLParser):
 
 def rendered(folder, references, systems, **options):
     path = folder / "page.html"
-    write(path, "<b>test</b> & co", assess(references, systems, ScoreOptions(html=path, samples=20, **options)))
+    write_page(path, "<b>test</b> & co", assess(references, systems, ScoreOptions(html=path, samples=20, **options)))
     return path.read_text(encoding="utf-8")
 
 
@@ -48,15 +49,15 @@ NASTY = "</script><script>alert(1)</script>"
 @pytest.fixture
 def references():
     return {
-        "u1": Utterance("u1", "one two three", {"speaker": "ann", "room": "<i>hall</i>"}),
-        "u2": Utterance("u2", f"four {NASTY}", {"speaker": "bob"}),
-        "u3": Utterance("u3", "שלום עולם", {"speaker": "bob"}),
+        "u1": TranscriptEntry("u1", "one two three", {"speaker": "ann", "room": "<i>hall</i>"}),
+        "u2": TranscriptEntry("u2", f"four {NASTY}", {"speaker": "bob"}),
+        "u3": TranscriptEntry("u3", "שלום עולם", {"speaker": "bob"}),
     }
 
 
 def test_the_page_says_every_figure_without_its_script(tmp_path, references):
-    heard = {"u1": "one too three", "u2": "four", "u4": "?"}
-    page = Page(rendered(tmp_path, references, {"sys": heard}, by=("speaker",)))
+    hypotheses = {"u1": "one too three", "u2": "four", "u4": "?"}
+    page = Page(rendered(tmp_path, references, {"sys": hypotheses}, by=("speaker",)))
     text = " ".join(page.text.split())
     assert "57.14 %" in text  # 4 errors in 7 words
     assert "3 utterances, 7 words" in text
@@ -73,8 +74,8 @@ def test_the_page_needs_nothing_else(tmp_path, references):
 
 
 def test_whatever_is_shown_is_escaped(tmp_path, references):
-    heard = {"u1": "one <img onerror=x> three", "u2": NASTY, "<u>": "x"}
-    text = rendered(tmp_path, references, {"<sys>": heard, "other": heard}, by=("room",))
+    hypotheses = {"u1": "one <img onerror=x> three", "u2": NASTY, "<u>": "x"}
+    text = rendered(tmp_path, references, {"<sys>": hypotheses, "other": hypotheses}, by=("room",))
     page = Page(text)
     assert "<b>test</b> & co" in page.text and "<i>hall</i>" in page.text and "<sys>" in page.text
     assert [tag for tag, _ in page.tags if tag in ("i", "b", "img", "u")] == ["i", "b"] * text.count('class="track"')
@@ -106,7 +107,9 @@ def test_recordings_are_linked_where_a_browser_plays_them(tmp_path):
         "au": Clip(tmp_path / "c.au"),
         "gone": Clip(tmp_path / "d.wav"),
     }
-    references = {id: Utterance(id, "x", audio=clip) for id, clip in clips.items()} | {"none": Utterance("none", "x")}
+    references = {id: TranscriptEntry(id, "x", audio=clip) for id, clip in clips.items()} | {
+        "none": TranscriptEntry("none", "x")
+    }
     linked = Page(rendered(tmp_path, references, {"s": {"wav": "x"}})).data["utterances"]
     audio = {utterance["id"]: utterance["audio"] for utterance in linked}
     assert audio["wav"] == f"file://{tmp_path}/a%20b.wav#t=0.25,0.75"
@@ -123,6 +126,32 @@ def test_recordings_are_linked_where_a_browser_plays_them(tmp_path):
 
 
 def test_a_perfect_system_and_silence_have_a_page_too(tmp_path):
-    references = {"u": Utterance("u", ""), "v": Utterance("v", "")}
+    references = {"u": TranscriptEntry("u", ""), "v": TranscriptEntry("v", "")}
     assert "∞" in Page(rendered(tmp_path, references, {"s": {"u": "uh"}})).text
     assert "0.00 %" in Page(rendered(tmp_path, references, {"s": {"u": "", "v": ""}})).text
+
+
+def test_a_media_file_is_decoded_once_for_all_its_clips(tmp_path, monkeypatch):
+    """Nothing can be sought there: to read each clip by itself would decode the file as often as it has clips."""
+    for name in ("a.m4a", "b.mp4", "c.wav"):
+        (tmp_path / name).touch()
+    loads = []
+
+    def load(path, *, sample_rate, start=0.0, duration=3.0):
+        loads.append((path.name, start))
+        return np.zeros(round(sample_rate * duration), np.float32)
+
+    monkeypatch.setattr("asr.scoring.page.load", load)
+    clips = [
+        Clip(tmp_path / name, start, 0.5 + start) for start in (0.0, 1.0, 2.0) for name in ("a.m4a", "b.mp4", "c.wav")
+    ]
+    references = {f"u{n}": TranscriptEntry(f"u{n}", "x", audio=clip) for n, clip in enumerate(clips)}
+    shown = Page(rendered(tmp_path, references, {"s": {"u0": "x"}}, embed_audio=True)).data["utterances"]
+    assert sorted(loads) == [("a.m4a", 0.0), ("b.mp4", 0.0), ("c.wav", 0.0), ("c.wav", 1.0), ("c.wav", 2.0)]
+    for utterance, clip in zip(shown, clips, strict=True):
+        waveform, rate = soundfile.read(io.BytesIO(base64.b64decode(utterance["audio"].split(",")[1])))
+        expected = clip.duration if clip.path.suffix == ".wav" else min(clip.duration, 3.0 - clip.start)
+        assert len(waveform) / rate == pytest.approx(expected, abs=0.15)
+    beyond = {"u": TranscriptEntry("u", "x", audio=Clip(tmp_path / "a.m4a", 4.0))}
+    with pytest.raises(DataError, match=r"a.m4a: holds no samples from 4 s on"):
+        rendered(tmp_path, beyond, {"s": {"u": "x"}}, embed_audio=True)

@@ -9,7 +9,7 @@ from rich.console import Console
 from asr.scoring.assess import ScoreOptions, assess
 from asr.scoring.report import Alignment, figures, report, worst_utterances
 from asr.scoring.score import score
-from asr.scoring.transcripts import Utterance
+from asr.scoring.transcripts import TranscriptEntry
 
 
 def printed(renderable, width=100, **options):
@@ -127,7 +127,7 @@ def test_a_narrow_console_cuts_no_digit(scored):
 
 
 SAID = {"a-1": "one two three", "a-2": "four", "b-1": "five six"}
-UTTERANCES = {id: Utterance(id, text, {"speaker": id[0]}) for id, text in SAID.items()}
+UTTERANCES = {id: TranscriptEntry(id, text, {"speaker": id[0]}) for id, text in SAID.items()}
 
 
 def test_a_report_shows_groups_and_what_is_wrong_most_often():
@@ -157,7 +157,7 @@ def test_worst_utterances_come_with_their_figures(scored):
         "HYP **** ***\n"
         "    D    D\n"
         "\n"
-        "a-4  errors 1, words 0, nothing was said\n"
+        "a-4  errors 1, words 0, empty reference\n"
         "REF **\n"
         "HYP uh\n"
         "    I\n"

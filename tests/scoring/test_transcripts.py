@@ -1,13 +1,23 @@
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.tiny import unhurried
 
 from asr.errors import AsrError, DataError
-from asr.scoring.transcripts import Clip, read, read_details, read_lines, read_utterances, read_words, write
+from asr.scoring.transcripts import (
+    Clip,
+    read_fields,
+    read_numbered_lines,
+    read_segmented_ctm,
+    read_texts,
+    read_transcripts,
+    write_texts,
+)
 
 SUFFIXES = (".txt", ".trn", ".jsonl")
 EXPECTED = {"a-1": "one two", "b-2": "", "c-3": "שלום عالم", "d-4": "x"}
@@ -31,7 +41,7 @@ def files(folder):
 
 def failure(path, **options):
     with pytest.raises(DataError) as caught:
-        read(path, **options)
+        read_texts(path, **options)
     message = str(caught.value)
     assert str(path) in message
     assert "\n" not in message
@@ -55,13 +65,13 @@ def failure(path, **options):
 )
 def test_every_form_reads_the_same_however_it_is_dressed(tmp_path, suffix, dressed):
     path = written(tmp_path, f"set{suffix}", dressed(CONTENTS[suffix]))
-    assert read(path) == EXPECTED
-    assert list(read(path)) == list(EXPECTED)
+    assert read_texts(path) == EXPECTED
+    assert list(read_texts(path)) == list(EXPECTED)
 
 
 def test_kaldi_lines_part_at_any_white_space_and_only_there(tmp_path):
     path = written(tmp_path, "text", "a\tone\ttwo\n  b  one (two)\nc (x)\nd\u00a0no-break\ne x\u2028y\u0085z\n{f} {}\n")
-    assert read(path) == {
+    assert read_texts(path) == {
         "a": "one two",
         "b": "one (two)",
         "c": "(x)",
@@ -73,7 +83,7 @@ def test_kaldi_lines_part_at_any_white_space_and_only_there(tmp_path):
 
 def test_the_last_parentheses_of_a_trn_line_hold_its_id(tmp_path):
     path = written(tmp_path, "hyp.TRN", "one (laugh) two (spk-1)\nthree(spk-2)\n()(spk_3)\n")
-    assert read(path) == {"spk-1": "one (laugh) two", "spk-2": "three", "spk_3": "()"}
+    assert read_texts(path) == {"spk-1": "one (laugh) two", "spk-2": "three", "spk_3": "()"}
 
 
 def test_json_ids_come_from_the_first_field_there_is(tmp_path):
@@ -84,15 +94,15 @@ def test_json_ids_come_from_the_first_field_there_is(tmp_path):
         '{"audio_filepath": "/c/2.wav", "utt_id": "two", "text": "y\\tz"}\n'
         '{"utt_id": "no", "id": 3, "text": "\\u05e9"}\n',
     )
-    assert read(path) == {"/c/a b.wav": "x", "two": "y z", "3": "ש"}
+    assert read_texts(path) == {"/c/a b.wav": "x", "two": "y z", "3": "ש"}
 
 
 def test_predictions_are_the_hypotheses_of_a_manifest_that_has_them(tmp_path):
     path = written(tmp_path, "m.json", '{"id": "a", "text": "said", "pred_text": "heard"}\n')
-    assert read(path) == {"a": "said"}
-    assert read(path, hypotheses=True) == {"a": "heard"}
+    assert read_texts(path) == {"a": "said"}
+    assert read_texts(path, hypotheses=True) == {"a": "heard"}
     plain = written(tmp_path, "h.jsonl", '{"id": "a", "text": "heard"}\n')
-    assert read(plain, hypotheses=True) == {"a": "heard"}
+    assert read_texts(plain, hypotheses=True) == {"a": "heard"}
 
 
 def test_a_line_without_its_prediction_is_not_taken_for_a_perfect_one(tmp_path):
@@ -152,26 +162,26 @@ TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), 
 @given(transcripts=st.dictionaries(IDS, TEXTS, min_size=1, max_size=5))
 def test_what_is_written_is_read_back(tmp_path, suffix, transcripts):
     path = tmp_path / f"out{suffix}"
-    write(path, transcripts)
-    assert read(path) == {id: " ".join(text.split()) for id, text in transcripts.items()}
+    write_texts(path, transcripts)
+    assert read_texts(path) == {id: " ".join(text.split()) for id, text in transcripts.items()}
     assert files(tmp_path) == [path.name]
 
 
 def test_written_forms_are_exact(tmp_path):
     for suffix, content in CONTENTS.items():
-        write(tmp_path / f"set{suffix}", EXPECTED)
+        write_texts(tmp_path / f"set{suffix}", EXPECTED)
         assert (tmp_path / f"set{suffix}").read_bytes().decode() == content
 
 
 @pytest.mark.parametrize(("name", "id"), [("t.txt", "a b"), ("t.txt", ""), ("t.trn", "a(b"), ("t.trn", "a\nb")])
 def test_an_id_that_would_not_come_back_is_refused(tmp_path, name, id):
     with pytest.raises(DataError, match="cannot be written in this form"):
-        write(tmp_path / name, {"fine": "x", id: "y"})
+        write_texts(tmp_path / name, {"fine": "x", id: "y"})
     assert files(tmp_path) == []
 
 
 def test_json_carries_any_id(tmp_path):
-    write(tmp_path / "t.jsonl", {"a (b) c": "x"})
+    write_texts(tmp_path / "t.jsonl", {"a (b) c": "x"})
     assert json.loads((tmp_path / "t.jsonl").read_text()) == {"id": "a (b) c", "text": "x"}
 
 
@@ -184,7 +194,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.write_text", full)
     with pytest.raises(AsrError, match="No space left on device"):
-        write(path, {"a": "new"})
+        write_texts(path, {"a": "new"})
     assert path.read_bytes() == b"a old\n"
     assert files(tmp_path) == ["t.txt"]
 
@@ -202,7 +212,7 @@ call A ann 4.00 9.00 <o> IGNORE_TIME_SEGMENT_IN_SCORING
 
 @pytest.mark.parametrize("dressed", [str, lambda text: "\ufeff" + text.replace("\n", "\r\n").replace(" A ", "\tA  ")])
 def test_stm_segments_have_ids_of_their_times(tmp_path, dressed):
-    found = read_utterances(written(tmp_path, "ref.stm", dressed(STM)))
+    found = read_transcripts(written(tmp_path, "ref.stm", dressed(STM)))
     assert {id: utterance.text for id, utterance in found.items()} == {
         "call-A-0.00-2.50": "one two",
         "call-A-2.50-4.00": "",
@@ -213,7 +223,7 @@ def test_stm_segments_have_ids_of_their_times(tmp_path, dressed):
 
 
 def test_ctm_words_go_where_their_middle_lies(tmp_path):
-    segments = read_utterances(written(tmp_path, "ref.stm", STM))
+    segments = read_transcripts(written(tmp_path, "ref.stm", STM))
     ctm = written(
         tmp_path,
         "hyp.ctm",
@@ -225,7 +235,7 @@ def test_ctm_words_go_where_their_middle_lies(tmp_path):
         "call A 5.00 0.50 ignored\n"
         "other A 0.00 0.10 alien\n",
     )
-    assert read_words(ctm, segments) == {
+    assert read_segmented_ctm(ctm, segments) == {
         "call-A-0.00-2.50": "one two",
         "call-A-2.50-4.00": "late",
         "call-B-0.00-4.00": "three",
@@ -235,13 +245,69 @@ def test_ctm_words_go_where_their_middle_lies(tmp_path):
 
 
 def test_a_word_in_two_segments_goes_to_the_nearer(tmp_path):
-    segments = read_utterances(written(tmp_path, "ref.stm", "c 1 a 0 4 x\nc 1 b 3 5 y\n"))
+    segments = read_transcripts(written(tmp_path, "ref.stm", "c 1 a 0 4 x\nc 1 b 3 5 y\n"))
     ctm = written(tmp_path, "hyp.ctm", "c 1 3.2 0.2 one\nc 1 3.8 0.2 two\n")
-    assert read_words(ctm, segments) == {"c-1-0.00-4.00": "", "c-1-3.00-5.00": "one two"}
+    assert read_segmented_ctm(ctm, segments) == {"c-1-0.00-4.00": "", "c-1-3.00-5.00": "one two"}
+
+
+TIMES = st.integers(0, 60)  # hundredths of a second, so that borders and middles often meet
+
+
+@unhurried
+@given(
+    st.lists(st.tuples(st.sampled_from("AB"), TIMES, TIMES), max_size=12),
+    st.lists(st.tuples(st.sampled_from("AB"), TIMES, st.integers(0, 20)), min_size=1, max_size=12),
+)
+def test_words_go_where_brute_force_puts_them(tmp_path_factory, segments, words):
+    """Every word against every segment, in whole half hundredths of a second."""
+    folder = tmp_path_factory.mktemp("brute")
+    segments = [(channel, min(times), max(times)) for channel, *times in sorted(set(segments))]
+    segments = list(dict.fromkeys(segments))
+    stm = [f"c {channel} s {begin / 100:.2f} {end / 100:.2f} x\n" for channel, begin, end in segments]
+    ctm = [
+        f"c {channel} {begin / 100:.2f} {length / 100:.2f} {n}\n" for n, (channel, begin, length) in enumerate(words)
+    ]
+    entries = read_transcripts(written(folder, "ref.stm", "".join(stm))) if stm else {}
+    expected = {id: [] for id in entries}
+    for number, (channel, begin, length) in enumerate(words):
+        middle = 2 * begin + length
+        distances = [
+            (abs(2 * middle - 2 * (start + end)), id)
+            for (own, start, end), id in zip(segments, entries, strict=True)
+            if own == channel and 2 * start <= middle <= 2 * end
+        ]
+        seconds = begin / 100 + length / 100 / 2
+        id = min(distances)[1] if distances else f"c-{channel}-{seconds:.2f}"
+        expected.setdefault(id, []).append((seconds, number))
+    texts = {id: " ".join(str(number) for _, number in sorted(them)) for id, them in expected.items()}
+    found = read_segmented_ctm(written(folder, "hyp.ctm", "".join(ctm)), entries)
+    assert found == texts and list(found) == list(texts)
+
+
+class CountedFields(dict):
+    """Fields of a segment that count how often one was looked at."""
+
+    looks = 0
+
+    def __getitem__(self, name):
+        CountedFields.looks += 1
+        return super().__getitem__(name)
+
+
+def test_words_do_not_look_at_every_segment(tmp_path):
+    segments = read_transcripts(written(tmp_path, "r.stm", "".join(f"c A s {n} {n + 1} x\n" for n in range(500))))
+    counted = {id: replace(entry, fields=CountedFields(entry.fields)) for id, entry in segments.items()}
+    hypotheses = written(tmp_path, "h.ctm", "".join(f"c A {n / 2 + 0.1:.2f} 0.1 w\n" for n in range(1000)))
+    CountedFields.looks = 0
+    assert set(read_segmented_ctm(hypotheses, counted).values()) == {"w w"}
+    assert CountedFields.looks <= 4 * len(segments)  # its recording and channel, begin and duration
 
 
 def test_a_ctm_by_itself_is_an_utterance_a_recording(tmp_path):
-    assert read(written(tmp_path, "h.ctm", "u1 1 0.5 0.2 b\nu1 1 0.1 0.2 a\nu2 1 0 1 c\n")) == {"u1": "a b", "u2": "c"}
+    assert read_texts(written(tmp_path, "h.ctm", "u1 1 0.5 0.2 b\nu1 1 0.1 0.2 a\nu2 1 0 1 c\n")) == {
+        "u1": "a b",
+        "u2": "c",
+    }
     mixed = written(tmp_path, "m.ctm", "u1 A 0.5 0.2 b\nu1 B 0.1 0.2 a\n")
     assert "u1 has several channels" in failure(mixed)
 
@@ -265,7 +331,7 @@ def test_malformed_segments_words_and_archives_are_named(tmp_path, name, content
 
 def test_a_nemo_manifest_says_speaker_duration_and_audio(tmp_path):
     line = {"audio_filepath": "a/1.wav", "text": "x", "duration": 1.5, "offset": 2, "speaker": "ann", "noisy": True}
-    found = read_utterances(written(tmp_path, "m.jsonl", json.dumps(line)))["a/1.wav"]
+    found = read_transcripts(written(tmp_path, "m.jsonl", json.dumps(line)))["a/1.wav"]
     assert found.fields == {"duration": 1.5, "speaker": "ann", "noisy": "True"}
     assert found.audio == Clip(tmp_path / "a/1.wav", 2.0, 1.5)
 
@@ -284,7 +350,7 @@ def test_lhotses_cuts_are_read_zipped_with_what_they_say(tmp_path):
     }
     silent = {"id": "c2", "start": 0, "duration": 1.0, "supervisions": [], "type": "MonoCut"}
     content = gzip.compress("\n".join(map(json.dumps, (cut, silent))).encode())
-    found = read_utterances(written(tmp_path, "test.jsonl.gz", content))
+    found = read_transcripts(written(tmp_path, "test.jsonl.gz", content))
     assert found["c1"].text == "one two"
     assert found["c1"].fields == {"duration": 2.0, "speaker": "bob", "language": "en", "accent": "welsh"}
     assert found["c1"].audio == Clip(Path("/c/r.flac"), 3.0, 2.0)
@@ -293,9 +359,9 @@ def test_lhotses_cuts_are_read_zipped_with_what_they_say(tmp_path):
 
 def test_lines_are_paired_by_number_and_empty_ones_count(tmp_path):
     path = written(tmp_path, "plain.txt", "\ufeffone  two\r\n\r\n\tשלום\n")
-    assert {id: line.text for id, line in read_lines(path).items()} == {"1": "one two", "2": "", "3": "שלום"}
+    assert {id: line.text for id, line in read_numbered_lines(path).items()} == {"1": "one two", "2": "", "3": "שלום"}
 
 
 def test_details_come_from_manifests_and_from_utt2spk(tmp_path):
-    assert read_details(written(tmp_path, "utt2spk", "u1 ann\nu2 bob\n"))["u2"].fields == {"speaker": "bob"}
-    assert read_details(written(tmp_path, "ref.stm", STM))["call-B-0.00-4.00"].fields["speaker"] == "eve"
+    assert read_fields(written(tmp_path, "utt2spk", "u1 ann\nu2 bob\n"))["u2"].fields == {"speaker": "bob"}
+    assert read_fields(written(tmp_path, "ref.stm", STM))["call-B-0.00-4.00"].fields["speaker"] == "eve"

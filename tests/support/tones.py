@@ -1,7 +1,5 @@
 """A made-up language that a tiny model learns in seconds: each letter is a tone of its own."""
 
-import gzip
-import json
 import random
 from pathlib import Path
 
@@ -9,6 +7,8 @@ import numpy as np
 import soundfile
 from lhotse import Recording, SupervisionSegment
 from lhotse.cut import Cut
+
+from asr.data.cuts import save_cuts
 
 PITCHES = {"a": 300.0, "b": 900.0, "c": 2400.0}
 RATE = 16_000
@@ -39,16 +39,11 @@ def write_cut(folder: Path, name: str, text: str, samples: np.ndarray, subtype: 
     return cut
 
 
-def write_manifest(path: Path, cuts: list[Cut]) -> None:
-    with gzip.open(path, "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(cut.to_dict()) + "\n" for cut in cuts)
-
-
 def write_corpus(folder: Path, *, train: int, dev: int) -> Path:
     """Write recordings and `train.jsonl.gz` and `dev.jsonl.gz`, the same ones each time; returns the folder."""
     draw = random.Random(0)
     for split, count in (("train", train), ("dev", dev)):
         texts = [sentence(draw) for _ in range(count)]
         cuts = [write_cut(folder, f"{split}-{n:02d}", text, waveform(text, draw)) for n, text in enumerate(texts)]
-        write_manifest(folder / f"{split}.jsonl.gz", cuts)
+        save_cuts(cuts, folder / f"{split}.jsonl.gz")
     return folder

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from support.tiny import unhurried
 
 from asr.errors import ConfigError
-from asr.text.formats import FORMATS, destinations, render, write
+from asr.text.formats import FORMATS, destinations, render_timed_text, write_timed_text
 from asr.text.subtitles import GAP, LINE, LONGEST, SHORTEST, SPEED, subtitles
 from asr.text.timed import Segment, TimedText, Token, Word
 
@@ -79,7 +79,7 @@ def test_long_text_is_set_in_two_lines_of_like_length():
 @unhurried
 @given(timed())
 def test_srt_is_read_back(text):
-    content, shown = render(text, "srt", "a"), subtitles(text)
+    content, shown = render_timed_text(text, "srt", "a"), subtitles(text)
     found = list(srt.parse(content))
     assert [cue.content.split("\n") for cue in found] == [list(cue.lines) for cue in shown]
     assert [cue.index for cue in found] == list(range(1, len(shown) + 1))
@@ -92,7 +92,7 @@ def test_srt_is_read_back(text):
 @given(timed())
 def test_webvtt_is_read_back(text):
     shown = subtitles(text)
-    found = webvtt.from_string(render(text, "vtt", "a"))
+    found = webvtt.from_string(render_timed_text(text, "vtt", "a"))
     unescaped = [cue.text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") for cue in found]
     assert [cue.split("\n") for cue in unescaped] == [list(cue.lines) for cue in shown]
     for read, cue in zip(found, shown, strict=True):
@@ -109,7 +109,7 @@ def clock(seconds: float) -> str:
 @given(timed())
 def test_a_textgrid_is_read_back(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "a.TextGrid"
-    write(text, "TextGrid", path)
+    write_timed_text(text, "TextGrid", path)
     grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
     assert grid.tierNames == ("words", "tokens")
     for tier, parts in (("words", text.words), ("tokens", [t for word in text.words for t in word.tokens])):
@@ -123,7 +123,7 @@ def test_a_textgrid_is_read_back(tmp_path_factory, text):
 @unhurried
 @given(timed())
 def test_json_has_whispers_fields(text):
-    found = json.loads(render(text, "json", "a"))
+    found = json.loads(render_timed_text(text, "json", "a"))
     assert found["text"] == text.text and "language" not in found
     assert [segment["id"] for segment in found["segments"]] == list(range(len(text.segments)))
     for described, segment in zip(found["segments"], text.segments, strict=True):
@@ -145,15 +145,17 @@ EXAMPLE = TimedText(
 
 
 def test_forms_letter_by_letter():
-    assert render(EXAMPLE, "txt", "a") == "good day\nsir\n"
-    assert render(EXAMPLE, "tsv", "a") == "start\tend\ttext\n120\t750\tgood day\n3661000\t3661500\tsir\n"
-    assert render(EXAMPLE, "ctm", "my talk") == (
+    assert render_timed_text(EXAMPLE, "txt", "a") == "good day\nsir\n"
+    assert render_timed_text(EXAMPLE, "tsv", "a") == "start\tend\ttext\n120\t750\tgood day\n3661000\t3661500\tsir\n"
+    assert render_timed_text(EXAMPLE, "ctm", "my talk") == (
         "my_talk 1 0.120 0.380 good 0.900\nmy_talk 1 0.500 0.250 day 0.800\nmy_talk 1 3661.000 0.500 sir 0.250\n"
     )
-    assert render(EXAMPLE, "srt", "a").startswith("1\n00:00:00,120 --> 00:00:00,953\ngood day\n\n2\n01:01:01,000 --> ")
-    assert json.loads(render(EXAMPLE, "json", "a"))["language"] == "en"
+    assert render_timed_text(EXAMPLE, "srt", "a").startswith(
+        "1\n00:00:00,120 --> 00:00:00,953\ngood day\n\n2\n01:01:01,000 --> "
+    )
+    assert json.loads(render_timed_text(EXAMPLE, "json", "a"))["language"] == "en"
     tagged = TimedText((Segment((Word("<i>&", 0.0, 1.0, 1.0),), 1.0),), 1.0, 1.0)
-    assert render(tagged, "vtt", "a") == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n&lt;i&gt;&amp;\n\n"
+    assert render_timed_text(tagged, "vtt", "a") == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n&lt;i&gt;&amp;\n\n"
 
 
 def test_a_subtitle_leaves_before_the_next_one_comes():
@@ -164,7 +166,7 @@ def test_a_subtitle_leaves_before_the_next_one_comes():
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_recording_without_words_has_a_file_too(form, tmp_path):
-    write(TimedText((), 2.0, 0.9), form, tmp_path / "a")
+    write_timed_text(TimedText((), 2.0, 0.9), form, tmp_path / "a")
     content = (tmp_path / "a").read_text()
     assert not re.search("[0-9]:[0-9]", content)
     assert bool(content) == (form not in ("txt", "srt", "ctm"))

@@ -14,7 +14,7 @@ from asr.model.acoustic import AcousticConfig
 from asr.progress import SILENT
 from asr.recogniser.model_folder import load_model
 from asr.training.logbook import read_metrics
-from asr.training.pretrain import LONGEST, pretrain, read_audio
+from asr.training.pretrain import pretrain
 from asr.training.settings import BpttConfig, OptimiserConfig, PretrainConfig, TrainConfig
 from asr.training.train import train
 
@@ -65,17 +65,6 @@ def test_training_begins_with_pretrained_weights_and_its_own_statistics(pretrain
     wider = dataclasses.replace(config, acoustic=dataclasses.replace(SHAPE, hidden=16, dropout=0.5))
     with pytest.raises(ConfigError, match=r"^init: .*another shape \(acoustic\.hidden was 12, is 16\)"):
         train(wider, corpus, tmp_path / "other", SILENT)
-
-
-def test_audio_comes_from_folders_and_long_recordings_are_cut(tmp_path: Path):
-    draw = np.random.default_rng(0)
-    for name, seconds in (("long", 2.5 * LONGEST), ("sub/short", 1.0)):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        soundfile.write(tmp_path / f"{name}.wav", 0.1 * draw.standard_normal((int(seconds * RATE), 2)), RATE)
-    cuts = read_audio([tmp_path], tmp_path / "rewritten", RATE)
-    assert sorted(cut.duration for cut in cuts) == [1.0, LONGEST / 2, LONGEST, LONGEST]
-    assert len({cut.id for cut in cuts}) == 4
-    assert sum(cut.load_audio().shape[1] for cut in cuts) == int(41 * RATE)
 
 
 def test_what_cannot_be_pretrained_on_is_named(tmp_path: Path, corpus: Path):

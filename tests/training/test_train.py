@@ -19,12 +19,13 @@ import safetensors.torch
 import torch
 from lhotse import SupervisionSegment
 from support.listening import Lines
-from support.tones import RATE, waveform, write_corpus, write_cut, write_manifest
+from support.tones import RATE, waveform, write_corpus, write_cut
 
 from asr.audio.augment import LIGHT
 from asr.audio.log_mel import FeatureConfig
 from asr.config import to_dict
 from asr.data.batches import Batch, collate
+from asr.data.cuts import save_cuts
 from asr.errors import AsrError, ConfigError, DataError, ModelError, TrainingError
 from asr.model.acoustic import AcousticConfig
 from asr.model.bptt import Chunked, Full
@@ -120,7 +121,7 @@ def test_a_run_killed_at_any_point_ends_with_the_same_weights(finished: Path, co
     settings.write_text(json.dumps(to_dict(SMALL)))
     program = """
 import json, pathlib, sys
-from asr.cli import TerminalProgress
+from asr.cli.output import TerminalProgress
 from asr.config import from_dict
 from asr.training.train import train
 from asr.training.settings import TrainConfig
@@ -335,7 +336,7 @@ def test_a_run_on_pieces_of_recordings_hands_their_states_on(tmp_path: Path):
             ]
             told.append(piece.with_id(f"r{recording} {number}"))
     for split, cuts in (("train", told[::-1]), ("dev", told[:2])):
-        write_manifest(tmp_path / f"{split}.jsonl.gz", cuts)
+        save_cuts(cuts, tmp_path / f"{split}.jsonl.gz")
     config = dataclasses.replace(SMALL, bptt=BpttConfig(segment=0.4, carry=True), epochs=2)
     train(config, tmp_path, tmp_path / "run", quiet())
     (first, *_, last) = [r for r in read_metrics(tmp_path / "run" / "metrics.jsonl") if r["kind"] == "epoch"]
@@ -460,7 +461,7 @@ def test_a_step_that_is_not_finite_leaves_the_weights_alone():
 def test_too_many_failures_in_a_row_stop_the_run_and_name_the_utterances(tmp_path: Path, corpus: Path):
     spoilt = np.full(RATE, np.nan, dtype=np.float32)
     cuts = [write_cut(tmp_path, f"bad-{n}", "abc", spoilt, subtype="FLOAT") for n in range(6)]
-    write_manifest(tmp_path / "train.jsonl.gz", cuts)
+    save_cuts(cuts, tmp_path / "train.jsonl.gz")
     (tmp_path / "dev.jsonl.gz").write_bytes((corpus / "dev.jsonl.gz").read_bytes())
     config = dataclasses.replace(PLAIN, failures=2, batch_seconds=2.0)
     with pytest.raises(TrainingError, match=r"2 steps in a row .* bad-\d"):
@@ -471,7 +472,7 @@ def test_too_many_failures_in_a_row_stop_the_run_and_name_the_utterances(tmp_pat
 
 
 def test_recordings_shorter_than_a_window_are_left_out_and_none_left_is_an_error(tmp_path: Path, corpus: Path):
-    write_manifest(tmp_path / "train.jsonl.gz", [write_cut(tmp_path, "click", "a", np.zeros(100))])
+    save_cuts([write_cut(tmp_path, "click", "a", np.zeros(100))], tmp_path / "train.jsonl.gz")
     (tmp_path / "dev.jsonl.gz").write_bytes((corpus / "dev.jsonl.gz").read_bytes())
     with pytest.raises(DataError, match="as long as an analysis window"):
         train(PLAIN, tmp_path, tmp_path / "run", quiet())

@@ -1,14 +1,17 @@
 """Which of two evaluations is the better one, and what decoding them takes."""
 
+import os
 import random
+import sys
 from dataclasses import replace
 
 import pytest
 from support.tiny import noise, recogniser
 from support.tones import waveform, write_cut
 
+from asr.decoding import parallel
 from asr.decoding.decoder import Decoder
-from asr.decoding.hypothesis import DecodingConfig
+from asr.decoding.hypothesis import DecodingConfig, Hypothesis
 from asr.recogniser import emissions
 from asr.scoring.score import score
 from asr.transcription import evaluate as module
@@ -79,3 +82,20 @@ def test_log_probs_that_wait_for_the_beam_search_are_bounded(cuts, monkeypatch):
     groups.clear()
     evaluate(replace(searching, decoder=None), cuts, loaders=0)
     assert max(groups) <= batch
+
+
+class WhoDecodes:
+    """A decoder whose text is the process that it runs in."""
+
+    def second_log_probs(self, waveforms, num_samples):
+        return [None] * len(waveforms)
+
+    def __call__(self, log_probs, config=None, *, second=None):
+        return [Hypothesis((), str(os.getpid()), 0.0, 0.0)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_a_beam_search_uses_all_cores(cuts, monkeypatch):
+    monkeypatch.setattr(parallel, "num_workers", lambda device, wanted: 3)
+    found = evaluate(Transcriber(recogniser(), WhoDecodes()), cuts, loaders=0)
+    assert len(set(found.hypotheses.values())) == 3

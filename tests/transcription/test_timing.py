@@ -61,13 +61,13 @@ def test_no_word_reaches_far_into_what_nobody_transcribed():
 @unhurried
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 4)), min_size=1, max_size=12), st.integers(0, 1000))
 def test_words_hold_their_spikes_and_never_overlap(gaps, seed):
-    said, at = [], 0
+    spiked, at = [], 0
     for gap, length in gaps:
-        said.append(((at + gap) * 0.04, (at + gap + length) * 0.04))
+        spiked.append(((at + gap) * 0.04, (at + gap + length) * 0.04))
         at += gap + length
-    blocks = round(said[-1][1] / BLOCK) + seed % 3 - 1
-    spans = word_spans(said, np.random.default_rng(seed).uniform(-80, -10, blocks))
-    for (start, end), (first, last) in zip(spans, said, strict=True):
+    blocks = round(spiked[-1][1] / BLOCK) + seed % 3 - 1
+    spans = word_spans(spiked, np.random.default_rng(seed).uniform(-80, -10, blocks))
+    for (start, end), (first, last) in zip(spans, spiked, strict=True):
         assert start <= first + 1e-9 and end >= last - 1e-9
     assert all(before[1] <= after[0] + 1e-9 for before, after in pairwise(spans))
 

@@ -1,0 +1,67 @@
+"""`asr align`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from asr.cli.options import Device, ModelFolder
+from asr.cli.output import STANDARD_OUTPUT, deliver, delivery
+from asr.data.cuts import load_cuts
+from asr.errors import ConfigError, DataError
+from asr.text.formats import Format
+from asr.transcription.align import align_cuts, align_file, file_stem
+from asr.transcription.transcribe import Transcriber
+
+
+@dataclass(frozen=True)
+class Align:
+    """Find when each word of a known text is said in a recording, or in each utterance of a manifest."""
+
+    source: Positional[Path]
+    """An audio file, or a lhotse cut manifest (.jsonl, .jsonl.gz) with its own transcripts."""
+    text: Positional[str | None] = None
+    """For an audio file: what is said in it, or a text file that holds it."""
+    model: ModelFolder = field(kw_only=True)
+    format: tuple[Format, ...] = ("ctm",)
+    """Forms to write."""
+    out: Path = STANDARD_OUTPUT
+    """Folder for files; - is standard output."""
+    device: Device = "auto"
+
+    def run(self) -> None:
+        is_manifest = self.source.name.endswith((".jsonl", ".jsonl.gz"))
+        if is_manifest and self.text is not None:
+            raise ConfigError("a manifest has its own transcripts; leave the text out")
+        if not is_manifest and self.text is None:
+            raise ConfigError(f"say what is said in {self.source}: asr align {self.source} TEXT --model {self.model}")
+        if not self.format:
+            raise ConfigError("--format needs a form, such as ctm")
+        cuts = load_cuts(self.source) if is_manifest else []
+        stems = [file_stem(cut) for cut in cuts] or [self.source.with_suffix("")]
+        destination = delivery(stems, self.format, self.out)
+        text = None if self.text is None else read_text(self.text)
+        transcriber = Transcriber.load(self.model, device=self.device)
+        found = align_cuts(transcriber, cuts) if text is None else [align_file(transcriber, self.source, text)]
+        deliver(found, destination, len(stems), "utterances could not be aligned")
+
+
+def read_text(text: str) -> str:
+    """Read a text file; what is not the name of one is a text itself.
+
+    Raises:
+        DataError: if the file cannot be read, or is missing and was clearly meant.
+    """
+    path = Path(text)
+    try:
+        if path.is_file():
+            return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{text}: not UTF-8 (iconv converts it)") from None
+    except OSError as error:
+        if not isinstance(error, PermissionError):  # too long for the name of a file: a text
+            return text
+        raise DataError(f"{text}: cannot be read ({error.strerror})") from None
+    if path.suffix == ".txt":
+        raise DataError(f"{text}: no such text file")
+    return text

@@ -1,0 +1,38 @@
+"""`asr evaluate`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from asr.cli.options import Device, ModelFolder, Search
+from asr.cli.output import TerminalProgress, show_assessment
+from asr.cli.parse import NO_PREFIX
+from asr.data.cuts import load_cuts
+from asr.scoring.assess import ScoreOptions, assess
+from asr.scoring.transcripts import read_transcripts, write_texts
+from asr.transcription.evaluate import evaluate
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Decode the utterances of a manifest and score them against their transcripts."""
+
+    manifest: Positional[Path]
+    """A lhotse cut manifest, such as test.jsonl.gz."""
+    model: ModelFolder
+    hypotheses: Path | None = None
+    """Also write the hypotheses, as Kaldi text, for `asr score`."""
+    search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
+    device: Device = "auto"
+    options: Annotated[ScoreOptions, NO_PREFIX] = field(default_factory=ScoreOptions)
+
+    def run(self) -> None:
+        progress, name = TerminalProgress(), self.manifest.name.split(".")[0]
+        transcriber = self.search.transcriber(self.model, self.device)
+        evaluation = evaluate(transcriber, load_cuts(self.manifest), progress=progress)
+        if self.hypotheses is not None:
+            write_texts(self.hypotheses, evaluation.hypotheses)
+        references = read_transcripts(self.manifest)
+        show_assessment(name, assess(references, {name: evaluation.hypotheses}, self.options, progress))

@@ -1,0 +1,57 @@
+"""`asr gradients`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from tyro.conf import Positional
+
+from asr.cli.output import show
+from asr.cli.tables import reaches
+from asr.data.cuts import load_cuts
+from asr.errors import ConfigError
+from asr.model.acoustic import AcousticConfig
+from asr.model.recurrent import Cell
+from asr.recogniser.model_folder import load_model
+from asr.training.gradients import fresh, inspect, save
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Measure how far gradients reach through time, layer by layer, on real utterances, and recommend a BPTT segment.
+
+    Without --model, fresh networks of tanh RNN, GRU and LSTM are measured side by side.
+    """
+
+    manifest: Positional[Path]
+    """A lhotse cut manifest, such as dev.jsonl.gz; its longest utterances are taken."""
+    model: tuple[Path, ...] = ()
+    """Model folders, measured side by side."""
+    out: Path = Path("gradients")
+    """Folder for gradients.json and gradients.png."""
+    distance: float = 4.0
+    """How far back and ahead to look, in seconds."""
+    layers: int = 3
+    """Layers of the fresh networks."""
+    hidden: int = 256
+    """Units of one direction of the fresh networks."""
+    gain: float = 1.0
+    """Scales the fresh networks' recurrent matrices, whose spectral radius is about 0.58 at first."""
+    seed: int = 0
+    """Of the fresh networks' weights."""
+
+    def run(self) -> None:
+        if self.distance <= 0:
+            raise ConfigError(f"--distance must be positive, got {self.distance}")
+        cuts = load_cuts(self.manifest)
+        if self.model:
+            recognisers = [(str(folder), load_model(folder)) for folder in self.model]
+        else:
+            shapes = [AcousticConfig(cell=cell, layers=self.layers, hidden=self.hidden) for cell in get_args(Cell)]
+            recognisers = [
+                (f"fresh {shape.cell}", fresh(shape, cuts, gain=self.gain, seed=self.seed)) for shape in shapes
+            ]
+        inspections = [inspect(name, recogniser, cuts, distance=self.distance) for name, recogniser in recognisers]
+        save(inspections, self.out)
+        show(reaches(inspections))
+        print(self.out / "gradients.png")

@@ -1,0 +1,69 @@
+"""`asr lm`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from asr.cli.output import TerminalProgress
+from asr.errors import ConfigError
+from asr.lm.rnn import RnnLmConfig, RnnTraining
+from asr.lm.train import read_sentences, train_arpa, train_recurrent
+from asr.text.normalise import TextForm
+from asr.text.tokenizer import TokenizerConfig, load_tokenizer
+from asr.workers import choose_device
+
+
+@dataclass(frozen=True)
+class Lm:
+    """Train a language model: n-grams (modified Kneser-Ney) of words, or a recurrent one with --rnn."""
+
+    action: Positional[Literal["train"]]
+    """train."""
+    texts: Positional[tuple[Path, ...]]
+    """Text files, a sentence a line, or lhotse cut manifests, whose transcripts are taken."""
+    out: Path
+    """ARPA file, or folder of the recurrent model."""
+    order: int = 3
+    """Words of an n-gram."""
+    held_out: tuple[Path, ...] = ()
+    """Texts to measure perplexity on. Without any, it is measured on a twentieth of the text that is left out first."""
+    text: TextForm = "basic"
+    """Form of plain text files, as in `asr prepare`; manifests have theirs."""
+    tokens: Path | None = None
+    """A model folder: n-grams of its tokens instead of words, for any spelling (order 6 or more for characters)."""
+    rnn: bool = False
+    """Train a recurrent model, by truncated BPTT over the running text."""
+    shape: Annotated[RnnLmConfig, arg(name="rnn-shape")] = field(default_factory=RnnLmConfig)
+    training: RnnTraining = field(default_factory=RnnTraining)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    device: Annotated[str, arg(help="cpu, cuda, or (auto) the better one that is there; for --rnn.")] = "auto"
+
+    def run(self) -> None:
+        if self.rnn and self.tokens is not None:
+            raise ConfigError(
+                "--tokens is for n-grams; a recurrent model has a tokenizer of its own, see --tokenizer.units"
+            )
+        sentences = read_sentences(self.texts, self.text)
+        held_out = read_sentences(self.held_out, self.text) if self.held_out else None
+        if self.rnn:
+            result = train_recurrent(
+                sentences,
+                self.out,
+                held_out,
+                shape=self.shape,
+                training=self.training,
+                units=self.tokenizer,
+                device=choose_device(self.device),
+                progress=TerminalProgress(),
+            )
+        else:
+            tokenizer = load_tokenizer(self.tokens) if self.tokens else None
+            result = train_arpa(sentences, self.out, held_out, order=self.order, tokenizer=tokenizer)
+        for name, prediction in result.items():
+            print(
+                f"{name}: perplexity {prediction.perplexity:.2f} "
+                f"({prediction.words} held-out words with sentence ends, {prediction.unknown} unknown)"
+            )
+        print(self.out)

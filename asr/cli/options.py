@@ -1,0 +1,81 @@
+"""Options that several commands share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from tyro.conf import arg
+
+from asr.cli.output import complain
+from asr.errors import ConfigError
+from asr.transcription.transcribe import Transcriber
+
+Device: TypeAlias = Annotated[str, arg(help="cpu, cuda, or (auto) the better one that is there.")]
+ModelFolder: TypeAlias = Annotated[Path, arg(help="A model folder.")]
+
+HOTWORD_BONUS = 6.0
+"""Nats that a hot word earns if its line does not say."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Beam search in place of greedy decoding."""
+
+    lm: tuple[Path, ...] | None = None
+    """Language models: an n-gram file (ARPA or KenLM binary), the folder of a recurrent one, or both. --lm alone takes those that
+    `asr tune` has put into the model folder."""
+    beam: int | None = None
+    """Hypotheses to keep. Without --lm, this alone asks for a beam search."""
+    second: Path | None = None
+    """With --lm: another recogniser's model folder, such as one of characters beside one of words. Its score counts too. --lm alone
+    takes that of `asr tune`."""
+    hotwords: Path | None = None
+    """Names and jargon to favour: a phrase a line and, if wanted, a tab and its bonus in nats (6 is usual)."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether an option asks for a beam search."""
+        return not (self.lm is None and self.beam is None and self.hotwords is None)
+
+    def transcriber(self, model: Path, device: str) -> Transcriber:
+        """Load a model with the decoder that the options ask for.
+
+        Raises:
+            ConfigError: if the options do not fit together, or the hot words cannot be read.
+            AsrError: as `Transcriber.load`.
+        """
+        if self.lm is None and self.second is not None:
+            raise ConfigError("--second needs --lm")
+        transcriber = Transcriber.load(
+            model,
+            lm=False if self.lm is None else self.lm or True,
+            second=self.second,
+            beam=self.beam,
+            hotwords=read_hotwords(self.hotwords) if self.hotwords else None,
+            device=device,
+        )
+        if transcriber.decoder and (unspelt := transcriber.decoder.unspelt):
+            complain(
+                f"{len(unspelt)} words of the language model, such as {unspelt[0]!r}, cannot be spelt with the model's "
+                "tokens, and are left out"
+            )
+        return transcriber
+
+
+def read_hotwords(path: Path) -> dict[str, float]:
+    """Read phrases and their bonuses in nats.
+
+    Raises:
+        ConfigError: if there are none to read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        fields = [line.split("\t") for line in lines if line.strip()]
+        found = {phrase.strip(): float(bonus[0]) if bonus else HOTWORD_BONUS for phrase, *bonus in fields}
+        if not found:
+            raise ValueError("the file is empty")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path}: no hot words to read ({error}); write a phrase a line, and a number after a tab"
+        ) from None
+    return found

@@ -1,0 +1,147 @@
+"""What the command line prints: results on standard output, the rest on standard error."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from asr.errors import AsrError, ConfigError
+from asr.scoring.assess import Assessment
+from asr.scoring.report import report
+from asr.text.formats import Format, destinations, render_timed_text, write_timed_text
+from asr.text.timed import TimedText
+
+if TYPE_CHECKING:  # it knows PyTorch, which `asr score` does without
+    from asr.transcription.transcript import Transcript
+
+STANDARD_OUTPUT = Path("-")
+
+
+def complain(line: str) -> None:
+    """Print a line on standard error."""
+    print(f"asr: {line}", file=sys.stderr)
+
+
+def show(renderable: RenderableType) -> None:
+    """Print a table."""
+    Console().print(renderable)
+
+
+class TerminalProgress:
+    """Lines and bars on standard error; no bar where that is not a terminal."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+
+    def say(self, line: str) -> None:
+        """Print a line as it is."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def bar(self, doing: str, total: float | None, *, unit: str = "") -> "Iterator[_Task]":
+        """Show a bar with the time that is left."""
+        amount = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (TaskProgressColumn(),)
+        columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
+            yield _Task(progress, progress.add_task(doing, total=total))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A bar on the screen."""
+
+    progress: Progress
+    task: TaskID
+
+    def update(self, done: float, doing: str | None = None) -> None:
+        self.progress.update(self.task, completed=done, description=doing)
+
+
+class Delivery(Protocol):
+    """Where a transcript goes."""
+
+    def __call__(self, transcript: "Transcript", timed: TimedText, /) -> None: ...
+
+
+def delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None, *, nbest: int = 1) -> Delivery:
+    """Decide what happens to transcripts: a line each, files, or files' content on standard output.
+
+    Raises:
+        ConfigError: if that cannot be done for all of them.
+    """
+
+    def print_line(transcript: "Transcript", _timed: TimedText) -> None:
+        if nbest == 1:
+            print(f"{transcript.name}\t{transcript.text}", flush=True)
+            return
+        for found in transcript.hypotheses[:nbest]:
+            print(f"{transcript.name}\t{found.score:.4f}\t{found.text}", flush=True)
+
+    def print_content(transcript: "Transcript", timed: TimedText) -> None:
+        print(render_timed_text(timed, forms[0], transcript.stem.name), end="", flush=True)
+
+    def write_files(transcript: "Transcript", timed: TimedText) -> None:
+        for form, path in named[transcript.stem].items():
+            write_timed_text(timed, form, path)
+            print(path, flush=True)
+
+    if not forms:
+        return print_line
+    if out != STANDARD_OUTPUT:
+        named = destinations(stems, forms, out)
+        return write_files
+    if len(forms) > 1 or (len(stems) > 1 and forms[0] not in ("ctm", "txt")):
+        raise ConfigError(
+            "standard output takes one --format, and of several recordings only ctm or txt; name a folder with --out"
+        )
+    return print_content
+
+
+def deliver(transcripts: "Iterable[Transcript]", delivery: Delivery, total: int, complaint: str) -> None:
+    """Deliver what there is, and print an error line for each of the others.
+
+    Raises:
+        AsrError: at the end, if there were any; says how many.
+        SystemExit: instead, if there was but one recording, whose line says it all.
+    """
+    failed = 0
+    for transcript in transcripts:
+        if transcript.timed is None:
+            failed += 1
+            complain(str(transcript.error))
+        else:
+            delivery(transcript, transcript.timed)
+    if failed and total == 1:
+        sys.exit(AsrError.exit_code)
+    if failed:
+        raise AsrError(f"{failed} of {total} {complaint}")
+
+
+def show_assessment(name: str, assessment: Assessment) -> None:
+    """Write the page if one is wanted, and print JSON or tables."""
+    options = assessment.options
+    if options.html is not None:
+        from asr.scoring.page import write_page  # slow to import: it draws
+
+        write_page(options.html, name, assessment, TerminalProgress())
+    if options.json:
+        print(json.dumps(assessment.to_json(), indent=2, ensure_ascii=False))
+        return
+    show(report(name, assessment))
+    if options.html is not None:
+        print(options.html)

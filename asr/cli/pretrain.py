@@ -1,0 +1,29 @@
+"""`asr pretrain`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from asr.cli.output import TerminalProgress
+from asr.cli.parse import NO_PREFIX
+from asr.training.pretrain import pretrain
+from asr.training.settings import PretrainConfig
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """Learn from audio without transcripts, by forecasting it; `asr train --init RUN/best` goes on from there."""
+
+    sources: Positional[tuple[Path, ...]]
+    """Audio files, folders of them, and lhotse cut manifests, whose transcripts are not looked at."""
+    out: Path
+    """Run folder; the pretrained model is in its best/."""
+    dev: tuple[Path, ...] = ()
+    """Likewise, to choose the best epoch by. Without it every twentieth piece of the sources is held out."""
+    config: Annotated[PretrainConfig, NO_PREFIX] = field(default_factory=PretrainConfig)
+
+    def run(self) -> None:
+        best = pretrain(self.config, self.sources, self.dev, self.out, TerminalProgress())
+        print(f"pretrained model: {best}")

@@ -1,0 +1,148 @@
+"""A recipe: a corpus and settings, which `recipes/*.py` hold, become a model and its word error rate."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from rich.console import Group
+
+from asr.cli import exit_codes
+from asr.cli.output import TerminalProgress
+from asr.cli.parse import NO_PREFIX, parse
+from asr.cli.tables import preparation
+from asr.config import to_dict
+from asr.corpora import Options
+from asr.data.cuts import load_cuts
+from asr.data.prepare import prepare
+from asr.errors import ConfigError
+from asr.files import atomic
+from asr.scoring.report import figures, worst_utterances
+from asr.scoring.score import summary_line
+from asr.scoring.transcripts import write_texts
+from asr.training.settings import TrainConfig
+from asr.training.train import train
+from asr.transcription.evaluate import evaluate
+from asr.transcription.transcribe import Transcriber
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Prepare, train and evaluate; the same command goes on after a kill."""
+
+    out: Path
+    """Run folder."""
+    source: Path | None = None
+    """The corpus on disk. Without it, it is downloaded from its own home."""
+    downloads: Path = Path("data")
+    """Where downloads are kept."""
+    options: Annotated[Options, NO_PREFIX] = field(default_factory=Options)
+    config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True)
+class RecipeWithFast(Recipe):
+    __doc__ = Recipe.__doc__
+
+    fast: bool = False
+    """Settings for a shorter training, of a model that makes more errors."""
+
+
+def recipe(
+    corpus: str,
+    *stages: TrainConfig,
+    options: Options | None = None,
+    fast: Sequence[TrainConfig] = (),
+) -> NoReturn:
+    """Prepare a corpus, train on it, evaluate on its test part, print `test WER ...`, and exit.
+
+    Args:
+        corpus: as for `asr prepare`.
+        stages: the recipe's settings. Each training but the first begins with the weights of the one before; the last model is
+            the recipe's. What the command line sets, it sets in all of them.
+        options: the recipe's corpus options, which can also be set there.
+        fast: the stages of --fast, where the recipe has such.
+    """
+    program, arguments = Path(sys.argv[0]), sys.argv[1:]
+    kind = RecipeWithFast if fast else Recipe
+    with exit_codes():
+        parsed = [
+            parse(
+                kind,
+                program.name,
+                arguments,
+                default=kind(Path("runs") / program.stem, options=options or Options(), config=stage),
+            )
+            for stage in (fast if fast and "--fast" in arguments else stages)
+        ]
+        _run(corpus, parsed[-1], [one.config for one in parsed])
+    sys.exit(0)
+
+
+def _run(corpus: str, arguments: Recipe, stages: Sequence[TrainConfig]) -> None:
+    out, progress = arguments.out, TerminalProgress()
+    folders = [*(out / f"stage-{number}" for number in range(1, len(stages))), out]
+    begun = any((folder / "checkpoints").exists() for folder in folders)
+    data = _prepare(corpus, arguments, begun, progress)
+    test_cuts = load_cuts(data / "test.jsonl.gz")
+    init = stages[0].init
+    for number, (stage, folder) in enumerate(zip(stages, folders, strict=True), start=1):
+        if len(stages) > 1:
+            progress.say(f"stage {number} of {len(stages)}: {stage.tokenizer.units}, {folder}")
+        best = train(replace(stage, init=init), data, folder, progress)
+        init = str(best)
+    transcriber = Transcriber.load(best, device=stages[-1].device)
+    evaluation = evaluate(transcriber, test_cuts, loaders=stages[-1].loaders, progress=progress)
+    write_texts(out / "test.hypotheses.txt", evaluation.hypotheses)
+    with atomic(out / "test.json") as path:
+        path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
+    progress.console.print(Group(figures("test", evaluation.score), worst_utterances(evaluation.score, 5)))
+    print(summary_line("test", evaluation.score))
+
+
+def _prepare(corpus: str, arguments: Recipe, begun: bool, progress: TerminalProgress) -> Path:
+    """Prepare a run's data, unless they are there; returns their folder.
+
+    Raises:
+        ConfigError: if a training has begun on other data.
+    """
+    data = arguments.out / "data"
+    prepared_for = data / "request.json"
+    request = {
+        "corpus": corpus,
+        "source": str(arguments.source and arguments.source.resolve()),
+        "options": to_dict(arguments.options),
+    }
+    if _read_request(prepared_for) == request:
+        return data
+    if begun:
+        raise ConfigError(f"{arguments.out} holds a run on other data; choose another --out")
+    prepared = prepare(
+        corpus,
+        data,
+        source=arguments.source,
+        downloads=arguments.downloads,
+        options=arguments.options,
+        progress=progress,
+    )
+    progress.console.print(preparation(prepared))
+    with atomic(prepared_for) as path:
+        path.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
+    return data
+
+
+def _read_request(path: Path) -> Any:
+    """What a run's data were prepared for; None if nobody knows.
+
+    Runs of older versions also have the model's subsampling there, by which utterances were left out of train. Such a run goes
+    on with its own data.
+    """
+    try:
+        request = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return (
+        {name: value for name, value in request.items() if name != "subsampling"} if isinstance(request, dict) else None
+    )

@@ -1,0 +1,27 @@
+"""`asr train`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from asr.cli.output import TerminalProgress
+from asr.cli.parse import NO_PREFIX
+from asr.training.settings import TrainConfig
+from asr.training.train import train
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a recogniser on prepared manifests; the same command goes on after a kill."""
+
+    data: Positional[Path]
+    """Folder with train.jsonl.gz and dev.jsonl.gz."""
+    out: Path
+    """Run folder; the best model is in its best/."""
+    config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=TrainConfig)
+
+    def run(self) -> None:
+        best = train(self.config, self.data, self.out, TerminalProgress())
+        print(f"best model: {best}")

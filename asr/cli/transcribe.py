@@ -1,0 +1,45 @@
+"""`asr transcribe`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from asr.cli.options import Device, ModelFolder, Search
+from asr.cli.output import deliver, delivery
+from asr.cli.parse import NO_PREFIX
+from asr.errors import ConfigError
+from asr.text.formats import Format
+from asr.transcription.transcribe import find_recordings
+
+
+@dataclass(frozen=True)
+class Transcribe:
+    """Print what is said in recordings, a line each: the file, a tab, the text; or write it to files, with times."""
+
+    files: Positional[tuple[Path, ...]]
+    """Audio files, or folders of them."""
+    model: ModelFolder
+    format: tuple[Format, ...] = ()
+    """Write files of these forms instead of printing lines."""
+    out: Path | None = None
+    """Folder for the files. Without it they lie beside the recordings; - is standard output."""
+    nbest: int = 1
+    """With a beam search: how many texts to print, each with its score between two tabs."""
+    search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
+    device: Device = "auto"
+
+    def run(self) -> None:
+        if self.nbest < 1 or (self.nbest > 1 and (self.format or not self.search.is_wanted)):
+            raise ConfigError(
+                f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam or --lm, without --format"
+            )
+        paths = find_recordings(self.files)
+        if not paths:
+            raise ConfigError("no file to transcribe was named")
+        if self.out is not None and not self.format:
+            raise ConfigError("--out needs --format, such as --format srt json")
+        destination = delivery([path.with_suffix("") for path in paths], self.format, self.out, nbest=self.nbest)
+        transcriber = self.search.transcriber(self.model, self.device)
+        deliver(transcriber.transcribe_files(paths), destination, len(paths), "files could not be transcribed")

@@ -1,0 +1,38 @@
+"""What is kept in a model folder for decoding, and the decoder that it makes."""
+
+import json
+
+import pytest
+import torch
+from support.tiny import recogniser
+
+from asr.decoding.hypothesis import DecodingConfig
+from asr.decoding.tuned import TunedDecoding, load_decoder, load_tuned, save_tuned, tuned_models
+from asr.errors import ModelError
+from asr.text.tokenizer import CharacterTokenizer
+
+TOKENIZER = CharacterTokenizer(" ab")
+
+
+def test_the_language_model_goes_where_the_recogniser_is(tmp_path, monkeypatch):
+    devices = []
+    monkeypatch.setattr("asr.decoding.tuned.load_rnn_lm", lambda folder, device: devices.append(device))
+    model = recogniser(TOKENIZER)
+    model.acoustic.to("meta")
+    load_decoder(tmp_path, model, [tmp_path])
+    assert devices == [torch.device("meta")]
+
+
+def test_what_was_tuned_comes_back_with_the_model_folder(tmp_path):
+    assert load_tuned(tmp_path) is None
+    tuned = TunedDecoding(("lm.arpa",), DecodingConfig(beam=20, lm_weight=0.4))
+    save_tuned(tmp_path, tuned)
+    assert load_tuned(tmp_path) == tuned
+    assert tuned_models(tmp_path) == ((tmp_path / "lm.arpa",), None)
+    save_tuned(tmp_path, TunedDecoding(("lm.arpa",), DecodingConfig(), second=True))
+    assert tuned_models(tmp_path) == ((tmp_path / "lm.arpa",), tmp_path / "second")
+    (tmp_path / "decoding.json").write_text(json.dumps({"decoding": {"beem": 3}}))
+    with pytest.raises(ModelError, match=r"decoding.json: cannot be used .*beem"):
+        load_tuned(tmp_path)
+    with pytest.raises(ModelError, match="has no language model"):
+        tuned_models(tmp_path / "elsewhere")

@@ -1,0 +1,111 @@
+"""What the pages say exists, and they can be read: short lines, a short README."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md", "recipes/RESULTS.md")]
+    + list((ROOT / "docs").glob("*.md"))
+)
+WIDTH = 100
+README_WORDS = 700
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"\b(?:asr|tests|benchmarks|recipes|docs)/[\w./-]*\w")
+DOTTED = re.compile(r"\basr(?:\.[a-z_]\w*)+")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(#([^)]+)\)")
+LINK_ALONE = re.compile(r"^[-*\s]*!?\[[^]]*\]\([^)]*\)[.,:]?$")
+
+
+def prose(text):
+    """(line number, line) outside of code blocks, tables and lines that are only a link."""
+    for number, line in enumerate(FENCE.sub(lambda block: "\n" * block[0].count("\n"), text).splitlines(), start=1):
+        if not line.startswith(("    ", "|")) and not LINK_ALONE.match(line):
+            yield number, line
+
+
+def is_there(dotted):
+    """Whether a dotted name leads to a module, or to a name that stands in one."""
+    path = ROOT / "asr"
+    for place, part in enumerate(dotted.split(".")[1:]):
+        if (path / part).is_dir():
+            path /= part
+        elif (path / f"{part}.py").is_file():
+            path /= f"{part}.py"
+        else:
+            module = (path if path.suffix else path / "__init__.py").read_text(encoding="utf-8")
+            names = dotted.split(".")[1 + place :]
+            return all(re.search(rf'(?:def|class) {name}\b|^{name}\b|"{name}"', module, re.MULTILINE) for name in names)
+    return True
+
+
+def name(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_that_a_page_names_are_there(page):
+    named = set(FILE.findall(page.read_text(encoding="utf-8")))
+    assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_modules_that_a_page_names_are_there(page):
+    named = set(DOTTED.findall(page.read_text(encoding="utf-8")))
+    assert [dotted for dotted in sorted(named) if not is_there(dotted)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    targets = [target for target in LINK.findall(text) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(ANCHOR.findall(text)) <= anchors
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_lines_of_prose_fit_a_window(page):
+    text = page.read_text(encoding="utf-8")
+    assert [(number, len(line)) for number, line in prose(text) if len(line) > WIDTH] == []
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= README_WORDS
+
+
+def test_every_page_and_picture_is_linked_from_somewhere():
+    linked = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in LINK.findall(page.read_text(encoding="utf-8"))
+        if "://" not in target
+    }
+    assert [file.name for file in sorted((ROOT / "docs").iterdir()) if file.resolve() not in linked] == []
+
+
+def test_every_room_stands_in_the_picture():
+    """A module has a row in the table of its folder."""
+    rooms = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Rooms")[1]
+    named = set()
+    for table in rooms.strip().split("\n\n"):
+        folder = re.search(r"asr/\w+/", table)
+        cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        named |= {
+            f"{folder[0] if folder else 'asr/'}{room}.py" for cell in cells for room in re.findall(r"`(\w+)`", cell)
+        }
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "asr").rglob("*.py") if path.stem != "__init__"}
+    assert sorted(named ^ there) == []
+
+
+def test_what_is_not_there_is_found():
+    """Else the tests above could not fail."""
+    assert is_there("asr.model.bptt") and is_there("asr.model.bptt.Truncated") and is_there("asr.errors.AsrError")
+    assert not is_there("asr.ears") and not is_there("asr.model.bptt.Ear") and not is_there("asr.model.bptt.Full.ear")
+    assert FILE.findall("see [x](asr/hear.py), `asr/text/`.") == ["asr/hear.py", "asr/text"]
+    text = "word " * 30 + "\n```\n" + "code " * 30 + "\n```\n| " + "cell " * 30 + "\n" + "last " * 30
+    assert [number for number, line in prose(text) if len(line) > WIDTH] == [1, 6]
