@@ -3,7 +3,9 @@
 Times count from the recording's start.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from asr.units import Seconds
 
@@ -51,6 +53,10 @@ class Segment:
     def text(self) -> str:
         return " ".join(word.text for word in self.words)
 
+    def shifted(self, seconds: Seconds) -> "Segment":
+        """The same, so much later."""
+        return replace(self, words=tuple(_later(word, seconds) for word in self.words))
+
 
 @dataclass(frozen=True, slots=True)
 class TimedText:
@@ -76,3 +82,20 @@ class TimedText:
     @property
     def text(self) -> str:
         return " ".join(segment.text for segment in self.segments)
+
+
+def joined(parts: Sequence[tuple[Seconds, TimedText]], duration: Seconds, language: str | None = None) -> TimedText:
+    """Put the texts of a recording's parts together.
+
+    Args:
+        parts: where each begins, and its text.
+        duration: of the whole.
+        language: of the whole, if known.
+    """
+    segments = tuple(segment.shifted(start) for start, part in parts for segment in part.segments)
+    return TimedText(segments, duration, math.prod(part.confidence for _, part in parts), language)
+
+
+def _later(word: Word, seconds: Seconds) -> Word:
+    tokens = tuple(replace(t, start=t.start + seconds, end=t.end + seconds) for t in word.tokens)
+    return replace(word, start=word.start + seconds, end=word.end + seconds, tokens=tokens)

@@ -4,7 +4,8 @@ The `Transcriber` is the one object that commands, evaluation and Python users h
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from heapq import nlargest
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,10 +26,12 @@ from asr.model.ctc import minimum_frames
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import Spelling, spell, split_words
-from asr.text.timed import TimedText
+from asr.text.timed import Segment, TimedText, joined
 from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
+from asr.transcription.long import pieces
 from asr.transcription.timing import time_text
 from asr.transcription.transcript import Transcript
+from asr.units import Seconds
 from asr.workers import choose_device
 
 Recording: TypeAlias = str | Path | npt.NDArray[Any] | Tensor
@@ -43,6 +46,10 @@ class Decoded:
     spikes: tuple[Spike, ...]
     hypotheses: tuple[Hypothesis, ...] = ()
     """With a decoder: all that it has found, the text first."""
+
+
+_Part: TypeAlias = tuple[Seconds, TimedText, tuple[Hypothesis, ...]]
+"""Where a piece of a recording begins, its text, and with a decoder all its texts."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,18 @@ class Transcriber:
             ConfigError: if samples come without a rate, or a file with one.
             MissingExtra: if the file needs PyAV and it is not installed.
         """
-        return self._read(self._waveform(recording, sample_rate), language)[0]
+        waveform = self._waveform(recording, sample_rate)
+        return self._together(self._parts(waveform), waveform, language)
+
+    def segments(self, recording: Recording, sample_rate: int | None = None) -> Iterator[Segment]:
+        """Give the segments of a recording one by one, each as soon as it is certain.
+
+        Raises:
+            DataError, ConfigError, MissingExtra: as `transcribe`.
+        """
+        for start, timed, _ in self._parts(self._waveform(recording, sample_rate)):
+            for segment in timed.segments:
+                yield segment.shifted(start)
 
     def hypotheses(self, recording: Recording, sample_rate: int | None = None) -> tuple[Hypothesis, ...]:
         """Find the best texts of a recording, best first, with their scores.
@@ -132,7 +150,7 @@ class Transcriber:
         """
         if self.decoder is None:
             raise ConfigError("greedy decoding has a single text; load the model with a beam or a language model")
-        return self.decode(self._scored(self._waveform(recording, sample_rate))).hypotheses
+        return best_together([found for _, _, found in self._parts(self._waveform(recording, sample_rate))])
 
     def align(
         self, recording: Recording, text: str, sample_rate: int | None = None, *, language: str | None = None
@@ -149,7 +167,7 @@ class Transcriber:
             spelling = spell(text, self.recogniser.tokenizer)
             if not waveform.any():
                 raise DataError("holds only silence, with which no text can be aligned; is it the right recording?")
-            log_probs = self._scored(waveform).log_probs
+            log_probs = torch.cat([piece.log_probs for piece in pieces(self.recogniser, [waveform])])
             if (needed := minimum_frames(spelling.tokens)) > len(log_probs):
                 raise DataError(
                     f"the text needs {needed} frames of {1000 * self.recogniser.config.frame:.0f} ms, the recording has "
@@ -167,10 +185,13 @@ class Transcriber:
         for path in paths:
             name, stem = str(path), path.with_suffix("")
             try:
-                timed, hypotheses = self._read(self._waveform(path, None), None)
+                waveform = self._waveform(path, None)
+                parts = list(self._parts(waveform))
             except AsrError as error:
                 yield Transcript(name, stem, None, error)
             else:
+                timed = self._together(parts, waveform, None)
+                hypotheses = best_together([found for _, _, found in parts])
                 yield Transcript(name, stem, timed, hypotheses=hypotheses)
 
     def scored(self, emissions: Emissions, waveforms: Tensor, num_samples: Tensor) -> list[Scored]:
@@ -223,23 +244,44 @@ class Transcriber:
         samples = recording.detach().cpu().numpy() if isinstance(recording, Tensor) else recording
         return from_array(samples, sample_rate, wanted)
 
-    def _scored(self, waveform: Waveform) -> Scored:
-        sound = torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
-        return self.scored(self.recogniser.emissions(*sound), *sound)[0]
+    def _parts(self, waveform: Waveform) -> Iterator[_Part]:
+        """Decode a recording piece by piece."""
+        for piece in pieces(self.recogniser, [waveform]):
+            second = None
+            if self.decoder is not None:
+                sound = torch.from_numpy(piece.waveform)[None], torch.tensor([len(piece.waveform)])
+                (second,) = self.decoder.second_log_probs(*sound)
+            found = self.decode(Scored(piece.log_probs, second))
+            timed = time_text(
+                self.recogniser, piece.waveform, piece.log_probs, found.spelling, found.spikes, self.calibration
+            )
+            yield piece.start, timed, found.hypotheses
 
-    def _read(self, waveform: Waveform, language: str | None) -> tuple[TimedText, tuple[Hypothesis, ...]]:
-        utterance = self._scored(waveform)
-        found = self.decode(utterance)
-        timed = time_text(
-            self.recogniser,
-            waveform,
-            utterance.log_probs,
-            found.spelling,
-            found.spikes,
-            self.calibration,
-            language=language,
-        )
-        return timed, found.hypotheses
+    def _together(self, parts: Iterable[_Part], waveform: Waveform, language: str | None) -> TimedText:
+        duration = len(waveform) / self.recogniser.config.features.sample_rate
+        return joined([(start, timed) for start, timed, _ in parts], duration, language)
+
+
+def best_together(lists: Sequence[Sequence[Hypothesis]]) -> tuple[Hypothesis, ...]:
+    """The best texts of a recording from those of its pieces, each best first: as many as the longest list has.
+
+    A text's score is the sum of its pieces' scores, so these are exactly the best.
+    """
+    count = max(map(len, lists), default=0)
+    best = [Hypothesis((), "", 0.0, 0.0)] if count else []
+    for found in lists:
+        pairs = [_concatenated(one, other) for one in best for other in found[:count]] if found else best
+        best = nlargest(count, pairs, key=lambda hypothesis: hypothesis.score)
+    return tuple(best)
+
+
+def _concatenated(one: Hypothesis, other: Hypothesis) -> Hypothesis:
+    sums = {
+        part.name: getattr(one, part.name) + getattr(other, part.name)
+        for part in fields(Hypothesis)
+        if part.name != "text"
+    }
+    return Hypothesis(text=f"{one.text} {other.text}".strip(), **sums)
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Path]:

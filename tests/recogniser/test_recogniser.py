@@ -34,15 +34,15 @@ def test_usual_rates_have_the_times_that_are_set(rate):
     features = FeatureConfig(sample_rate=rate)
     assert features.exact_hop == features.hop
     assert [RecogniserConfig(features, AcousticConfig(subsampling=n)).frame for n in (2, 3, 4)] == [0.02, 0.03, 0.04]
-    assert LogMel(features).around == 1500
+    assert LogMel(features).back == LogMel(features).ahead == 1500
 
 
 def test_latency_counts_whole_samples():
-    """A chunk of 10 frames, 20 input frames of 221 samples and what the convolutions see, and the last one's window."""
+    """A chunk of 10 frames: 20 input frames of 221 samples, what convolutions and level see, and a window."""
     features, acoustic = FeatureConfig(sample_rate=22_050), AcousticConfig(subsampling=2, channels=2, hidden=4)
     whole = Recogniser(RecogniserConfig(features, acoustic), CharacterTokenizer(" a"))
     assert whole.latency == math.inf
     config = RecogniserConfig(features, acoustic, chunk=0.2, lookahead=0.0)
     found = Recogniser(config, CharacterTokenizer(" a"))
-    frames = 20 + found.acoustic.subsample.overhang
+    frames = 20 + found.acoustic.subsample.overhang + found.features.ahead
     assert found.latency == pytest.approx(((frames - 1) * 221 + 551) / 22_050)
