@@ -3,9 +3,10 @@
 import random
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
-from support.tiny import RATE, noise, recogniser
+from support.tiny import RATE, noise, recogniser, sine
 
 from asr.decoding.hypothesis import Hypothesis
 from asr.transcription.transcribe import Transcriber, best_together
@@ -35,7 +36,8 @@ def test_a_long_recording_is_read_in_parts_that_lie_where_they_are():
     model = Transcriber(recogniser(layers=2))
     with torch.no_grad():
         model.recogniser.acoustic.output.bias[0] -= 2  # else it says next to nothing
-    waveform = noise(90 * RATE)
+    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 450)
+    waveform = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + noise(90 * RATE, level=0.01)
     timed = model.transcribe(waveform, RATE)
     words = timed.words
     assert timed.duration == 90 and len(timed.segments) >= 3
