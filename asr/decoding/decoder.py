@@ -93,6 +93,11 @@ class Decoder:
         return self._search.fused
 
     @property
+    def device(self) -> torch.device:
+        """Where hypotheses are ranked: the recurrent model's device, else the CPU."""
+        return self._rnn.device if self._rnn is not None else torch.device("cpu")
+
+    @property
     def unspelt(self) -> tuple[str, ...]:
         """Words of the n-gram model that the tokens cannot spell, and so no hypothesis holds."""
         return self._search.unspelt
