@@ -8,8 +8,8 @@ from tyro.conf import Positional
 
 from asr.cli.output import show
 from asr.cli.tables import reaches
+from asr.config import POSITIVE, at_least, check
 from asr.data.cuts import load_cuts
-from asr.errors import ConfigError
 from asr.model.acoustic import AcousticConfig
 from asr.model.recurrent import Cell
 from asr.recogniser.model_folder import load_model
@@ -40,9 +40,10 @@ class Gradients:
     seed: int = 0
     """Of the fresh networks' weights."""
 
+    def __post_init__(self) -> None:
+        check(self, distance=POSITIVE, layers=at_least(1), hidden=at_least(1))
+
     def run(self) -> None:
-        if self.distance <= 0:
-            raise ConfigError(f"--distance must be positive, got {self.distance}")
         cuts = load_cuts(self.manifest)
         if self.model:
             recognisers = [(str(folder), load_model(folder)) for folder in self.model]

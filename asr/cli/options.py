@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -74,6 +75,8 @@ def read_hotwords(path: Path) -> dict[str, float]:
         found = {phrase.strip(): float(bonus[0]) if bonus else HOTWORD_BONUS for phrase, *bonus in fields}
         if not found:
             raise ValueError("the file is empty")
+        if not all(map(math.isfinite, found.values())):
+            raise ValueError("a bonus is no finite number")
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path}: no hot words to read ({error}); write a phrase a line, and a number after a tab"
