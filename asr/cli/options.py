@@ -23,13 +23,11 @@ class Search:
     """Beam search in place of greedy decoding."""
 
     lm: tuple[Path, ...] | None = None
-    """Language models: an n-gram file (ARPA or KenLM binary), the folder of a recurrent one, or both. --lm alone takes those that
-    `asr tune` has put into the model folder."""
+    """Language models: an n-gram file, the folder of a recurrent one, or both. --lm alone takes those of `asr tune`."""
     beam: int | None = None
     """Hypotheses to keep. Without --lm, this alone asks for a beam search."""
     second: Path | None = None
-    """With --lm: another recogniser's model folder, such as one of characters beside one of words. Its score counts too. --lm alone
-    takes that of `asr tune`."""
+    """With --lm: the model folder of another recogniser, whose score counts too. --lm alone takes that of `asr tune`."""
     hotwords: Path | None = None
     """Names and jargon to favour: a phrase a line and, if wanted, a tab and its bonus in nats (6 is usual)."""
 
