@@ -114,8 +114,7 @@ class Decoder:
         """
         if self._second is None:
             return [None] * len(waveforms)
-        emissions = self._second.emissions(waveforms, num_samples)
-        return [rows[:length].cpu() for rows, length in zip(emissions.log_probs, emissions.lengths, strict=True)]
+        return [log_probs.cpu() for log_probs in self._second.emissions(waveforms, num_samples).utterances()]
 
     @torch.no_grad()
     def __call__(
