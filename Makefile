@@ -15,11 +15,11 @@ demo: $(READY)  ## train on real English prompts for two to five minutes, score 
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest
 
-check: $(READY)  ## lint, format, types, import layers, sizes
+check: $(READY)  ## lint, format, types, import layers, sizes, what pages name
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_layers.py
+	$(BIN)/python -m pytest tests/test_layers.py tests/test_docs.py
 
 bench: $(READY)  ## measurements that are not tests
 	$(BIN)/python -m benchmarks.training_speed

@@ -21,7 +21,7 @@ class AsrError(Exception):
         ...     model = asr.load("nowhere")
         ... except asr.AsrError as error:
         ...     print(error)
-        nowhere: not a model folder, it has no config.json; training writes one to RUN/best
+        nowhere: not a model folder, it has no config.json; ...
     """
 
     exit_code = 1
@@ -31,8 +31,9 @@ class DataError(AsrError):
     """Audio, a transcript or a manifest that cannot be used.
 
     Example:
-        >>> asr.score(["one text"], []) Traceback (most recent call last): asr.errors.DataError: 1
-        references cannot be paired with 0 hypotheses; give as many, or mappings from id to text
+        >>> asr.score(["one text"], [])
+        Traceback (most recent call last):
+        asr.errors.DataError: 1 references cannot be paired with 0 hypotheses; ...
     """
 
 
@@ -51,8 +52,9 @@ class ModelError(AsrError):
     """A model folder or a checkpoint that cannot be used.
 
     Example:
-        >>> asr.load("nowhere") Traceback (most recent call last): asr.errors.ModelError: nowhere:
-        not a model folder, it has no config.json; training writes one to RUN/best
+        >>> asr.load("nowhere")
+        Traceback (most recent call last):
+        asr.errors.ModelError: nowhere: not a model folder, it has no config.json; ...
     """
 
 

@@ -92,6 +92,55 @@ def test_the_acoustic_model_knows_no_loss(name):
     assert "model.ctc" not in GRAPH[name]
 
 
+def reached(name):
+    """A module and all that it leads to."""
+    found, rest = set(), [name]
+    while rest:
+        if (module := rest.pop()) in GRAPH and module not in found:
+            found.add(module)
+            rest += GRAPH[module]
+    return found
+
+
+def libraries(path):
+    """First names of what a module imports that is not of this package."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[0] for name in names} - {"asr"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in GRAPH if name.startswith(("scoring.", "corpora."))))
+def test_scoring_and_corpora_need_no_pytorch(name):
+    paths = dict(modules())
+    assert [other for other in reached(name) if libraries(paths[other]) & {"torch", "torchaudio"}] == []
+
+
+def prints(path):
+    """Lines on which a module calls `print` or opens a console."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    return [call.lineno for call in calls if ast.unparse(call.func).split(".")[-1] in ("print", "Console")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for name, path in modules() if not name.startswith("cli")],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_only_the_command_line_prints(path):
+    assert prints(path) == []
+
+
+def test_libraries_and_printing_are_found(tmp_path):
+    """Else the tests above could not fail."""
+    module = tmp_path / "module.py"
+    module.write_text("import torch.nn\ndef f():\n    from torchaudio import a\n    rich.Console().print(1)\n")
+    assert libraries(module) == {"torch", "torchaudio"} and prints(module) == [4, 4]
+    assert prints(ROOT / "cli" / "output.py") and "asr.cli" not in reached("scoring.page")
+    assert {"scoring.page", "audio.waveform", "errors"} <= reached("scoring.page")
+    assert "torch" in libraries(ROOT / "model" / "ctc.py")
+
+
 def too_long(path):
     """What is longer than it may be: the module itself, and its functions, by name."""
     text = path.read_text(encoding="utf-8")

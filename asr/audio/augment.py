@@ -37,22 +37,13 @@ class AugmentConfig:
     speeds: tuple[float, ...] = (0.85, 0.925, 1.0, 1.075, 1.15)
     """Speed factors, of which each utterance draws one anew in each epoch; pitch follows speed."""
     stretch: float = 0.2
-    """Largest change of an utterance's length, as a share of it, pitch unchanged.
-
-    Frames are stretched, which cost less than samples.
-    """
+    """Largest change of an utterance's length, as a share of it, pitch unchanged."""
     warp: float = 0.1
-    """Largest change of an utterance's frequencies, as a share of them.
-
-    It imitates longer and shorter vocal tracts.
-    """
+    """Largest change of frequencies, as a share of them, as of longer and shorter vocal tracts."""
     filter: float = 6.0
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
     noise: float = QUIETEST
-    """Loudest noise added, in dB relative to the loudest sound.
-
-    None at -80 dB, which features take for silence.
-    """
+    """Loudest noise added, in dB relative to the loudest sound. At -80 dB features take it for silence."""
     channel: float = 0.3
     """Share of the utterances that go through channels (`audio.channel`).
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from asr.cli.options import Device, ModelFolder
 from asr.cli.output import STANDARD_OUTPUT, deliver, delivery
@@ -18,9 +19,9 @@ from asr.transcription.transcribe import Transcriber
 class Align:
     """Find when each word of a known text is said in a recording, or in each utterance of a manifest."""
 
-    source: Positional[Path]
+    source: Annotated[Positional[Path], arg(metavar="AUDIO|MANIFEST")]
     """An audio file, or a lhotse cut manifest (.jsonl, .jsonl.gz) with its own transcripts."""
-    text: Positional[str | None] = None
+    text: Annotated[Positional[str | None], arg(metavar="[TEXT]")] = None
     """For an audio file: what is said in it, or a text file that holds it."""
     model: ModelFolder = field(kw_only=True)
     format: tuple[Format, ...] = ("ctm",)

@@ -23,7 +23,7 @@ class Calibrate:
     fit's own utterances are by five-fold cross-validation.
     """
 
-    manifest: Positional[Path]
+    manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]
     """A lhotse cut manifest, such as dev.jsonl.gz."""
     model: Annotated[Path, arg(help="A model folder; confidence.json and reliability.png are written there.")]
     test: Path | None = None

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from asr.cli.options import Device, ModelFolder, Search
 from asr.cli.output import TerminalProgress, show_assessment
@@ -19,7 +19,7 @@ from asr.transcription.evaluate import evaluate
 class Evaluate:
     """Decode the utterances of a manifest and score them against their transcripts."""
 
-    manifest: Positional[Path]
+    manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]
     """A lhotse cut manifest, such as test.jsonl.gz."""
     model: ModelFolder
     hypotheses: Path | None = None

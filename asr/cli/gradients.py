@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
+from asr.cli.options import Device
 from asr.cli.output import show
 from asr.cli.tables import reaches
+from asr.config import POSITIVE, at_least, check
 from asr.data.cuts import load_cuts
-from asr.errors import ConfigError
 from asr.model.acoustic import AcousticConfig
 from asr.model.recurrent import Cell
 from asr.recogniser.model_folder import load_model
 from asr.training.gradients import fresh, inspect, save
+from asr.workers import choose_device
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Gradients:
     Without --model, fresh networks of tanh RNN, GRU and LSTM are measured side by side.
     """
 
-    manifest: Positional[Path]
+    manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]
     """A lhotse cut manifest, such as dev.jsonl.gz; its longest utterances are taken."""
     model: tuple[Path, ...] = ()
     """Model folders, measured side by side."""
@@ -39,17 +41,20 @@ class Gradients:
     """Scales the fresh networks' recurrent matrices, whose spectral radius is about 0.58 at first."""
     seed: int = 0
     """Of the fresh networks' weights."""
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        check(self, distance=POSITIVE, layers=at_least(1), hidden=at_least(1))
 
     def run(self) -> None:
-        if self.distance <= 0:
-            raise ConfigError(f"--distance must be positive, got {self.distance}")
-        cuts = load_cuts(self.manifest)
+        cuts, device = load_cuts(self.manifest), choose_device(self.device)
         if self.model:
-            recognisers = [(str(folder), load_model(folder)) for folder in self.model]
+            recognisers = [(str(folder), load_model(folder, device)) for folder in self.model]
         else:
             shapes = [AcousticConfig(cell=cell, layers=self.layers, hidden=self.hidden) for cell in get_args(Cell)]
             recognisers = [
-                (f"fresh {shape.cell}", fresh(shape, cuts, gain=self.gain, seed=self.seed)) for shape in shapes
+                (f"fresh {shape.cell}", fresh(shape, cuts, gain=self.gain, seed=self.seed).to(device))
+                for shape in shapes
             ]
         inspections = [inspect(name, recogniser, cuts, distance=self.distance) for name, recogniser in recognisers]
         save(inspections, self.out)

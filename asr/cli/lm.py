@@ -21,7 +21,7 @@ class Lm:
 
     action: Positional[Literal["train"]]
     """train."""
-    texts: Positional[tuple[Path, ...]]
+    texts: Annotated[Positional[tuple[Path, ...]], arg(metavar="TEXT ...")]
     """Text files, a sentence a line, or lhotse cut manifests, whose transcripts are taken."""
     out: Path
     """ARPA file, or folder of the recurrent model."""

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -22,13 +23,11 @@ class Search:
     """Beam search in place of greedy decoding."""
 
     lm: tuple[Path, ...] | None = None
-    """Language models: an n-gram file (ARPA or KenLM binary), the folder of a recurrent one, or both. --lm alone takes those that
-    `asr tune` has put into the model folder."""
+    """Language models: an n-gram file, the folder of a recurrent one, or both. --lm alone takes those of `asr tune`."""
     beam: int | None = None
     """Hypotheses to keep. Without --lm, this alone asks for a beam search."""
     second: Path | None = None
-    """With --lm: another recogniser's model folder, such as one of characters beside one of words. Its score counts too. --lm alone
-    takes that of `asr tune`."""
+    """With --lm: the model folder of another recogniser, whose score counts too. --lm alone takes that of `asr tune`."""
     hotwords: Path | None = None
     """Names and jargon to favour: a phrase a line and, if wanted, a tab and its bonus in nats (6 is usual)."""
 
@@ -74,6 +73,8 @@ def read_hotwords(path: Path) -> dict[str, float]:
         found = {phrase.strip(): float(bonus[0]) if bonus else HOTWORD_BONUS for phrase, *bonus in fields}
         if not found:
             raise ValueError("the file is empty")
+        if not all(map(math.isfinite, found.values())):
+            raise ValueError("a bonus is no finite number")
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path}: no hot words to read ({error}); write a phrase a line, and a number after a tab"

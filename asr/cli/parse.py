@@ -1,6 +1,7 @@
 """Options -> a frozen dataclass, by tyro; and tyro's complaints -> one line."""
 
 import contextlib
+import inspect
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,8 @@ def parse(command: type[Any], program: str, arguments: Sequence[str], default: A
     is_help = not {"-h", "--help"}.isdisjoint(arguments)
     try:
         with contextlib.redirect_stderr(complaint), contextlib.nullcontext() if is_help else _wide_screen():
-            return tyro.cli(command, prog=program, args=arguments, default=default, description=command.__doc__)
+            description = inspect.getdoc(command)
+            return tyro.cli(command, prog=program, args=arguments, default=default, description=description)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from asr.cli.output import TerminalProgress, show
 from asr.cli.parse import NO_PREFIX
@@ -19,7 +19,7 @@ from asr.text.normalise import TextForm
 class Prepare:
     """Turn a corpus into checked manifests: train, dev and test."""
 
-    corpus: Positional[str]
+    corpus: Annotated[Positional[str], arg(metavar="CORPUS")]
     """an4, commonvoice, folder, fsdd, librispeech, prompts, yesno, or lhotse:NAME for any of lhotse's recipes."""
     out: Path
     """Folder for the manifests."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from asr.cli.output import TerminalProgress
 from asr.cli.parse import NO_PREFIX
@@ -16,7 +16,7 @@ from asr.training.settings import PretrainConfig
 class Pretrain:
     """Learn from audio without transcripts, by forecasting it; `asr train --init RUN/best` goes on from there."""
 
-    sources: Positional[tuple[Path, ...]]
+    sources: Annotated[Positional[tuple[Path, ...]], arg(metavar="SOURCE ...")]
     """Audio files, folders of them, and lhotse cut manifests, whose transcripts are not looked at."""
     out: Path
     """Run folder; the pretrained model is in its best/."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from asr.cli.output import TerminalProgress, show_assessment
 from asr.cli.parse import NO_PREFIX
@@ -15,9 +15,9 @@ from asr.scoring.assess import ScoreOptions, assess, read_test_set
 class Score:
     """Compare transcript files, paired by utterance id: error rates with 95 % intervals; which system is better."""
 
-    reference: Positional[Path]
+    reference: Annotated[Positional[Path], arg(metavar="REFERENCE")]
     """What was said: Kaldi text (`id text`), TRN (`text (id)`), STM, or JSON lines (NeMo's manifests, lhotse's cuts)."""
-    hypotheses: Positional[tuple[Path, ...]]
+    hypotheses: Annotated[Positional[tuple[Path, ...]], arg(metavar="HYPOTHESES ...")]
     """What was recognised, in any of these forms, or in CTM; a file for each system."""
     plain: bool = False
     """The files hold a text a line without ids: pair them by line number."""

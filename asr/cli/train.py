@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from asr.cli.output import TerminalProgress
 from asr.cli.parse import NO_PREFIX
@@ -16,7 +16,7 @@ from asr.training.train import train
 class Train:
     """Train a recogniser on prepared manifests; the same command goes on after a kill."""
 
-    data: Positional[Path]
+    data: Annotated[Positional[Path], arg(metavar="DATA")]
     """Folder with train.jsonl.gz and dev.jsonl.gz."""
     out: Path
     """Run folder; the best model is in its best/."""

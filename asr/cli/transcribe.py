@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from asr.cli.options import Device, ModelFolder, Search
 from asr.cli.output import deliver, delivery
@@ -18,7 +18,7 @@ from asr.transcription.transcribe import find_recordings
 class Transcribe:
     """Print what is said in recordings, a line each: the file, a tab, the text; or write it to files, with times."""
 
-    files: Positional[tuple[Path, ...]]
+    files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE ...")]
     """Audio files, or folders of them."""
     model: ModelFolder
     format: tuple[Format, ...] = ()

@@ -19,7 +19,7 @@ from asr.scoring.score import summary_line
 class Tune:
     """Find the decoding weights of language models on dev, and keep both in the model folder for `--lm`."""
 
-    manifest: Positional[Path]
+    manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]
     """A lhotse cut manifest, such as dev.jsonl.gz; never that of the test set."""
     model: Annotated[
         Path,
@@ -28,7 +28,7 @@ class Tune:
     lm: tuple[Path, ...]
     """An n-gram file (ARPA or KenLM binary), the folder of a recurrent language model, or both."""
     second: Path | None = None
-    """Another recogniser's model folder, such as one of characters beside one of words. Its score is to count too."""
+    """The model folder of another recogniser, whose score is to count too: one of characters beside one of words."""
     beam: int = 50
     """Hypotheses to keep."""
     device: Device = "auto"

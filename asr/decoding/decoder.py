@@ -93,6 +93,11 @@ class Decoder:
         return self._search.fused
 
     @property
+    def device(self) -> torch.device:
+        """Where hypotheses are ranked: the recurrent model's device, else the CPU."""
+        return self._rnn.device if self._rnn is not None else torch.device("cpu")
+
+    @property
     def unspelt(self) -> tuple[str, ...]:
         """Words of the n-gram model that the tokens cannot spell, and so no hypothesis holds."""
         return self._search.unspelt
@@ -109,8 +114,7 @@ class Decoder:
         """
         if self._second is None:
             return [None] * len(waveforms)
-        emissions = self._second.emissions(waveforms, num_samples)
-        return [rows[:length].cpu() for rows, length in zip(emissions.log_probs, emissions.lengths, strict=True)]
+        return [log_probs.cpu() for log_probs in self._second.emissions(waveforms, num_samples).utterances()]
 
     @torch.no_grad()
     def __call__(

@@ -115,14 +115,9 @@ class WordSearch:
     def _candidate(self, words: tuple[int, ...]) -> Candidate:
         spelt = [self._spellings[word] for word in words]
         tokens = [token for word in spelt for token in (*word, *self._end)]
-        state, total = self._lm.start(False), 0.0
-        for word in words:
-            state, score = self._lm.score(state, word)
-            total += score
-        total += self._lm.finish(state)[1]
         text = " ".join(self._words[word] for word in words)
         bonus = self._hot.earned(words) if self._hot else 0.0
-        return Candidate(tuple(tokens[: len(tokens) - len(self._end)]), text, total * LOG10, bonus)
+        return Candidate(tuple(tokens[: len(tokens) - len(self._end)]), text, _lm_score(self._lm, words), bonus)
 
 
 class TokenSearch:
@@ -169,13 +164,17 @@ class TokenSearch:
         return [self._candidate(tokens) for tokens in found]
 
     def _candidate(self, tokens: tuple[int, ...]) -> Candidate:
-        state, total = self._lm.start(False), 0.0
-        for token in tokens:
-            state, score = self._lm.score(state, token)
-            total += score
-        total += self._lm.finish(state)[1]
         bonus = self._hot.earned(tokens) if self._hot else 0.0
-        return Candidate(tokens, self._tokenizer.decode(tokens), total * LOG10, bonus)
+        return Candidate(tokens, self._tokenizer.decode(tokens), _lm_score(self._lm, tokens), bonus)
+
+
+def _lm_score(lm: Any, units: Sequence[int]) -> float:
+    """Score a whole sentence of words or tokens, its end included, in nats."""
+    state, total = lm.start(False), 0.0
+    for unit in units:
+        state, score = lm.score(state, unit)
+        total += score
+    return float((total + lm.finish(state)[1]) * LOG10)
 
 
 @dataclass(frozen=True)

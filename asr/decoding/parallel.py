@@ -32,15 +32,14 @@ class ParallelDecoder:
     Args:
         decoder: finds the texts.
         utterances: what is to be decoded.
-        count: how many workers; None is one a core.
+        count: how many workers; None is one a core. A recurrent model on an accelerator has one.
     """
 
     def __init__(self, decoder: Decoder, utterances: Sequence[Scored], count: int | None = None) -> None:
-        cpu = torch.device("cpu")
         here = [Scored(u.log_probs.cpu(), None if u.second is None else u.second.cpu()) for u in utterances]
-        count = max(1, min(num_workers(cpu, count), len(here)))
+        count = max(1, min(num_workers(decoder.device, count), len(here)))
         self._threads = torch.get_num_threads()
-        self._workers = Workers(_Shard(decoder, here, count), cpu, count)
+        self._workers = Workers(_Shard(decoder, here, count), decoder.device, count)
 
     def __call__(self, config: DecodingConfig | None = None) -> list[list[Hypothesis]]:
         """Decode every utterance.

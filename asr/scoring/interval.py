@@ -95,15 +95,8 @@ def bootstrap(
     if units == 1 or (not residuals.any() and value not in (0.0, most)):
         return Rate(value, value, value)
     moments = np.stack([sizes, residuals, residuals**2, residuals * sizes, sizes**2], axis=1)  # (units, 5)
-    # (samples,) each; a sample without any reference tells nothing: its distance is set to zero
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = float(_spread(moments.sum(axis=0, keepdims=True))[1][0])
-        differences, deviations = _spread(np.concatenate([draw @ moments for draw in _draws(units, samples, seed)]))
-        deviations[deviations < _ROUNDING * deviation] = 0.0  # all units drawn have one rate: no spread
-        distances = np.nan_to_num(differences / deviations, nan=0.0, posinf=math.inf, neginf=-math.inf)
-    distances.sort()
-    outside = int(samples * _TAIL)  # order statistics, not interpolated ones, since some can be infinite
-    low, high = (value - distance * deviation for distance in (distances[-1 - outside], distances[outside]))
+    deviation, least_distance, most_distance = _distances(moments, samples, seed)
+    low, high = value - most_distance * deviation, value - least_distance * deviation
     variance = float((residuals**2).sum())
     highest = _gamma_limit(counts, variance) / size
     if not (deviation and math.isfinite(high)):
@@ -118,6 +111,23 @@ def bootstrap(
         low = min(low, lowest)
     # A handful of samples can all fall to one side of the value, which belongs to its interval all the same.
     return Rate(value, max(least, min(value, float(low))), min(most, max(value, float(high))))
+
+
+def _distances(moments: npt.NDArray[np.float64], samples: int, seed: int) -> tuple[float, float, float]:
+    """Give a rate's standard error, and the limits of 95 % of the samples' distances from it.
+
+    The distances are in each sample's own standard errors.
+    """
+    # (samples,) each; a sample without any reference tells nothing: its distance is set to zero
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviation = float(_spread(moments.sum(axis=0, keepdims=True))[1][0])
+        sums = np.concatenate([draw @ moments for draw in _draws(len(moments), samples, seed)])
+        differences, deviations = _spread(sums)
+        deviations[deviations < _ROUNDING * deviation] = 0.0  # all units drawn have one rate: no spread
+        distances = np.nan_to_num(differences / deviations, nan=0.0, posinf=math.inf, neginf=-math.inf)
+    distances.sort()
+    outside = int(samples * _TAIL)  # order statistics, not interpolated ones, since some can be infinite
+    return deviation, float(distances[outside]), float(distances[-1 - outside])
 
 
 def share_below_zero(differences: npt.ArrayLike, *, samples: int = 1000, seed: int = 0) -> float:

@@ -31,10 +31,7 @@ class TokenizerConfig:
     """
 
     units: Literal["characters", "sentencepiece", "words"] = "characters"
-    """Characters of the training text, subwords learned from it (Kudo 2018), or its words.
-
-    Words are for a closed vocabulary.
-    """
+    """Characters of the training text, subwords learned from it (Kudo 2018), or its words, if they are few."""
     size: int = 100
     """Number of subwords; characters and words need no number."""
 

@@ -38,7 +38,14 @@ class Inspection:
         return None if frames is None else frames * self.frame
 
 
-def fresh(acoustic: AcousticConfig, cuts: Sequence[Cut], *, gain: float = 1.0, seed: int = 0) -> Recogniser:
+def fresh(
+    acoustic: AcousticConfig,
+    cuts: Sequence[Cut],
+    *,
+    gain: float = 1.0,
+    seed: int = 0,
+    device: torch.device | None = None,
+) -> Recogniser:
     """A recogniser with random weights, and features fitted to the utterances on which it will be inspected.
 
     Args:
@@ -46,7 +53,8 @@ def fresh(acoustic: AcousticConfig, cuts: Sequence[Cut], *, gain: float = 1.0, s
         cuts: the utterances.
         gain: factor of the recurrent matrices. PyTorch draws them uniformly from -1/sqrt(H) to 1/sqrt(H), which gives a
             spectral radius of about 1/sqrt(3).
-        seed: of the weights.
+        seed: of the weights, which are the same on every device.
+        device: where to put it; None is the CPU.
     """
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(TokenizerConfig(), (text_of(cut) for cut in cuts))
@@ -55,6 +63,7 @@ def fresh(acoustic: AcousticConfig, cuts: Sequence[Cut], *, gain: float = 1.0, s
         for name, parameter in recogniser.acoustic.named_parameters():
             if "weight_hh" in name:
                 parameter.mul_(gain)
+    recogniser.to(device or torch.device("cpu"))
     rate = recogniser.config.features.sample_rate
     plan = plan_batches(longest(cuts), 60.0, seed=None)
     batches = load_batches(plan, tokenizer, sample_rate=rate, loaders=0)
@@ -70,7 +79,7 @@ def longest(cuts: Sequence[Cut]) -> list[Cut]:
 def inspect(
     name: str, recogniser: Recogniser, cuts: Sequence[Cut], *, distance: Seconds, probes: int = 64
 ) -> Inspection:
-    """Measure a recogniser on the longest of some utterances.
+    """Measure a recogniser, on the device where it is, on the longest of some utterances.
 
     Args:
         name: for tables and pictures.

@@ -67,10 +67,12 @@ def measure_reach(
 ) -> list[Reach]:
     """Measure every layer and direction of a model, in evaluation and read whole, on given utterances.
 
+    All draws are made on the CPU, so every device measures the same frames and directions.
+
     Args:
-        model: fresh or trained.
-        log_mel: (B, T, F).
-        lengths: (B,), valid frames.
+        model: fresh or trained, on any device.
+        log_mel: (B, T, F), on the model's device.
+        lengths: (B,), valid frames, likewise.
         distance: how far back to look, in output frames; no farther than half of the utterances allow.
         probes: output frames, and random directions of output, to average over.
         seed: of the draws.
@@ -105,16 +107,17 @@ def _strength(
     rnn: nn.RNNBase, inputs: Tensor, lengths: Tensor, distance: Frames, probes: int, draw: torch.Generator
 ) -> Tensor:
     """(B, T, F) in reading order -> (distance + 1,)."""
+    device = inputs.device
     choices = (lengths.cpu() - distance).clamp(min=0).double()
     rows = choices.multinomial(probes, replacement=True, generator=draw)
     ends = distance + (torch.rand(probes, generator=draw, dtype=torch.float64) * choices[rows]).long()
-    read = inputs[rows, : int(ends.max()) + 1].requires_grad_()
-    outputs = rnn(read)[0][torch.arange(probes), ends]  # (probes, H)
+    read = inputs[rows.to(device), : int(ends.max()) + 1].requires_grad_()
+    outputs = rnn(read)[0][torch.arange(probes, device=device), ends.to(device)]  # (probes, H)
     along = nn.functional.normalize(torch.randn(outputs.shape, generator=draw).to(outputs), dim=1)
     (gradient,) = torch.autograd.grad((outputs * along).sum(), read)
     norms = gradient.norm(dim=2)  # (probes, T)
-    back = ends[:, None] - torch.arange(distance + 1)
-    strength: Tensor = norms.gather(1, back.to(norms.device)).mean(dim=0).double().cpu()
+    back = (ends[:, None] - torch.arange(distance + 1)).to(device)
+    strength: Tensor = norms.gather(1, back).mean(dim=0).double().cpu()
     return strength
 
 

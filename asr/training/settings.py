@@ -27,9 +27,7 @@ class BpttConfig:
     recompute: bool = False
     """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
     carry: bool = False
-    """Begin each piece of a recording with the state in which the forward direction left the piece before: for manifests whose
-    utterances are consecutive pieces of long recordings.
-    """
+    """For manifests of consecutive pieces of long recordings: carry the forward direction's state from piece to piece."""
     chunk: Seconds = 0.64
     """Length of a chunk."""
     lookahead: Seconds = 0.32
@@ -172,9 +170,7 @@ class TrainConfig(RunConfig):
     final: bool = False
     """Train on dev too and keep the last epoch's weights, when the settings have been chosen with dev held out."""
     ctc_band: Seconds | None = None
-    """In recordings too long for PyTorch's CTC, the time by which a token may be early or late against an even pace; none allows
-    any, and takes time that grows with the square of the length.
-    """
+    """In recordings too long for PyTorch's CTC: how far a token may be from an even pace; none sets no limit, and is slow."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -344,6 +344,8 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
     manifest.write_text('{"id": "a"\n')
     other = tmp_path / "other.txt"
     other.write_text("b-1 hello\n")
+    endless = tmp_path / "endless.txt"
+    endless.write_text("hello\tnan\n")
     mistakes = {
         ("sing",): ("no such command: sing", 2),
         ("prepare", "an4", "--source", tmp_path / "none", "--out", tmp_path / "o"): ("none", 1),
@@ -382,6 +384,7 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         ("transcribe", noise, "--model", model, "--beam", "0"): ("beam must be at least 1", 2),
         ("transcribe", noise, "--model", model, "--nbest", "3"): ("--nbest 3", 2),
         ("transcribe", noise, "--model", model, "--hotwords", tmp_path / "none"): ("no hot words to read", 2),
+        ("transcribe", noise, "--model", model, "--hotwords", endless): ("a bonus is no finite number", 2),
         ("evaluate", manifest, "--model", model, "--lm", tmp_path): ("language model", 1),
         ("lm", "train", tmp_path / "none", "--out", tmp_path / "o"): ("none: cannot be read", 1),
         ("lm", "train", text, "--out", tmp_path / "o", "--order", "12"): ("--order 12", 2),
@@ -395,7 +398,9 @@ def test_mistakes_end_in_one_clear_line(asr, model: Path, tmp_path: Path):
         ("score", text, text, "--normalise", "klingon"): ("klingon", 2),
         ("gradients", tmp_path / "none"): ("no such manifest", 1),
         ("gradients", manifest, "--model", tmp_path): ("cuts.jsonl:1: not JSON", 1),
-        ("gradients", model.parent.parent / "dev.jsonl.gz", "--distance", "0"): ("--distance must be positive", 2),
+        ("gradients", model.parent.parent / "dev.jsonl.gz", "--distance", "0"): ("distance must be positive", 2),
+        ("gradients", manifest, "--distance", "nan"): ("distance must be a finite number, got nan", 2),
+        ("gradients", manifest, "--gain", "inf"): ("gain must be a finite number, got inf", 2),
     }
     for arguments, (message, code) in mistakes.items():
         result = asr(*arguments)

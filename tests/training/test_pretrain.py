@@ -85,3 +85,13 @@ def test_every_twentieth_piece_is_held_out(corpus: Path, tmp_path: Path):
     one = dataclasses.replace(SMALL, epochs=1)
     best = pretrain(one, [corpus / "train.jsonl.gz"], [], tmp_path, SILENT)
     assert "trained on 19 utterances" in (best / "README.md").read_text()
+
+
+def test_the_model_card_names_no_path_of_the_audio(tmp_path: Path):
+    draw = np.random.default_rng(0)
+    for number in range(21):
+        soundfile.write(tmp_path / f"secret-{number}.wav", 0.1 * draw.standard_normal(RATE // 2), RATE)
+    best = pretrain(dataclasses.replace(SMALL, epochs=1), [tmp_path], [], tmp_path / "run", SILENT)
+    card = (best / "README.md").read_text()
+    assert "20 utterances" in card
+    assert str(tmp_path) not in card and "secret" not in card

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 from support.tiny import noise, recogniser
 from support.tones import waveform, write_cut
 
@@ -87,6 +88,9 @@ def test_log_probs_that_wait_for_the_beam_search_are_bounded(cuts, monkeypatch):
 class WhoDecodes:
     """A decoder whose text is the process that it runs in."""
 
+    def __init__(self, device="cpu"):
+        self.device = torch.device(device)
+
     def second_log_probs(self, waveforms, num_samples):
         return [None] * len(waveforms)
 
@@ -99,3 +103,9 @@ def test_a_beam_search_uses_all_cores(cuts, monkeypatch):
     monkeypatch.setattr(parallel, "num_workers", lambda device, wanted: 3)
     found = evaluate(Transcriber(recogniser(), WhoDecodes()), cuts, loaders=0)
     assert len(set(found.hypotheses.values())) == 3
+
+
+def test_what_ranks_on_an_accelerator_stays_in_this_process(cuts):
+    """A forked process cannot use the one that its parent has opened."""
+    found = evaluate(Transcriber(recogniser(), WhoDecodes("meta")), cuts, loaders=0)
+    assert set(found.hypotheses.values()) == {str(os.getpid())}

@@ -1,0 +1,51 @@
+"""What a step minimises: two views, and utterances of no text or too few frames."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from support.runs import PLAIN, SMALL, batch, parameters, trainer
+
+from asr.training.settings import ConsistencyConfig, OptimiserConfig
+
+
+def test_two_equal_views_are_one_and_two_different_ones_are_drawn_together():
+    """Without dropout, masks and warps both views are the same: they agree, and their mean is either of them."""
+    consistency = ConsistencyConfig(weight=0.5, begin=0.25)
+    told = batch(["abc abc", "b", "ca"])
+    plain = trainer(dataclasses.replace(PLAIN, consistency=consistency))
+    one, two = (plain.step([told], learning_rate=0.0, views=views) for views in (1, 2))
+    assert two.loss == pytest.approx(one.loss, rel=1e-5)
+    assert two.tokens == one.tokens
+    assert two.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
+    assert [plain.objective.views(progress) for progress in (0.0, 0.24, 0.25, 1.0)] == [1, 1, 2, 2]
+    assert trainer(PLAIN).objective.views(1.0) == 1
+    norms = []
+    for weight in (1e-9, 0.5, 50.0):
+        config = dataclasses.replace(SMALL, consistency=ConsistencyConfig(weight=weight))
+        norms.append(trainer(config).step([told], learning_rate=0.0, views=2).gradient_norm)
+    assert len(set(norms)) == 3, "views that differ are drawn towards each other"
+
+
+def test_an_utterance_too_short_for_its_text_has_no_part_in_the_step():
+    """The others move the weights exactly as they do without it, but for the mean's larger number of tokens."""
+    unclipped = dataclasses.replace(PLAIN, optimiser=OptimiserConfig(clip=1e9))
+    both, alone = trainer(unclipped), trainer(unclipped)
+    result = both.step([batch(["abc", "abcabcabc abc"], seconds=[9, 0.1])], learning_rate=1e-3)
+    alone.step([batch(["abc"])], learning_rate=1e-3)
+    assert result.infeasible == ("utterance-1",)
+    assert not result.skipped
+    for ours, theirs in zip(both.parameters, alone.parameters, strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("texts", "seconds"), [([""], [0.05]), (["a", ""], [0.04, 0.3]), (["", ""], [0.5, 0.5])])
+def test_empty_transcripts_and_single_frames_take_an_ordinary_step(texts: list[str], seconds: list[float]):
+    subject = trainer(PLAIN)
+    before = parameters(subject)
+    result = subject.step([batch(texts, seconds)], learning_rate=1e-3)
+    assert not result.skipped
+    assert result.infeasible == ()
+    assert math.isfinite(result.loss) and result.loss > 0
+    assert any(not torch.equal(a, b) for a, b in zip(before, subject.parameters, strict=True))

@@ -1,0 +1,50 @@
+"""What an epoch counts for, and when patience ends."""
+
+import pytest
+
+from asr.training.goal import Judgement
+from asr.training.position import Position
+
+BLANK = (1.0, 1.0)
+
+
+def stale_after(*epochs: tuple[float, ...], loss: float = 1.0) -> list[int]:
+    """Epochs without progress, after each of some with these errors; (1, 1) is an epoch in which nothing is decoded."""
+    position, found = Position(), []
+    for number, errors in enumerate(epochs):
+        position.judge(Judgement(errors, loss - 1e-3 * number, {}, "", silent=errors == BLANK))
+        position.begin_epoch()
+        found.append(position.stale)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"),
+    [
+        ([BLANK] * 5, [0, 0, 0, 0, 0]),
+        ([BLANK, BLANK, (1.0, 0.9), (1.0, 0.8), (1.0, 0.8)], [0, 0, 0, 0, 1]),
+        ([(0.5, 0.2), (0.5, 0.1), (0.6, 0.05), (0.4, 0.3)], [0, 0, 1, 0]),
+        ([(0.5, 0.2), BLANK, BLANK], [0, 1, 2]),
+        ([(1.0, 1.4), BLANK, BLANK], [0, 0, 0]),
+    ],
+    ids=["nothing decoded yet", "letters before words", "characters count between equal words", "collapse", "babble"],
+)
+def test_patience_counts_epochs_whose_errors_do_not_fall_once_something_is_decoded(epochs, expected):
+    """The loss falls in each of them, by hairs."""
+    assert stale_after(*epochs) == expected
+
+
+def test_the_best_epoch_has_the_fewest_errors_and_among_equals_the_least_loss():
+    position = Position()
+    better = []
+    for errors, loss in (((0.5, 0.2), 2.0), ((0.5, 0.2), 1.9), ((0.5, 0.3), 0.1), ((0.4, 0.9), 5.0), ((0.4, 0.9), 5.0)):
+        better.append(position.judge(Judgement(errors, loss, {}, "")))
+        position.begin_epoch()
+    assert better == [True, True, False, True, False]
+    assert position.best_epoch == 4
+
+
+def test_an_epoch_of_skipped_steps_has_no_loss():
+    position = Position(steps=3, skipped=3)
+    assert position.mean_loss is None
+    assert Position(steps=3, skipped=2, loss=6.0, tokens=4).mean_loss == 1.5
