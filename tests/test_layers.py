@@ -137,7 +137,7 @@ def test_libraries_and_printing_are_found(tmp_path):
     module.write_text("import torch.nn\ndef f():\n    from torchaudio import a\n    rich.Console().print(1)\n")
     assert libraries(module) == {"torch", "torchaudio"} and prints(module) == [4, 4]
     assert prints(ROOT / "cli" / "output.py") and "asr.cli" not in reached("scoring.page")
-    assert {"scoring.page", "audio.waveform", "errors"} <= reached("scoring.page")
+    assert {"scoring.page", "audio.reader", "errors"} <= reached("scoring.page")
     assert "torch" in libraries(ROOT / "model" / "ctc.py")
 
 

@@ -126,6 +126,8 @@ def deliver(transcripts: "Iterable[Transcript]", delivery: Delivery, total: int,
             complain(str(transcript.error))
         else:
             delivery(transcript, transcript.timed)
+            for warning in transcript.timed.warnings:
+                complain(warning)
     if failed and total == 1:
         sys.exit(AsrError.exit_code)
     if failed:

@@ -19,7 +19,7 @@ class Transcribe:
     """Print what is said in recordings, a line each: the file, a tab, the text; or write it to files, with times."""
 
     files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE ...")]
-    """Audio files, or folders of them."""
+    """Audio files, or folders of them; - is standard input."""
     model: ModelFolder
     format: tuple[Format, ...] = ()
     """Write files of these forms instead of printing lines."""
@@ -27,6 +27,10 @@ class Transcribe:
     """Folder for the files. Without it they lie beside the recordings; - is standard output."""
     nbest: int = 1
     """With a beam search: how many texts to print, each with its score between two tabs."""
+    track: int | None = None
+    """Of files with several sound tracks: the one to read, from 0. Without it their default one."""
+    channel: int | None = None
+    """Of files with several channels: the one to read, from 0. Without it they are averaged."""
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
 
@@ -42,4 +46,5 @@ class Transcribe:
             raise ConfigError("--out needs --format, such as --format srt json")
         destination = delivery([path.with_suffix("") for path in paths], self.format, self.out, nbest=self.nbest)
         transcriber = self.search.transcriber(self.model, self.device)
-        deliver(transcriber.transcribe_files(paths), destination, len(paths), "files could not be transcribed")
+        found = transcriber.transcribe_files(paths, track=self.track, channel=self.channel)
+        deliver(found, destination, len(paths), "files could not be transcribed")

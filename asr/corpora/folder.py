@@ -120,7 +120,7 @@ def _lhotse(files: Iterable[Path]) -> str:
 
 
 def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in audio.SUFFIXES | audio.MEDIA_SUFFIXES
+    return path.suffix.lower() in audio.SUFFIXES
 
 
 def _read_table(path: Path, language: str | None) -> tuple[list[Row], list[Problem]]:

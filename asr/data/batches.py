@@ -16,6 +16,7 @@ from lhotse.cut import Cut
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from asr.audio.mono import mixed
 from asr.audio.waveform import Waveform, resample
 from asr.data.cuts import recording_of, text_of
 from asr.errors import DataError
@@ -166,7 +167,7 @@ class BatchDataset(Dataset["Batch | DataError"]):
         waveforms = []
         for cut in cuts:
             try:
-                audio = cut.load_audio().mean(axis=0)
+                audio = mixed(cut.load_audio(), cut.sampling_rate)
                 waveform = resample(audio, cut.sampling_rate, self.sample_rate)
                 if self.distort is not None:
                     waveform = self.distort(waveform, self.sample_rate, utterance=cut.id)

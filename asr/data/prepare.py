@@ -100,7 +100,6 @@ def prepare(
             written.
         ConfigError: if the corpus is unknown or an option does not fit it.
         DownloadError: if the corpus cannot be fetched.
-        MissingExtra: if recordings need PyAV and it is not installed.
     """
     options = options or corpora.Options()
     if source is None:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import soundfile
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from asr.audio.waveform import MEDIA_SUFFIXES, Waveform, load
+from asr.audio.reader import Waveform, open_recording
 from asr.errors import AsrError, DataError
 from asr.files import atomic
 from asr.progress import SILENT, Progress, track
@@ -176,13 +177,15 @@ def _embedded(clips: Mapping[str, Clip], progress: Progress) -> dict[str, str]:
 def _stretches(path: Path, clips: Iterable[Clip]) -> Iterator[Waveform]:
     """Read stretches of one file.
 
-    In a media file nothing can be sought, so it is decoded once for all of them.
+    Where nothing can be sought, it is decoded once for all of them.
     """
-    if path.suffix.lower() not in MEDIA_SUFFIXES:
-        for clip in clips:
-            yield load(path, sample_rate=_SAMPLE_RATE, start=clip.start, duration=clip.duration)
-        return
-    whole = load(path, sample_rate=_SAMPLE_RATE)
+    with open_recording(path) as recording:
+        if recording.frames is not None:
+            for clip in clips:
+                blocks = recording.blocks(sample_rate=_SAMPLE_RATE, start=clip.start, duration=clip.duration)
+                yield np.concatenate(list(blocks))
+            return
+        whole = np.concatenate(list(recording.blocks(sample_rate=_SAMPLE_RATE)))
     for clip in clips:
         waveform = whole[seconds_to_samples(clip.start, _SAMPLE_RATE) :]
         if clip.duration is not None:

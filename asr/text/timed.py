@@ -74,6 +74,8 @@ class TimedText:
     confidence: float
     """Probability that all of it is right."""
     language: str | None = None
+    warnings: tuple[str, ...] = ()
+    """What was amiss with the recording, a line each."""
 
     @property
     def words(self) -> tuple[Word, ...]:

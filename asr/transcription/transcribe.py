@@ -4,16 +4,19 @@ The `Transcriber` is the one object that commands, evaluation and Python users h
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from heapq import nlargest
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from asr.audio.waveform import MEDIA_SUFFIXES, SUFFIXES, Waveform, from_array, load
+from asr.audio.reader import Waveform, open_recording
+from asr.audio.waveform import SUFFIXES, from_array
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import Hypothesis
@@ -31,7 +34,7 @@ from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibra
 from asr.transcription.long import pieces
 from asr.transcription.timing import time_text
 from asr.transcription.transcript import Transcript
-from asr.units import Seconds
+from asr.units import Samples, Seconds
 from asr.workers import choose_device
 
 Recording: TypeAlias = str | Path | npt.NDArray[Any] | Tensor
@@ -114,32 +117,42 @@ class Transcriber:
         return cls(recogniser, decoder, load_calibration(folder))
 
     def transcribe(
-        self, recording: Recording, sample_rate: int | None = None, *, language: str | None = None
+        self,
+        recording: Recording,
+        sample_rate: int | None = None,
+        *,
+        language: str | None = None,
+        track: int | None = None,
+        channel: int | None = None,
     ) -> TimedText:
         """Turn a recording into text with times; one too short for a frame has the empty text.
 
+        A file is read block by block, so memory does not grow with its length.
+
         Args:
-            recording: a file, or samples.
+            recording: a file ("-" is standard input), or samples.
             sample_rate: of the samples, in Hz; a file has its own.
             language: for the result, if known; decoding does not depend on it.
+            track: of a file with several sound tracks, from 0; None is its default.
+            channel: of a file with several channels, from 0; None averages them.
 
         Raises:
             DataError: if the recording cannot be read or holds no sound.
             ConfigError: if samples come without a rate, or a file with one.
-            MissingExtra: if the file needs PyAV and it is not installed.
         """
-        waveform = self._waveform(recording, sample_rate)
-        return self._together(self._parts(waveform), waveform, language)
+        with self._opened(recording, sample_rate, track, channel) as sound:
+            return self._together(list(self._parts(sound)), sound, language)
 
     def segments(self, recording: Recording, sample_rate: int | None = None) -> Iterator[Segment]:
         """Give the segments of a recording one by one, each as soon as it is certain.
 
         Raises:
-            DataError, ConfigError, MissingExtra: as `transcribe`.
+            DataError, ConfigError: as `transcribe`.
         """
-        for start, timed, _ in self._parts(self._waveform(recording, sample_rate)):
-            for segment in timed.segments:
-                yield segment.shifted(start)
+        with self._opened(recording, sample_rate) as sound:
+            for start, timed, _ in self._parts(sound):
+                for segment in timed.segments:
+                    yield segment.shifted(start)
 
     def hypotheses(self, recording: Recording, sample_rate: int | None = None) -> tuple[Hypothesis, ...]:
         """Find the best texts of a recording, best first, with their scores.
@@ -150,7 +163,8 @@ class Transcriber:
         """
         if self.decoder is None:
             raise ConfigError("greedy decoding has a single text; load the model with a beam or a language model")
-        return best_together([found for _, _, found in self._parts(self._waveform(recording, sample_rate))])
+        with self._opened(recording, sample_rate) as sound:
+            return best_together([found for _, _, found in self._parts(sound)])
 
     def align(
         self, recording: Recording, text: str, sample_rate: int | None = None, *, language: str | None = None
@@ -162,7 +176,8 @@ class Transcriber:
                 text; if the text has no words, or some that the tokens cannot spell.
             ConfigError: as `transcribe`.
         """
-        waveform = self._waveform(recording, sample_rate)
+        with self._opened(recording, sample_rate) as sound:
+            waveform = np.concatenate(list(sound))
         try:
             spelling = spell(text, self.recogniser.tokenizer)
             if not waveform.any():
@@ -178,19 +193,28 @@ class Transcriber:
                 raise DataError(f"{recording}: {error}") from None
             raise
         spikes = align(log_probs, spelling.tokens)
-        return time_text(self.recogniser, waveform, log_probs, spelling, spikes, self.calibration, language=language)
+        timed = time_text(self.recogniser, waveform, log_probs, spelling, spikes, self.calibration, language=language)
+        return replace(timed, warnings=tuple(sound.warnings))
 
-    def transcribe_files(self, paths: Iterable[Path]) -> Iterator[Transcript]:
-        """Transcribe files one after the other; one that cannot be read has its error instead."""
+    def transcribe_files(
+        self, paths: Iterable[Path], *, track: int | None = None, channel: int | None = None
+    ) -> Iterator[Transcript]:
+        """Transcribe files one after the other; one that cannot be read has its error instead.
+
+        Args:
+            paths: the files.
+            track: as in `transcribe`.
+            channel: as in `transcribe`.
+        """
         for path in paths:
             name, stem = str(path), path.with_suffix("")
             try:
-                waveform = self._waveform(path, None)
-                parts = list(self._parts(waveform))
+                with self._opened(path, None, track, channel) as sound:
+                    parts = list(self._parts(sound))
             except AsrError as error:
                 yield Transcript(name, stem, None, error)
             else:
-                timed = self._together(parts, waveform, None)
+                timed = self._together(parts, sound, None)
                 hypotheses = best_together([found for _, _, found in parts])
                 yield Transcript(name, stem, timed, hypotheses=hypotheses)
 
@@ -232,21 +256,28 @@ class Transcriber:
         with ParallelDecoder(self.decoder, utterances) as decode:
             return [hypotheses[0].text for hypotheses in decode()]
 
-    def _waveform(self, recording: Recording, sample_rate: int | None) -> Waveform:
-        """Read what comes in: the one place where it may be a file or samples."""
+    @contextmanager
+    def _opened(
+        self, recording: Recording, sample_rate: int | None, track: int | None = None, channel: int | None = None
+    ) -> "Iterator[_Sound]":
+        """Open what comes in: the one place where it may be a file or samples."""
         wanted = self.recogniser.config.features.sample_rate
         if isinstance(recording, str | Path):
             if sample_rate is not None:
                 raise ConfigError(f"{recording}: a file has its own sample rate; leave sample_rate out")
-            return load(Path(recording), sample_rate=wanted)
+            with open_recording(recording, track=track, channel=channel) as file:
+                yield _Sound(file.blocks(sample_rate=wanted), file.warnings)
+            return
         if sample_rate is None:
             raise ConfigError("samples do not say their rate: transcribe(samples, sample_rate)")
+        if track is not None or channel is not None:
+            raise ConfigError("track and channel choose from a file; of samples, give those of one channel")
         samples = recording.detach().cpu().numpy() if isinstance(recording, Tensor) else recording
-        return from_array(samples, sample_rate, wanted)
+        yield _Sound(iter([from_array(samples, sample_rate, wanted)]), [])
 
-    def _parts(self, waveform: Waveform) -> Iterator[_Part]:
+    def _parts(self, blocks: Iterable[Waveform]) -> Iterator[_Part]:
         """Decode a recording piece by piece."""
-        for piece in pieces(self.recogniser, [waveform]):
+        for piece in pieces(self.recogniser, blocks):
             second = None
             if self.decoder is not None:
                 sound = torch.from_numpy(piece.waveform)[None], torch.tensor([len(piece.waveform)])
@@ -257,9 +288,29 @@ class Transcriber:
             )
             yield piece.start, timed, found.hypotheses
 
-    def _together(self, parts: Iterable[_Part], waveform: Waveform, language: str | None) -> TimedText:
-        duration = len(waveform) / self.recogniser.config.features.sample_rate
-        return joined([(start, timed) for start, timed, _ in parts], duration, language)
+    def _together(self, parts: Iterable[_Part], sound: "_Sound", language: str | None) -> TimedText:
+        duration = sound.samples / self.recogniser.config.features.sample_rate
+        timed = joined([(start, timed) for start, timed, _ in parts], duration, language)
+        return replace(timed, warnings=tuple(sound.warnings))
+
+
+class _Sound:
+    """Blocks that are read once, counted.
+
+    Args:
+        blocks: (N,) each.
+        warnings: what is amiss; complete when all is read.
+    """
+
+    def __init__(self, blocks: Iterator[Waveform], warnings: list[str]) -> None:
+        self.warnings = warnings
+        self.samples: Samples = 0
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[Waveform]:
+        for block in self._blocks:
+            self.samples += len(block)
+            yield block
 
 
 def best_together(lists: Sequence[Sequence[Hypothesis]]) -> tuple[Hypothesis, ...]:
@@ -295,7 +346,7 @@ def find_recordings(paths: Iterable[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES | MEDIA_SUFFIXES)
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
         if not inside:
             raise DataError(f"{path}: no audio file in this folder")
         found += inside

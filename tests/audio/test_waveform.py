@@ -1,10 +1,6 @@
 """Any audio file -> mono float32 at the wanted rate, or one line that says what is wrong with it."""
 
-import contextlib
-import sys
-import types
-import weakref
-
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -12,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import RATE, noise, sine, unhurried
 
-from asr.audio.waveform import MEDIA_SUFFIXES, SUFFIXES, from_array, info, load, resample, save_flac
-from asr.errors import ConfigError, DataError, MissingExtra
+from asr.audio.waveform import SUFFIXES, from_array, info, load, resample, save_flac
+from asr.errors import ConfigError, DataError
 
 FORMATS = {  # suffix: (libsndfile's format, subtype, largest error of a sample)
     ".wav": ("WAV", "PCM_16", 1e-4),
@@ -107,9 +103,9 @@ def test_what_is_not_audio_is_named(tmp_path, read):
     soundfile.write(tmp_path / "none.wav", np.zeros(0, np.float32), RATE)
     for path, reason in (
         (tmp_path / "missing.wav", "no such audio file"),
-        (tmp_path / "folder.wav", "no such audio file"),
+        (tmp_path / "folder.wav", "is a folder, not an audio file"),
         (write(tmp_path / "empty.wav", b""), "not readable as audio"),
-        (write(tmp_path / "text.wav", b"yes no yes\n" * 50), "not readable as audio"),
+        (write(tmp_path / "text.wav", b"yes no yes\n" * 50), "it is text"),
         (write(tmp_path / "text.mp3", b"yes no yes\n" * 50), "not readable as audio"),
         (write(tmp_path / "bare.raw", bytes(1000)), "convert it to WAV"),
         (tmp_path / "none.wav", "holds no samples"),
@@ -118,14 +114,6 @@ def test_what_is_not_audio_is_named(tmp_path, read):
             read(path)
         message = str(caught.value)
         assert message.startswith(f"{path}: ") and reason in message and "\n" not in message
-
-
-def test_a_file_that_breaks_off_is_named_by_codecs_that_can_tell(tmp_path):
-    path = tmp_path / "torn.flac"
-    save_flac(path, noise(RATE), RATE)
-    write(path, path.read_bytes()[:9000])
-    with pytest.raises(DataError, match=r"torn.flac: not readable as audio \(.+\); is it damaged"):
-        load(path, sample_rate=RATE)
 
 
 def test_a_stretch_beyond_the_end_is_named(tmp_path):
@@ -144,15 +132,7 @@ def test_samples_that_are_not_numbers_are_refused(tmp_path, value):
         load(tmp_path / "a.wav", sample_rate=RATE)
 
 
-@pytest.mark.parametrize("suffix", sorted(MEDIA_SUFFIXES))
-def test_media_files_name_the_extra_that_reads_them(tmp_path, monkeypatch, suffix):
-    monkeypatch.setitem(sys.modules, "av", None)  # import av now fails, installed or not
-    with pytest.raises(MissingExtra, match=rf"a{suffix}: .*pip install 'asr\[media\]'"):
-        load(write(tmp_path / f"a{suffix}", b"?"), sample_rate=RATE)
-
-
-def test_media_files_are_read_where_the_extra_is_installed(tmp_path):
-    av = pytest.importorskip("av")
+def test_a_stretch_of_a_media_file_begins_where_it_should(tmp_path):
     path, tone = tmp_path / "a.m4a", sine(440, 1.0, 48_000)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=48_000, layout="mono")
@@ -163,8 +143,6 @@ def test_media_files_are_read_where_the_extra_is_installed(tmp_path):
     middle = load(path, sample_rate=48_000, start=0.25, duration=0.5)
     assert len(middle) == 24_000
     assert np.abs(np.fft.rfft(middle)).argmax() == 220  # of bins 2 Hz apart
-    with pytest.raises(DataError, match=r"text.m4a: not readable as audio"):
-        load(write(tmp_path / "text.m4a", b"yes no yes\n" * 50), sample_rate=RATE)
 
 
 def test_samples_of_any_kind_become_one_waveform():
@@ -175,7 +153,7 @@ def test_samples_of_any_kind_become_one_waveform():
     bytes_ = np.round(floats * 128 + 128).astype(np.uint8)
     np.testing.assert_allclose(from_array(bytes_, RATE, RATE), floats, atol=1 / 2**7)
     np.testing.assert_array_equal(from_array(floats.astype(np.float64), RATE, RATE), floats)
-    np.testing.assert_allclose(from_array(np.stack([floats, -floats]), RATE, RATE), 0, atol=1e-9)
+    np.testing.assert_allclose(from_array(np.stack([floats, floats / 2]), RATE, RATE), 0.75 * floats, atol=1e-7)
     assert from_array(np.int16([-(2**15), 2**15 - 1]), RATE, RATE).tolist() == [-1.0, 1 - 2**-15]
     assert from_array(floats, 8_000, 16_000).shape == (2000,)
     assert from_array(floats[::2], RATE, RATE).flags.c_contiguous
@@ -205,56 +183,3 @@ def test_samples_that_are_no_sound_are_refused(samples, message):
 def test_a_rate_is_a_positive_number(rate):
     with pytest.raises(ConfigError, match="sample_rate must be a positive number"):
         from_array(np.zeros(10), rate, RATE)
-
-
-class FakeMedia(types.ModuleType):
-    """PyAV with a file of 100 frames of 10 samples, 0, 1, 2, ...; it knows how many frames were ever alive at once."""
-
-    FFmpegError = OSError
-
-    class Frame:
-        def __init__(self, number):
-            self.number = number
-
-        def to_ndarray(self):
-            return np.arange(10 * self.number, 10 * self.number + 10, dtype=np.float32)[None] / 1000
-
-    class AudioResampler:
-        def __init__(self, **_options):
-            self.late = []
-
-        def resample(self, frame):
-            """A frame late, as a resampler is."""
-            ready, self.late = self.late, [] if frame is None else [frame]
-            return ready
-
-    def __init__(self):
-        super().__init__("av")
-        self.decoded, self.alive, self.most = 0, weakref.WeakSet(), 0
-        self.streams = types.SimpleNamespace(audio=[types.SimpleNamespace(rate=1000)])
-
-    @contextlib.contextmanager
-    def open(self, _path):
-        yield self
-
-    def decode(self, _stream):
-        for number in range(100):
-            frame = self.Frame(number)
-            self.alive.add(frame)
-            self.decoded += 1
-            self.most = max(self.most, len(self.alive))
-            yield frame
-
-
-@unhurried
-@given(start=st.integers(0, 999), count=st.none() | st.integers(1, 1200))
-def test_of_a_media_file_only_the_stretch_is_kept(tmp_path_factory, start, count):
-    path = tmp_path_factory.getbasetemp() / "fake.m4a"
-    path.touch()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "av", fake := FakeMedia())
-        found = load(path, sample_rate=1000, start=start / 1000, duration=None if count is None else count / 1000)
-    stop = 1000 if count is None else min(1000, start + count)
-    np.testing.assert_array_equal(found, np.arange(start, stop, dtype=np.float32) / 1000)
-    assert fake.most <= 3, "a frame that was used is let go"
-    assert fake.decoded <= stop / 10 + 2, "nothing is decoded beyond the stretch"

@@ -3,11 +3,14 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from support.media import write_media
 
+from asr.audio.reader import Recording
 from asr.errors import DataError
 from asr.scoring.assess import ScoreOptions, assess
 from asr.scoring.page import write_page
@@ -133,24 +136,27 @@ def test_a_perfect_system_and_silence_have_a_page_too(tmp_path):
 
 def test_a_media_file_is_decoded_once_for_all_its_clips(tmp_path, monkeypatch):
     """Nothing can be sought there: to read each clip by itself would decode the file as often as it has clips."""
-    for name in ("a.m4a", "b.mp4", "c.wav"):
-        (tmp_path / name).touch()
-    loads = []
+    sound = np.random.default_rng(0).uniform(-0.3, 0.3, 3 * 16_000).astype(np.float32)
+    for name in ("a.m4a", "b.mp4"):
+        write_media(tmp_path / name, sound, 16_000, "aac")
+    soundfile.write(tmp_path / "c.wav", sound, 16_000)
+    decoded = []
+    blocks = Recording.blocks
 
-    def load(path, *, sample_rate, start=0.0, duration=3.0):
-        loads.append((path.name, start))
-        return np.zeros(round(sample_rate * duration), np.float32)
+    def counted(recording, seconds=10.0, *, start=0.0, **options):
+        decoded.append((Path(recording.name).name, start))
+        return blocks(recording, seconds, start=start, **options)
 
-    monkeypatch.setattr("asr.scoring.page.load", load)
+    monkeypatch.setattr(Recording, "blocks", counted)
     clips = [
         Clip(tmp_path / name, start, 0.5 + start) for start in (0.0, 1.0, 2.0) for name in ("a.m4a", "b.mp4", "c.wav")
     ]
     references = {f"u{n}": TranscriptEntry(f"u{n}", "x", audio=clip) for n, clip in enumerate(clips)}
     shown = Page(rendered(tmp_path, references, {"s": {"u0": "x"}}, embed_audio=True)).data["utterances"]
-    assert sorted(loads) == [("a.m4a", 0.0), ("b.mp4", 0.0), ("c.wav", 0.0), ("c.wav", 1.0), ("c.wav", 2.0)]
+    assert sorted(decoded) == [("a.m4a", 0.0), ("b.mp4", 0.0), ("c.wav", 0.0), ("c.wav", 1.0), ("c.wav", 2.0)]
     for utterance, clip in zip(shown, clips, strict=True):
         waveform, rate = soundfile.read(io.BytesIO(base64.b64decode(utterance["audio"].split(",")[1])))
-        expected = clip.duration if clip.path.suffix == ".wav" else min(clip.duration, 3.0 - clip.start)
+        expected = min(clip.duration, 3.0 - clip.start)
         assert len(waveform) / rate == pytest.approx(expected, abs=0.15)
     beyond = {"u": TranscriptEntry("u", "x", audio=Clip(tmp_path / "a.m4a", 4.0))}
     with pytest.raises(DataError, match=r"a.m4a: holds no samples from 4 s on"):

@@ -1,6 +1,5 @@
 """Recordings in, texts out: from files, from arrays, one by one and many, greedily and by beam search."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from support.tones import write_cut
 from asr.audio.waveform import save_flac
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig
-from asr.errors import ConfigError, DataError, MissingExtra
+from asr.errors import ConfigError, DataError
 from asr.model.best_path import align
 from asr.recogniser.model_folder import save_model
 from asr.transcription import transcribe as module
@@ -38,13 +37,6 @@ def test_a_bad_file_among_good_ones_keeps_none_from_its_turn(tmp_path):
     assert "b.wav: not readable as audio" in str(found[1].error) and "c.wav: no such" in str(found[2].error)
     assert [transcript.text for transcript in found] == [*texts(paths[:1]), "", "", *texts(paths[3:])]
     assert found[0].text and found[3].text
-
-
-def test_a_file_that_needs_an_extra_is_reported_too(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "av", None)
-    (tmp_path / "a.m4a").write_bytes(b"?")
-    (found,) = MODEL.transcribe_files([tmp_path / "a.m4a"])
-    assert isinstance(found.error, MissingExtra)
 
 
 def test_files_are_transcribed_one_at_a_time(tmp_path):

@@ -1,0 +1,69 @@
+"""Several channels -> one.
+
+Channels are averaged. Where they cancel each other (one is the other's inverse, a wrong cable), the
+average would be silence; then a single one is taken.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.units import Seconds
+
+CANCELLED = 0.01
+"""Of the channels' mean power, in a second: an average with less has lost its sound."""
+
+Channels = npt.NDArray[np.float32]
+"""Shape (samples, channels), full scale is +-1."""
+
+
+class Mixer:
+    """Makes one channel of several, second by second.
+
+    Args:
+        channel: the one to take, from 0; None averages them.
+    """
+
+    def __init__(self, channel: int | None = None) -> None:
+        self.channel = channel
+        self.cancelled: Seconds | None = None
+        """Where channels were found to cancel each other; from there on the loudest is taken."""
+        self._position: Seconds = 0.0
+
+    def __call__(self, samples: Channels, sample_rate: int) -> npt.NDArray[np.float32]:
+        """Give (N,) of (N, channels), which should be about a second."""
+        mixed = samples.mean(axis=1, dtype=np.float32) if self.channel is None else samples[:, self.channel]
+        if self.channel is None and samples.shape[1] > 1:
+            powers = np.einsum("nc,nc->c", samples, samples)
+            if float(mixed @ mixed) < CANCELLED * float(powers.mean()):
+                self.channel, self.cancelled = int(powers.argmax()), self._position
+                mixed = samples[:, self.channel]
+        self._position += len(samples) / sample_rate
+        return np.ascontiguousarray(mixed)
+
+
+def mixed(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[np.float32]:
+    """Average the channels of a whole recording, or take one where they cancel each other.
+
+    Args:
+        samples: (channels, N), float32.
+        sample_rate: in Hz.
+    """
+    average: npt.NDArray[np.float32] = samples.mean(axis=0, dtype=np.float32)
+    if len(samples) == 1:
+        return average
+    mixer = Mixer()
+    for start in range(0, samples.shape[1], sample_rate):
+        stretch = slice(start, start + sample_rate)
+        average[stretch] = mixer(samples[:, stretch].T, sample_rate)
+    return average
+
+
+def to_float(samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Floats of full scale +-1 from these, or from PCM; bytes have no sign."""
+    if np.issubdtype(samples.dtype, np.floating):
+        return samples.astype(np.float32, copy=False)
+    size = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    offset = size if samples.dtype == np.uint8 else 0.0
+    return ((samples.astype(np.float64) - offset) / size).astype(np.float32)
