@@ -83,6 +83,9 @@ class MediaSource:
                 packet = next(packets, None)
                 if packet is None:
                     return
+            except IndexError:  # a broadcast has got a track that was not there when it began; PyAV does not know it
+                packets = container.demux(stream)
+                continue
             except (av.FFmpegError, OSError):
                 self.damaged += 1
                 return
@@ -96,7 +99,7 @@ class MediaSource:
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         try:
-            container = av.open(self.stretch.again(), "r")
+            container = av.open(self.stretch.again(), "r", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise DataError(f"not readable as audio ({getattr(error, 'strerror', error)}); is it damaged?") from None
         with container:
@@ -114,7 +117,7 @@ class MediaSource:
 def packet_seconds(stretch: Stretch) -> Seconds:
     """Add up how long the packets of a file's first sound track are, without decoding them; 0 if unknown."""
     try:
-        with av.open(stretch.again(), "r") as container:
+        with av.open(stretch.again(), "r", metadata_errors="replace") as container:
             stream = container.streams.audio[0]
             ticks: int = sum(packet.duration or 0 for packet in container.demux(stream))
             return float(ticks * (stream.time_base or 0))
