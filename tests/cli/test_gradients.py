@@ -36,4 +36,5 @@ def test_mistakes_end_in_one_clear_line(refused, dev: Path, broken: Path, tmp_pa
     refused(1, "cuts.jsonl:1: not JSON", "gradients", broken, "--model", tmp_path)
     refused(2, "distance must be positive", "gradients", dev, "--distance", "0")
     refused(2, "distance must be a finite number, got nan", "gradients", broken, "--distance", "nan")
+    refused(2, "seed must fit into 64 bits", "gradients", broken, "--seed", 2**63)
     refused(2, "gain must be a finite number, got inf", "gradients", broken, "--gain", "inf")

@@ -50,4 +50,5 @@ def test_mistakes_end_in_one_clear_line(refused, model: Path, text: Path, tmp_pa
     refused(1, "none: cannot be read", "lm", "train", tmp_path / "none", *out)
     refused(2, "--order 12", "lm", "train", text, *out, "--order", "12")
     refused(2, "--tokens is for n-grams", "lm", "train", text, *out, "--rnn", "--tokens", model)
+    refused(2, "training.seed must fit into 64 bits", "lm", "train", text, *out, "--rnn", "--training.seed", 2**70)
     refused(2, "sing", "lm", "sing", text, *out)

@@ -21,9 +21,9 @@ def command(name: str) -> type:
 
 
 def settings(kind: type) -> set[type]:
-    """A dataclass, and those that it holds."""
+    """A dataclass, those that it extends, and those that it holds."""
     held = [hint for hint in get_type_hints(kind).values() if is_dataclass(hint)]
-    return {kind}.union(*map(settings, held))
+    return {parent for parent in kind.__mro__ if is_dataclass(parent)}.union(*map(settings, held))
 
 
 def test_without_arguments_the_commands_are_listed(asr):

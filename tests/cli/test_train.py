@@ -47,5 +47,6 @@ def test_mistakes_end_in_one_clear_line(refused, text: Path, prepared: Path, tmp
     refused(2, "acoustic.hidden must be at least 1", "train", prepared, *out, "--acoustic.hidden=-3")
     refused(2, "cnn", "train", prepared, *out, "--acoustic.cell", "cnn")
     refused(2, "many", "train", prepared, *out, "--epochs", "many")
+    refused(2, "seed must fit into 64 bits", "train", prepared, *out, "--seed", 2**70)
     refused(1, "text.txt", "train", prepared, "--out", text)
     refused(1, "not a model folder", "train", prepared, *out, "--init", tmp_path)

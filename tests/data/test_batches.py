@@ -303,6 +303,7 @@ def test_audio_that_cannot_be_read_names_its_utterance(tmp_path, loaders, conten
         next(batches)
     message = str(caught.value)
     assert message.startswith("utterance u1: its audio cannot be read (") and "\n" not in message
+    assert str(tmp_path / "u1.wav") in message
 
 
 def test_a_cut_without_a_recording_names_itself():
