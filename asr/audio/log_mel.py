@@ -66,9 +66,9 @@ class FeatureConfig:
     sample_rate: int = 16_000
     """Rate to which all audio is resampled, in Hz."""
     window: Seconds = 0.025
-    """Length of an analysis window."""
+    """Length of an analysis window, in seconds."""
     hop: Seconds = 0.010
-    """Shift between windows."""
+    """Shift between windows, in seconds."""
     num_mels: int = 80
     """Mel filters, from 80 Hz to half the sample rate."""
 

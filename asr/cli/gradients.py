@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from asr.cli.options import Device
 from asr.cli.output import show
 from asr.cli.tables import reaches
-from asr.config import POSITIVE, at_least, check
+from asr.config import POSITIVE, SEED, at_least, check
 from asr.data.cuts import load_cuts
 from asr.model.acoustic import AcousticConfig
 from asr.model.recurrent import Cell
@@ -44,7 +44,7 @@ class Gradients:
     device: Device = "auto"
 
     def __post_init__(self) -> None:
-        check(self, distance=POSITIVE, layers=at_least(1), hidden=at_least(1))
+        check(self, distance=POSITIVE, layers=at_least(1), hidden=at_least(1), seed=SEED)
 
     def run(self) -> None:
         cuts, device = load_cuts(self.manifest), choose_device(self.device)

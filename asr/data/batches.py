@@ -172,12 +172,20 @@ class BatchDataset(Dataset["Batch | DataError"]):
                     waveform = self.distort(waveform, self.sample_rate, utterance=cut.id)
                 waveforms.append(torch.from_numpy(waveform))
             except Exception as error:
-                first = str(error).strip().split("\n")[0]
-                return DataError(f"utterance {cut.id}: its audio cannot be read ({first}); prepare the corpus again")
+                return DataError(
+                    f"utterance {cut.id}: its audio cannot be read ({_first(error)}); prepare the corpus again"
+                )
         recordings = [recording_of(cut) for cut in cuts]
         return collate(
             [cut.id for cut in cuts], list(map(text_of, cuts)), waveforms, self.tokenizer, recordings=recordings
         )
+
+
+def _first(error: BaseException) -> str:
+    """What went wrong first: lhotse makes another error of it, and cannot make one of soundfile's."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error).strip().split("\n")[0]
 
 
 def _give_way(_loader: int) -> None:

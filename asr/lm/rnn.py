@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asr.config import POSITIVE, at_least, between, check, from_dict, to_dict
+from asr.config import POSITIVE, SEED, at_least, between, check, from_dict, to_dict
 from asr.errors import ConfigError, DataError, ModelError
 from asr.files import atomic
 from asr.lm.ngram import Prediction
@@ -88,6 +88,7 @@ class RnnTraining:
             strands=at_least(1),
             learning_rate=POSITIVE,
             clip=POSITIVE,
+            seed=SEED,
         )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from asr.audio.augment import LIGHT, AugmentConfig
 from asr.audio.log_mel import FeatureConfig
-from asr.config import NOT_NEGATIVE, POSITIVE, at_least, between, check
+from asr.config import NOT_NEGATIVE, POSITIVE, SEED, at_least, between, check
 from asr.errors import ConfigError
 from asr.model.acoustic import CONTEXT, AcousticConfig
 from asr.recogniser.recogniser import RecogniserConfig
@@ -21,7 +21,7 @@ class BpttConfig:
     mode: Literal["full", "truncated", "chunked"] = "truncated"
     """Over the whole utterance; at most over a segment; or over chunks, for a model that then also reads live speech so."""
     segment: Seconds = 2.0
-    """Length of a segment."""
+    """Length of a segment, in seconds."""
     random_cuts: bool = False
     """Draw for each step how long the first segment is, so that cuts do not always fall on the same frames."""
     recompute: bool = False
@@ -29,9 +29,9 @@ class BpttConfig:
     carry: bool = False
     """For manifests of consecutive pieces of long recordings: carry the forward direction's state from piece to piece."""
     chunk: Seconds = 0.64
-    """Length of a chunk."""
+    """Length of a chunk, in seconds."""
     lookahead: Seconds = 0.32
-    """What the backward direction sees beyond a chunk."""
+    """What the backward direction sees beyond a chunk, in seconds."""
 
     def __post_init__(self) -> None:
         check(self, "bptt", segment=POSITIVE, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
@@ -104,19 +104,15 @@ class RunConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     init: str | None = None
-    """A model folder, trained or pretrained, of the same shape, whose weights training begins with; of its output layer, those
-    of the tokens that are tokens here too.
-    """
+    """A model folder of the same shape, trained or pretrained: its weights begin, of its output those of tokens known here."""
     epochs: int = 30
     """Passes over the training data."""
     batch_seconds: Seconds = 60.0
-    """Audio of a batch, padding included."""
+    """Seconds of audio in a batch, padding included."""
     average: float = 0.99
     """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
     patience: int | None = None
-    """Epochs in a row in which the errors on dev do not fall, after which training stops. Those before the model decodes
-    anything do not count.
-    """
+    """Epochs in a row without fewer errors on dev, after which training stops; none count before the model decodes anything."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of matrix products under autocast; float16 needs a CUDA device."""
     seed: int = 0
@@ -124,13 +120,11 @@ class RunConfig:
     device: str = "auto"
     """cpu, cuda, or (auto) cuda where there is one."""
     threads: int | None = None
-    """CPU processes of one thread that share each batch; none takes one a core. A run that is to be repeated bit
-    for bit names it.
-    """
+    """CPU processes of one thread that share each batch; none takes one a core. Name it to repeat a run bit for bit."""
     loaders: int = 1
     """Background processes that read and perturb audio."""
     checkpoint_every: Seconds = 60.0
-    """Time between checkpoints."""
+    """Time between checkpoints, in seconds."""
     failures: int = 10
     """Non-finite steps in a row after which training stops."""
 
@@ -145,6 +139,7 @@ class RunConfig:
             loaders=NOT_NEGATIVE,
             checkpoint_every=NOT_NEGATIVE,
             failures=at_least(1),
+            seed=SEED,
         )
         if self.bptt.carry and self.optimiser.accumulate > 1:
             raise ConfigError("bptt.carry needs optimiser.accumulate 1: a piece begins where a step ended")
@@ -187,7 +182,7 @@ class PretrainConfig(RunConfig):
 
     augment: AugmentConfig = field(default_factory=lambda: replace(LIGHT, time_masks_per_second=0.0, frequency_masks=0))
     ahead: Seconds = 0.12
-    """How far ahead of an output frame lies what it forecasts."""
+    """How far ahead of an output frame lies what it forecasts, in seconds."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
