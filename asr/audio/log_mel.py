@@ -198,7 +198,7 @@ class LogMel(nn.Module):
 
         So a model of telephone speech is not startled by what a better microphone hears above it.
         """
-        return self.deviation > LEAST_DEVIATION
+        return ~(self.deviation <= LEAST_DEVIATION)  # so that NaN is not taken for silence
 
     @property
     def band(self) -> tuple[float, float]:
