@@ -25,12 +25,12 @@ from torch import Tensor
 
 from asr.decoding.flashlight import IMPOSSIBLE, TokenSearch, WordSearch
 from asr.decoding.hypothesis import DecodingConfig, Hypothesis
+from asr.decoding.likelihood import log_likelihoods
 from asr.decoding.prefix_beam import PrefixSearch
 from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
 from asr.errors import ConfigError, ModelError
 from asr.lm.ngram import vocabulary
 from asr.lm.rnn import RnnLm
-from asr.model.ctc import LARGEST_LATTICE, ctc_loss
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import Tokenizer
 
@@ -171,20 +171,3 @@ class Decoder:
     def _share(self, config: DecodingConfig) -> float:
         """The recurrent model's, of the language models that there are."""
         return 0.0 if not self.has_rnn else config.rnn_share if self.has_ngram else 1.0
-
-
-def log_likelihoods(log_probs: Tensor, sequences: Sequence[tuple[int, ...]]) -> list[float]:
-    """ln P(tokens | audio) of each token sequence, in as many parts as memory asks for.
-
-    A sequence that the frames do not suffice for has minus infinity.
-    """
-    longest = 2 * max(map(len, sequences)) + 1
-    size = max(1, LARGEST_LATTICE // (longest * len(log_probs)))
-    values: list[float] = []
-    for part in (sequences[i : i + size] for i in range(0, len(sequences), size)):
-        lengths = torch.tensor([len(tokens) for tokens in part])
-        targets = torch.nn.utils.rnn.pad_sequence([torch.tensor(tokens).long() for tokens in part], batch_first=True)
-        frames = torch.full((len(part),), len(log_probs))
-        found = ctc_loss(log_probs.expand(len(part), -1, -1), frames, targets, lengths)
-        values += torch.where(found.feasible, -found.values, -torch.inf).tolist()
-    return values
