@@ -43,7 +43,7 @@ class AugmentConfig:
     filter: float = 6.0
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
     noise: float = QUIETEST
-    """Loudest noise added, in dB relative to the loudest sound. At -80 dB features take it for silence."""
+    """Loudest noise added, in dB relative to the loudest sound. At -80 dB it counts as silence."""
     time_masks_per_second: float = 0.8
     """Time masks for one second of audio; the fraction that is left is a chance of one more."""
     time_mask_frames: int = 25
