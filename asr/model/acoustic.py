@@ -85,7 +85,7 @@ class AcousticConfig:
 
 @dataclass(frozen=True)
 class Emissions:
-    """What the model says of a batch."""
+    """The model's output for a batch."""
 
     log_probs: Tensor
     """(B, T, V), log-softmax over tokens."""
@@ -378,8 +378,9 @@ class Subsampling(nn.Module):
         return torch.cat(pieces, dim=1), (lengths + self.factor - 1) // self.factor
 
     def piece(self, log_mel: Tensor, lengths: Tensor, start: Frames, stop: Frames) -> Tensor:
-        """Output frames `start` to `stop`, (B, stop - start, D), from the input frames they depend
-        on.
+        """Output frames from `start` up to `stop`, (B, stop - start, D).
+
+        Only the input frames that they depend on are read.
         """
         first = max(0, start - CONTEXT)
         inputs = log_mel[:, first * self.factor : (stop + CONTEXT) * self.factor]

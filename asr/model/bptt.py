@@ -63,8 +63,7 @@ class Truncated:
 
     segment: Frames
     recompute: bool = False
-    """Keep no gates in the forward pass: less memory, and one more forward pass of the recurrence.
-    """
+    """Keep no gates in the forward pass: less memory, but one more pass of the recurrence."""
     offset: Frames = 0
     """Frames by which the first segment is shorter.
 

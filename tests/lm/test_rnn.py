@@ -73,7 +73,10 @@ def test_words_that_are_not_to_be_counted_are_read_all_the_same():
 
 
 def test_training_learns_what_only_the_carried_state_can_know():
-    """Sentences alternate, and each is longer than a segment: within one segment nothing tells which is next."""
+    """Sentences alternate, and each is longer than a segment.
+
+    So within one segment nothing tells which is next.
+    """
     text = ["aaaaab", "cccccb"] * 20
     shape, units = RnnLmConfig(hidden=12, embedding=6, dropout=0.0), TokenizerConfig()
     training = RnnTraining(epochs=25, segment=5, strands=4, learning_rate=0.03)
