@@ -1,7 +1,6 @@
 """The acoustic model: log-mel frames -> subsampling -> recurrent layers -> log-probs of tokens.
 
-It knows no loss, decoder, optimiser or file. Padding and batch composition never change a valid
-frame.
+It knows no loss, decoder, optimiser or file. Padding and batching never change a valid frame.
 
     B utterances, T frames, F mel bins, C channels, D features, V tokens (0 is CTC's blank)
 """
@@ -24,10 +23,7 @@ from asr.units import Frames, subsampled
 PIECE: Frames = 1024
 """Output frames of the convolutions, and of the output layer, that are recomputed at a time."""
 STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
-"""Strides in time of the two convolutions, by the subsampling factor.
-
-With factor 3 the last frame is not read where an utterance has a multiple of three frames.
-"""
+"""Strides in time of the convolutions, by factor. At 3, the last of 3 n frames is not read."""
 CONTEXT: Frames = 2
 """Output frames to either side beyond which the convolutions of a piece see nothing."""
 
@@ -119,9 +115,7 @@ class Stream:
 
 
 class AcousticModel(nn.Module):
-    """Subsampling, a stack of recurrent layers, and one linear output.
-
-    The intermediate layers share the output.
+    """Subsampling, recurrent layers, and one linear output for the last and intermediate layers.
 
     Args:
         config: its shape.
@@ -366,10 +360,7 @@ class Subsampling(nn.Module):
         return self.linear(hidden.transpose(1, 2).flatten(2)), lengths
 
     def recomputed(self, log_mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward`, piece by piece, keeping only the input for the gradient.
-
-        Each piece is computed again for its own gradient.
-        """
+        """As `forward`, piece by piece, each of which is computed again for its gradient."""
         frames = subsampled(log_mel.shape[1], self.factor)
         pieces = [
             checkpoint(self.piece, log_mel, lengths, start, min(start + PIECE, frames), use_reentrant=False)
