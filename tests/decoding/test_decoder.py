@@ -262,12 +262,12 @@ def test_mistakes_are_named(tmp_path, monkeypatch):
         FeatureConfig(sample_rate=8000, num_mels=16), AcousticConfig(channels=2, layers=1, hidden=6)
     )
     save_model(tmp_path / "slow", Recogniser(slow, TOKENIZER), readme="")
-    with pytest.raises(ConfigError, match=r"slow: hears 8000 samples a second, .* 16000"):
+    with pytest.raises(ConfigError, match=r"slow: takes 8000 samples a second, .* 16000"):
         load_decoder(tmp_path, recogniser(), [], second=tmp_path / "slow")
     greek = RnnLm(RnnLmConfig(hidden=2, embedding=2), CharacterTokenizer(" γδ"))
     with pytest.raises(ModelError, match="the recurrent language model writes γδ, the recogniser ab"):
         Decoder(TOKENIZER, DecodingConfig(), rnn=greek)
-    with pytest.raises(ModelError, match="the second recogniser writes γδ, the first ab"):
+    with pytest.raises(ModelError, match="the second recogniser writes γδ, the recogniser ab"):
         Decoder(TOKENIZER, DecodingConfig(), second=recogniser(tokenizer=CharacterTokenizer(" γδ")))
     with pytest.raises(ConfigError, match="second_weight must not be negative"):
         DecodingConfig(second_weight=-0.1)
