@@ -187,7 +187,8 @@ def _first(error: BaseException) -> str:
 
 
 def _give_way(_loader: int) -> None:
-    os.nice(NICENESS)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
 
 
 def load_batches(
