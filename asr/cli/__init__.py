@@ -71,8 +71,12 @@ def exit_codes() -> Iterator[None]:
         print("asr: interrupted; repeat the command to go on", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:  # a full disk, a folder without permission
         print(f"asr: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # else Python complains of it when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

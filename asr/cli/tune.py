@@ -36,9 +36,10 @@ class Tune:
     def run(self) -> None:
         if not self.lm:
             raise ConfigError("--lm: no language model was named")
+        cuts = load_cuts(self.manifest)
         transcriber = Search(self.lm, self.beam, self.second).transcriber(self.model, self.device)
         assert transcriber.decoder is not None
-        tuning = tune(transcriber.recogniser, transcriber.decoder, load_cuts(self.manifest), TerminalProgress())
+        tuning = tune(transcriber.recogniser, transcriber.decoder, cuts, TerminalProgress())
         keep(self.model, self.lm, self.second, tuning.config)
         show(trials(tuning))
         name = self.manifest.name.split(".")[0]

@@ -137,15 +137,24 @@ class RnnLm(nn.Module):
 
     @torch.no_grad()
     def log_probs(self, texts: Sequence[str]) -> list[float]:
-        """ln P(text and its end), each text by itself; characters that the tokenizer does not have are left out."""
+        """Score each text by itself: ln P(text and its end).
+
+        Characters that the tokenizer does not have are left out. Long texts are read in parts, so
+        that no more than `READ_AT_ONCE` tokens of each are in the network at once.
+        """
         self.eval()
         spelt = [torch.tensor([BOUNDARY, *self.tokenizer.encode(text), BOUNDARY]) for text in texts]
         lengths = torch.tensor([len(tokens) - 1 for tokens in spelt])
         tokens = torch.nn.utils.rnn.pad_sequence(spelt, batch_first=True).to(self.device)
-        found, _ = self(tokens[:, :-1])
-        chosen = found.gather(2, tokens[:, 1:, None]).squeeze(2).cpu()
+        states: list[State] | None = None
+        parts = []
+        for start in range(0, int(lengths.max()), READ_AT_ONCE):
+            part = tokens[:, start : start + READ_AT_ONCE + 1]
+            found, states = self(part[:, :-1], states)
+            parts.append(found.gather(2, part[:, 1:, None]).squeeze(2).cpu())
+        chosen = torch.cat(parts, dim=1)
         valid = torch.arange(chosen.shape[1]) < lengths[:, None]
-        return chosen.double().masked_fill(~valid, 0.0).sum(dim=1).tolist()  # type: ignore[no-any-return]
+        return chosen.double().masked_fill(~valid, 0.0).sum(dim=1).tolist()
 
     @torch.no_grad()
     def predict(self, sentences: Iterable[str], knows: Callable[[str], bool], *, running: bool = True) -> Prediction:

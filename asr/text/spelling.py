@@ -12,9 +12,9 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Spelling:
-    """A token sequence and its words: each one's text and the positions of its tokens, at least one.
+    """A token sequence and its words: each one's text and the positions of its tokens.
 
-    Tokens between words (spaces) belong to none.
+    A word has at least one token. Tokens between words (spaces) belong to none.
     """
 
     tokens: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Any audio file -> mono float32 at the wanted rate, or one line that says what is wrong with it."""
+"""Any audio file -> mono float32 at the wanted rate, or one line that says what is wrong."""
 
 import contextlib
 import sys
@@ -81,7 +81,7 @@ def test_resampling_keeps_pitch_level_and_duration(rate):
 
 
 def test_resampling_removes_what_the_lower_rate_cannot_hold():
-    """Else 10 kHz would be heard at 6 kHz."""
+    """Else 10 kHz would appear at 6 kHz."""
     assert np.abs(resample(sine(10_000, 0.5, 48_000), 48_000, RATE)[800:-800]).max() < 1e-4
 
 
@@ -208,7 +208,10 @@ def test_a_rate_is_a_positive_number(rate):
 
 
 class FakeMedia(types.ModuleType):
-    """PyAV with a file of 100 frames of 10 samples, 0, 1, 2, ...; it knows how many frames were ever alive at once."""
+    """PyAV with a file of 100 frames of 10 samples, 0, 1, 2, ...
+
+    It counts how many frames were ever alive at once.
+    """
 
     FFmpegError = OSError
 

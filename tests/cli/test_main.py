@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import os
 import subprocess
 import sys
 from dataclasses import is_dataclass
@@ -64,7 +65,19 @@ def test_a_command_that_does_not_exist_is_refused(refused):
     refused(2, "no such command: sing; there are prepare, ", "sing")
 
 
-def test_an_interruption_and_a_reader_who_leaves_have_their_codes(capfd):
+@pytest.mark.parametrize("arguments", [[], ["score", "--help"]], ids=" ".join)
+def test_a_reader_who_has_left_is_no_trouble(arguments):
+    """As in `asr --help | head -0`: what is left to print is dropped in silence."""
+    reader, writer = os.pipe()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    os.close(reader)
+    program = [sys.executable, "-m", "asr", *arguments]
+    ran = subprocess.run(program, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writer)
+    assert ran.returncode in (0, 1) and ran.stderr == ""
+
+
+def test_an_interruption_and_a_full_disk_have_their_codes(capfd):
     for error, code, line in (
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(28, "No space", "f"), 1, "f: No space"),

@@ -312,7 +312,7 @@ def test_a_cut_without_a_recording_names_itself():
 
 
 def test_loaders_give_way_a_little_and_not_to_everybody(tmp_path, monkeypatch):
-    """At the lowest priority they would starve beside other busy programs, and training with them."""
+    """At the lowest priority they, and training, would starve beside other busy programs."""
 
     def collate_niceness(ids, *_, **__):
         return dataclasses.replace(make_batch([5]), ids=(str(os.nice(0)),))
