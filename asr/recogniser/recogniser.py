@@ -77,7 +77,7 @@ class Recogniser:
 
     @property
     def long_reading(self) -> Chunked:
-        """How a recording is read that is too long to be read whole: as `reading`, or in long chunks."""
+        """How a recording of any length is read: as `reading`, or in long chunks."""
         if isinstance(self.reading, Chunked):
             return self.reading
         return Chunked(self.config.frames(LONG_CHUNK), self.config.frames(LONG_LOOKAHEAD))

@@ -50,7 +50,7 @@ def opened(loudness, held):
 
 
 def test_features_equal_librosas():
-    """On sound that has nothing below 100 Hz: what is taken out there has no counterpart in librosa."""
+    """On sound without anything below 100 Hz: librosa takes nothing out there."""
     waveform = above(150, syllables(RATE))
     energy = librosa.feature.melspectrogram(
         y=waveform,
