@@ -37,6 +37,8 @@ DYNAMIC_RANGE = 1e-8
 This makes features blind to recording level. It also keeps the empty upper half of a band-limited
 (8 kHz) recording constant, where else its rounding noise would be amplified.
 """
+FRONT_END = 2
+"""Number of this way to make features. A model knows those that it was trained with."""
 LOWEST = 80.0
 """Where the mel filters begin, in Hz."""
 HUM = (50.0, 60.0)
@@ -147,6 +149,8 @@ class LogMel(nn.Module):
     """(M,), of log-mel energy relative to the loudest, in nats."""
     deviation: Tensor
     """(M,), likewise."""
+    front_end: Tensor
+    """Scalar, as `FRONT_END`."""
     taper: Tensor
     """(N,), the analysis window."""
     rumble: Tensor
@@ -172,6 +176,7 @@ class LogMel(nn.Module):
             norm="slaney",
             mel_scale="slaney",
         )
+        self.register_buffer("front_end", torch.tensor(FRONT_END))
         self.register_buffer("mean", torch.zeros(config.num_mels))
         self.register_buffer("deviation", torch.ones(config.num_mels))
         filters: Tensor = self.mel.fb.double()
