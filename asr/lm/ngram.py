@@ -1,10 +1,12 @@
 """Word (or token) n-gram language models, and how well a model predicts a text.
 
-Training is interpolated modified Kneser-Ney (Chen & Goodman 1998, "An empirical study of smoothing techniques for language
-modeling", section 3, with the sentence starts of Heafield et al. 2013), the default of the field's n-gram tools. It keeps all
-counts in memory, some 300 bytes an n-gram: for more than a few ten million words take KenLM's `lmplz`, whose files serve as well.
+Training is interpolated modified Kneser-Ney, the default of the field's n-gram tools (Chen &
+Goodman 1998, "An empirical study of smoothing techniques for language modeling", section 3).
+Sentence starts are counted as in Heafield et al. 2013. All counts stay in memory, some 300 bytes
+an n-gram. For more than a few ten million words take KenLM's `lmplz`, whose files serve as well.
 
-A file is ARPA text, or KenLM's binary of one. Probabilities are natural logarithms here and base 10 in ARPA files.
+A file is ARPA text, or KenLM's binary of one. Probabilities are natural logarithms here and base 10
+in ARPA files.
 """
 
 import math
@@ -29,16 +31,18 @@ Ngram = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Prediction:
-    """How well a model predicted a text: `words` are those that it knows, plus one sentence end for each sentence."""
+    """How well a model predicted a text."""
 
     nats: float
+    """-ln P of all `words`."""
     words: int
+    """Words that the model knows, and the end of each sentence."""
     unknown: int
-    """Words outside the vocabulary, on which nothing else here is counted."""
+    """Words outside the vocabulary, which count nowhere else."""
 
     @property
     def perplexity(self) -> float:
-        """A word's; 1 for a text without words."""
+        """Of a word; 1 for a text without words."""
         return math.exp(self.nats / max(1, self.words))
 
 
@@ -70,7 +74,7 @@ class NgramModel:
         return given_up + self.log_probs[(*history, word)]
 
     def predict(self, sentences: Iterable[str]) -> Prediction:
-        """Measure a text, each sentence by itself, as SRILM's and KenLM's tools do (perplexity without unknown words)."""
+        """Measure a text, each sentence by itself; unknown words do not count, as in SRILM's tools."""
         nats, words, unknown = 0.0, 0, 0
         for sentence in sentences:
             history: Ngram = (START,)
@@ -105,7 +109,9 @@ class NgramModel:
 
 
 def train_ngram(sentences: Iterable[str], order: int) -> NgramModel:
-    """Estimate a model of a text, each sentence framed by `<s>` and `</s>`; its vocabulary is the text's, and `<unk>`.
+    """Estimate a model of a text, each sentence framed by `<s>` and `</s>`.
+
+    Its vocabulary is the text's, and `<unk>`.
 
     Args:
         sentences: words separated by white space; empty ones are passed over.
@@ -159,7 +165,8 @@ def train_ngram(sentences: Iterable[str], order: int) -> NgramModel:
 def _discounts(counts: Mapping[Ngram, int]) -> tuple[float, float, float, float]:
     """What is taken from counts of 0, 1, 2, and 3 or more (Chen & Goodman 1998, equation 26).
 
-    A text too small or too regular to have all of the counts that they come from takes KenLM's fallback.
+    They come from how many n-grams have a count of 1, 2, 3 and 4. A text too small or too regular
+    to have all of these takes KenLM's fallback.
     """
     seen = Counter(counts.values())
     one, two, three, four = (seen[count] for count in (1, 2, 3, 4))
