@@ -52,7 +52,8 @@ class NgramModel:
     Args:
         order: length of the longest n-grams.
         log_probs: n-gram to ln p(last word | the words before it), shorter ones too.
-        back_offs: history to the ln factor of the shorter history's probabilities, 0 where there is none.
+        back_offs: history to the ln factor of the shorter history's probabilities; 0 if it is
+            absent.
     """
 
     def __init__(self, order: int, log_probs: Mapping[Ngram, float], back_offs: Mapping[Ngram, float]) -> None:
@@ -64,7 +65,7 @@ class NgramModel:
         return (word,) in self.log_probs and word not in (START, UNKNOWN)
 
     def log_prob(self, history: Ngram, word: str) -> float:
-        """ln p(word | history); words that the model does not know are `<unk>`, in the history too."""
+        """ln p(word | history). Words unknown to the model are `<unk>`, in the history too."""
         known = tuple(w if (w,) in self.log_probs else UNKNOWN for w in (*history, word))
         history, word = known[:-1][-(self.order - 1) :] if self.order > 1 else (), known[-1]
         given_up = 0.0
@@ -74,7 +75,7 @@ class NgramModel:
         return given_up + self.log_probs[(*history, word)]
 
     def predict(self, sentences: Iterable[str]) -> Prediction:
-        """Measure a text, each sentence by itself; unknown words do not count, as in SRILM's tools."""
+        """Measure a text, each sentence by itself. As in SRILM, unknown words do not count."""
         nats, words, unknown = 0.0, 0, 0
         for sentence in sentences:
             history: Ngram = (START,)
@@ -132,7 +133,8 @@ def train_ngram(sentences: Iterable[str], order: int) -> NgramModel:
     if not counts[0]:
         raise DataError("the text holds no word to train a language model on")
     for length in range(order - 1, 0, -1):
-        # Below the longest n-grams, what counts is how many different words stand before one; before <s> none can.
+        # Below the longest n-grams, a count is the number of different words before one. Before <s>
+        # there can be none.
         shorter = Counter(ngram[1:] for ngram in counts[length])
         shorter.update({ngram: count for ngram, count in counts[length - 1].items() if ngram[0] == START})
         counts[length - 1] = shorter

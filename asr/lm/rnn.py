@@ -276,7 +276,8 @@ def load_rnn_lm(folder: Path, device: torch.device | None = None) -> RnnLm:
     """Read what `save_rnn_lm` wrote.
 
     Raises:
-        ModelError: if the folder is no language model's, or a part is missing, damaged or does not fit the others.
+        ModelError: if the folder is no language model's. Also if a part is missing, damaged or does
+            not fit the others.
     """
     try:
         values = json.loads((folder / "config.json").read_text(encoding="utf-8"))

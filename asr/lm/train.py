@@ -106,8 +106,8 @@ def train_recurrent(
         progress: is told how far training is.
 
     Returns:
-        How well it predicts held-out words, and how well a trigram model of the same text does; only
-        words that both know count.
+        How well it predicts held-out words, and how well a trigram model of the same text does.
+        Only words that both know count.
 
     Raises:
         DataError, ConfigError: as `train_rnn_lm`.

@@ -53,7 +53,10 @@ def test_any_spelling_is_found_with_a_model_of_tokens(tmp_path, seed):
 
 
 def test_the_last_word_ends_and_no_word_is_doubled(tmp_path):
-    """Tokens that are words, or hold a separator, each held for several frames: the text is found as it was spoken."""
+    """The text decoded is the text spelt, whether tokens are words or hold a separator.
+
+    Each token is held for several frames.
+    """
     words = train_tokenizer(TokenizerConfig("words"), ["ab a", "b"])
     write_lm(tmp_path / "lm.arpa")
     for tokenizer in (words, TOKENIZER):
@@ -69,7 +72,10 @@ def test_the_last_word_ends_and_no_word_is_doubled(tmp_path):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("weight", "bonus"), [(0.5, -1.0), (1.5, 1.0)])
 def test_tokens_that_are_words_are_found_with_a_model_of_words(tmp_path, seed, weight, bonus):
-    """By the sum over all paths: a word that is held for several frames is not a pause that may stand in for another one."""
+    """By the sum over all paths.
+
+    A word that is held for several frames is not a pause that may stand in for another one.
+    """
     words = train_tokenizer(TokenizerConfig("words"), ["ab a", "b"])
     model = write_lm(tmp_path / "lm.arpa")
     log_probs = lattice(5, words.size, seed, spread=1.0)
@@ -106,7 +112,10 @@ def test_a_narrow_search_keeps_the_words_that_their_bonus_pays_for(tmp_path):
 
 
 def test_a_narrow_search_does_not_take_a_rising_word_for_the_one_before_going_on(tmp_path):
-    """Each word is as likely as a blank in its first frame, then certain, so to leave it out costs more than a bonus of -1."""
+    """Each word is as likely as a blank in its first frame, then certain.
+
+    So to leave it out costs more than a bonus of -1.
+    """
     words = train_tokenizer(TokenizerConfig("words"), ["ab a", "b"])
     write_lm(tmp_path / "lm.arpa")
     spoken = "ab a b a ab b a b ab a"
@@ -122,7 +131,10 @@ def test_a_narrow_search_does_not_take_a_rising_word_for_the_one_before_going_on
 @pytest.mark.parametrize("bonus", [0.0, 1.0])
 @pytest.mark.parametrize(("share", "expected"), [(0.7, "a"), (1.4, "b")])
 def test_the_models_take_part_in_the_search_with_their_weight(tmp_path, kind, bonus, share, expected):
-    """A beam of one must choose at the first frame: the sound speaks for b, by a share of what the models say for a."""
+    """A beam of one must choose at the first frame.
+
+    The acoustic score favours b, by a share of what the models favour a.
+    """
     model = write_lm(tmp_path / "lm.arpa", ["a", "a", "a", "b"])
     speaks_for_a = 0.8 * (model.log_prob((START,), "a") - model.log_prob((START,), "b")) + bonus
     odds = math.exp(share * speaks_for_a)

@@ -31,7 +31,10 @@ def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
 
 
 def test_what_only_ranks_well_is_decoded_before_it_is_chosen(tmp_path):
-    """The second recogniser helps the lists that are ranked; a search that follows its weight finds none of their texts."""
+    """The second recogniser helps the lists that are ranked.
+
+    A search that follows its weight finds none of their texts.
+    """
 
     class Lost(Decoder):
         def __call__(self, log_probs, config=None, *, second=None):

@@ -1,4 +1,4 @@
-"""A language of two letters: its tokens, a text to train n-gram models on, and what they must find."""
+"""A language of two letters: its tokens, a text for n-gram models, and what they must find."""
 
 import math
 
