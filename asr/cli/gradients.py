@@ -20,9 +20,10 @@ from asr.workers import choose_device
 
 @dataclass(frozen=True)
 class Gradients:
-    """Measure how far gradients reach through time, layer by layer, on real utterances, and recommend a BPTT segment.
+    """Measure how far gradients reach through time on real utterances; recommend a BPTT segment.
 
-    Without --model, fresh networks of tanh RNN, GRU and LSTM are measured side by side.
+    Each layer is measured. Without --model, fresh networks of tanh RNN, GRU and LSTM are measured
+    side by side.
     """
 
     manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]
@@ -38,7 +39,7 @@ class Gradients:
     hidden: int = 256
     """Units of one direction of the fresh networks."""
     gain: float = 1.0
-    """Scales the fresh networks' recurrent matrices, whose spectral radius is about 0.58 at first."""
+    """Scales the fresh networks' recurrent matrices, whose spectral radius is about 0.58."""
     seed: int = 0
     """Of the fresh networks' weights."""
     device: Device = "auto"

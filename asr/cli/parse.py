@@ -12,7 +12,10 @@ import tyro
 from asr.errors import ConfigError
 
 NO_PREFIX = tyro.conf.arg(name="")
-"""A nested dataclass whose fields are options of the command itself: --epochs, and --acoustic.hidden one level down."""
+"""A nested dataclass whose fields are the command's own options.
+
+For example --epochs, and one level down --acoustic.hidden.
+"""
 
 FRAME = " |─│╭╮╰╯"
 """What surrounds a line of tyro's complaint."""
@@ -21,8 +24,9 @@ FRAME = " |─│╭╮╰╯"
 def parse(command: type[Any], program: str, arguments: Sequence[str], default: Any = None) -> Any:
     """Parse options, on top of an instance's values if one is given.
 
-    tyro has no public way to hand out what is wrong. It prints a title and lines, and exits. They are taken from both streams,
-    so that it sees no terminal: for one it would draw a frame, and colours between the words.
+    tyro has no public way to hand out what is wrong. It prints a title and lines, and exits. They
+    are taken from both streams, so that tyro sees no terminal. For a terminal it would draw a
+    frame, and colours between the words.
 
     Raises:
         ConfigError: for an option that does not exist or has a wrong value.
@@ -47,7 +51,10 @@ def parse(command: type[Any], program: str, arguments: Sequence[str], default: A
 
 @contextlib.contextmanager
 def _wide_screen() -> Iterator[None]:
-    """Make room for a complaint on one line: tyro breaks words, such as the names of files, where it lacks room."""
+    """Make room for a complaint on one line.
+
+    tyro breaks words, such as the names of files, where it lacks room.
+    """
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "10000"
     try:

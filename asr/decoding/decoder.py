@@ -9,7 +9,7 @@ A text's score, in nats, is the sum of
     what its hot words earn
 
 Two language models are interpolated log-linearly, by `rnn_share`. The search is shallow fusion with
-the n-gram model; the other two models rank what it finds. It depends on what the n-gram model knows:
+the n-gram model; the other two models rank what it finds. It depends on the n-gram model's units:
 
     words                         flashlight's search through a lexicon: only words that it knows
     tokens                        flashlight's search without a lexicon: any spelling
@@ -87,7 +87,10 @@ class Decoder:
 
     @property
     def fused(self) -> bool:
-        """Whether the weights of the n-gram model and of words count in the search, not only in the ranking."""
+        """Whether the weights of the n-gram model and of words count in the search.
+
+        Else they count in the ranking alone.
+        """
         return self._search.fused
 
     @property

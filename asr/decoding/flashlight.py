@@ -1,4 +1,7 @@
-"""Beam search with an n-gram model, by flashlight-text (Collobert et al. 2016, arXiv 1609.03193)."""
+"""Beam search with an n-gram model, by flashlight-text.
+
+See Collobert et al. 2016, arXiv 1609.03193.
+"""
 
 import contextlib
 import os
@@ -63,7 +66,7 @@ class WordSearch:
         phrases = {tuple(numbers[word] for word in phrase.split()): bonus for phrase, bonus in hotwords.items()}
         self._hot = HotWords(phrases) if phrases else None
         self._tries: dict[float, Any] = {}
-        # Where no token parts words, a column of its own stands for the last token of a word going on.
+        # Where no token parts words, a column of its own stands for a word's last token going on.
         self._pause = tokenizer.size if self._separator is None else self._separator
         self._end = () if self._separator is None else (self._separator,)
         self._columns = tokenizer.size + (self._separator is None)

@@ -61,7 +61,7 @@ class HotWords:
         self._nodes = [_Node(*pair) for pair in zip(promised, earned, strict=True)]
 
     def step(self, state: int, unit: int) -> tuple[int, float]:
-        """Follow one more unit: the state it leads to, and what it changes in the hypothesis's score."""
+        """Follow one more unit: the state it leads to, and the change of the hypothesis's score."""
         before = self._nodes[state].promised
         while state and unit not in self._children[state]:
             state = self._fallback[state]

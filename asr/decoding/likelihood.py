@@ -60,7 +60,8 @@ class _Columns:
     def __init__(self, sequences: Sequence[Sequence[int]], vocabulary: int) -> None:
         self._lengths = torch.tensor([len(tokens) for tokens in sequences])
         self.size = 1 + int(self._lengths.max())
-        # Row 0 has no last token, nor has a row beyond a sequence's end: there stands V, an impossible one.
+        # Row 0 has no last token, nor has a row beyond a sequence's end. V stands there, an
+        # impossible token.
         self._tokens = torch.full((self.size, len(sequences)), vocabulary)
         for column, tokens in enumerate(sequences):
             self._tokens[1 : 1 + len(tokens), column] = torch.tensor(tokens, dtype=torch.long)

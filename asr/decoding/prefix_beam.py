@@ -1,4 +1,4 @@
-"""Prefix beam search: log-probs -> the token sequences whose paths together are the most probable."""
+"""Prefix beam search: log-probs -> the token sequences of the highest total probability."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -169,7 +169,7 @@ class _Tree:
         return self._numbers[key]
 
     def pruned(self, kept: Sequence[_Kept]) -> list[_Kept]:
-        """Forget all prefixes that none of the kept ones begins with, and number the others anew."""
+        """Forget all prefixes that no kept one begins with, and number the others anew."""
         needed = {0}
         for prefix, _, _ in kept:
             while prefix not in needed:

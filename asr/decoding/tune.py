@@ -113,7 +113,7 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], progress
 
 
 def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: DecodingConfig) -> None:
-    """Copy language models and a second recogniser into a model folder, and write their weights there.
+    """Copy language models and a second recogniser into a model folder; write their weights there.
 
     Raises:
         AsrError: if something cannot be written.

@@ -1,4 +1,4 @@
-"""A model folder's `decoding.json`, which `asr tune` writes, and the decoder that follows from it."""
+"""A model folder's `decoding.json`, which `asr tune` writes, and the decoder from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ SECOND_FOLDER = "second"
 
 @dataclass(frozen=True)
 class TunedDecoding:
-    """What `decoding.json` holds: what was tuned on dev, and for which models of the same folder."""
+    """What `decoding.json` holds: what was tuned on dev, and for which models of that folder."""
 
     lm: tuple[str, ...] = ()
     """Names of the language models in the model folder, files or folders."""

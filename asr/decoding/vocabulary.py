@@ -1,4 +1,4 @@
-"""What a recogniser's tokens can spell, and whether a language model's units are tokens or words."""
+"""What tokens can spell, and whether a language model's units are tokens or words."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -41,7 +41,7 @@ def losses(log_probs, tokens):
 
 
 def spoken(frames, seed=0):
-    """Sharp log-probs, and many sequences that differ from the spoken one in a few places far apart."""
+    """Sharp log-probs, and many sequences that differ from theirs in a few places far apart."""
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randint(1, 20, (frames // 2,), generator=generator)
     scores = 2 * torch.randn(frames, 20, generator=generator)
@@ -77,7 +77,10 @@ def test_no_frame_has_no_token():
 
 
 def test_what_the_first_pass_loses_is_found():
-    """For 80 frames all is against the sequence, by far more than the first pass allows; then all is for it."""
+    """For 80 frames all is against the sequence, then all is for it.
+
+    It is against it by far more than the first pass allows.
+    """
     log_probs = torch.full((120, 3), -0.0)
     log_probs[:80] = torch.tensor([0.0, -9.0, -9.0])
     log_probs[80:] = torch.tensor([-9.0, -9.0, 0.0])
