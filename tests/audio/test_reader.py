@@ -94,7 +94,7 @@ def test_blocks_together_are_the_whole_whatever_their_size(tmp_path_factory, sec
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "ogg", "m4a", "webm"])
 def test_ten_minutes_are_never_held(tmp_path, monkeypatch, kind):
-    """However long: before the first block is taken, next to nothing is decoded, and after it a block."""
+    """Before the first block is taken nothing is decoded, and after it a block."""
     path, minutes = tmp_path / f"a.{kind}", 10 if kind == "wav" else 1
     minute = noise(RATE * 60, level=0.05)
     rate = 48_000 if kind == "webm" else RATE
@@ -160,7 +160,7 @@ def test_a_stretch_lies_where_it_lies_in_the_whole_where_nothing_can_be_sought(t
 
 
 def vbr_mp3(path, seconds=60):
-    """Quiet first, loud then, at a bit rate that follows: the first frame says nothing of the rest."""
+    """Silence first, at a bit rate that follows: the first frame says nothing of the rest."""
     sound = np.concatenate([np.zeros(5 * RATE, np.float32), sine(440, seconds - 6), sine(880, 1.0)])
     soundfile.write(path, sound, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.3)
     return path

@@ -295,7 +295,7 @@ def test_a_header_check_believes_the_header(tmp_path):
 
 
 def make_kind(folder, kind):
-    """Two seconds that libsndfile, or training by it, would not read rightly; the last has a name to be careful with."""
+    """Two seconds that training by libsndfile would not read rightly from here."""
     path, sound = folder / f"{kind}.wav", noise(2.0)[:, 0] / 2
     if kind == "chained":
         for name in ("1.ogg", "2.ogg"):
