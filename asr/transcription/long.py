@@ -1,14 +1,14 @@
 """A recording of any length -> pieces between pauses, each complete as soon as it can be.
 
 Log-probs come from a stream, so memory does not grow. A piece ends in a pause that the model itself
-shows: a run of blank of 1.5 s. Where nobody pauses for 30 s, it ends at the longest run of blank in
+shows: a run of blank of 0.8 s. Where nobody pauses for 30 s, it ends at the longest run of blank in
 the second half of these. Where a piece ends depends on what came before alone, not on how the
 samples come.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,16 @@ import torch
 from torch import Tensor
 
 from asr.audio.waveform import Waveform
+from asr.decoding.flashlight import IMPOSSIBLE
 from asr.model.ctc import BLANK
 from asr.recogniser.emission_stream import EmissionStream
 from asr.recogniser.recogniser import Recogniser
 from asr.units import Frames, Seconds
 
-PAUSE: Seconds = 1.5
+PAUSE: Seconds = 0.8
 """Blank of this length ends a piece in its middle, if a token came before."""
+WORD_PAUSE: Seconds = 0.6
+"""Blank of this length parts words, though no token says so."""
 LONGEST: Seconds = 30.0
 """No piece is longer."""
 
@@ -36,6 +39,8 @@ class Piece:
     """(N,)."""
     log_probs: Tensor
     """(T, V), on the CPU."""
+    is_all: bool = False
+    """Whether it is the whole recording."""
 
 
 def pieces(recogniser: Recogniser, blocks: Iterable[Waveform]) -> Iterator[Piece]:
@@ -63,7 +68,7 @@ def pieces(recogniser: Recogniser, blocks: Iterable[Waveform]) -> Iterator[Piece
             yield Piece(position * hop / rate, waveform[: cut * hop], log_probs[:cut])
             waveform, log_probs, position = waveform[cut * hop :], log_probs[cut:], position + cut
     if len(waveform):
-        yield Piece(position * hop / rate, waveform, log_probs)
+        yield Piece(position * hop / rate, waveform, log_probs, is_all=position == 0)
 
 
 def find_cut(log_probs: npt.NDArray[np.floating], *, pause: Frames, longest: Frames) -> Frames | None:
@@ -89,3 +94,31 @@ def find_cut(log_probs: npt.NDArray[np.floating], *, pause: Frames, longest: Fra
     if widths[widest] <= 0:  # no blank at all: where it is least improbable
         return half + 1 + int(log_probs[half : longest - 1, BLANK].argmax())
     return int(starts[widest] + (widths[widest] + 1) // 2)
+
+
+def part_words(log_probs: Tensor, separator: int, *, pause: Frames) -> Tensor:
+    """Put the token that parts words into long pauses in which the model does not.
+
+    A model of characters that was trained on single sentences gives no space between two of them.
+
+    Args:
+        log_probs: (T, V), of a piece.
+        separator: the token that parts words.
+        pause: blank frames between two other tokens that part words.
+
+    Returns:
+        (T, V): in the middle frame of each such pause the separator is certain.
+    """
+    best = log_probs.argmax(dim=1)
+    tokens = (best != BLANK).nonzero().flatten().tolist()
+    middles = [
+        (one + other) // 2
+        for one, other in pairwise(tokens)
+        if other - one > pause and separator not in (int(best[one]), int(best[other]))
+    ]
+    if not middles:
+        return log_probs
+    parted = log_probs.clone()
+    parted[middles] = IMPOSSIBLE
+    parted[middles, separator] = 0.0
+    return parted

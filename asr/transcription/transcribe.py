@@ -22,16 +22,18 @@ from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.parallel import ParallelDecoder, Scored
 from asr.decoding.tuned import load_decoder, tuned_models
+from asr.decoding.vocabulary import separator
 from asr.errors import AsrError, ConfigError, DataError
 from asr.model.acoustic import Emissions
 from asr.model.best_path import Spike, align
+from asr.model.bptt import Full
 from asr.model.ctc import minimum_frames
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import Spelling, spell, split_words
 from asr.text.timed import Segment, TimedText, joined
 from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
-from asr.transcription.long import pieces
+from asr.transcription.long import WORD_PAUSE, part_words, pieces
 from asr.transcription.timing import time_text
 from asr.transcription.transcript import Transcript
 from asr.units import Samples, Seconds
@@ -276,15 +278,25 @@ class Transcriber:
         yield _Sound(iter([from_array(samples, sample_rate, wanted)]), [])
 
     def _parts(self, blocks: Iterable[Waveform]) -> Iterator[_Part]:
-        """Decode a recording piece by piece."""
+        """Decode a recording piece by piece.
+
+        A model that was trained on whole utterances then reads each piece by itself, as it would
+        one of these. The state that a stream carries over minutes is none that training knew.
+        """
+        space = separator(self.recogniser.tokenizer)
+        pause = self.recogniser.config.frames(WORD_PAUSE)
         for piece in pieces(self.recogniser, blocks):
-            second = None
+            sound = torch.from_numpy(piece.waveform)[None], torch.tensor([len(piece.waveform)])
+            log_probs, second = piece.log_probs, None
+            if isinstance(self.recogniser.reading, Full) and not piece.is_all:
+                (log_probs,) = self.recogniser.emissions(*sound).utterances()
+            if space is not None:
+                log_probs = part_words(log_probs.cpu(), space, pause=pause)
             if self.decoder is not None:
-                sound = torch.from_numpy(piece.waveform)[None], torch.tensor([len(piece.waveform)])
                 (second,) = self.decoder.second_log_probs(*sound)
-            found = self.decode(Scored(piece.log_probs, second))
+            found = self.decode(Scored(log_probs, second))
             timed = time_text(
-                self.recogniser, piece.waveform, piece.log_probs, found.spelling, found.spikes, self.calibration
+                self.recogniser, piece.waveform, log_probs, found.spelling, found.spikes, self.calibration
             )
             yield piece.start, timed, found.hypotheses
 

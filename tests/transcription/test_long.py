@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.tiny import RATE, noise, recogniser, unhurried
 
 from asr.decoding.greedy import greedy
-from asr.transcription.long import LONGEST, find_cut, pieces
+from asr.transcription.long import LONGEST, find_cut, part_words, pieces
 
 
 def log_probs_of(path, tokens=4):
@@ -80,3 +80,24 @@ def test_no_token_is_lost_or_doubled_where_pieces_meet():
     assert len(found) >= 4
     whole = greedy(torch.cat([piece.log_probs for piece in found])).tokens
     assert tuple(token for piece in found for token in greedy(piece.log_probs).tokens) == tuple(whole)
+
+
+@pytest.mark.parametrize(
+    ("path", "parted"),
+    [
+        ([1, 0, 0, 0, 0, 2], [1, 0, 3, 0, 0, 2]),
+        ([1, 0, 0, 0, 2], [1, 0, 0, 0, 2]),
+        ([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+        ([1, 3, 0, 0, 0, 0, 0, 2], [1, 3, 0, 0, 0, 0, 0, 2]),
+        ([1, 0, 0, 0, 0, 0, 3, 2], [1, 0, 0, 0, 0, 0, 3, 2]),
+        ([1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2], [1, 1, 0, 3, 0, 0, 1, 0, 3, 0, 0, 2]),
+        ([], []),
+    ],
+)
+def test_a_long_pause_parts_words(path, parted):
+    """Of more than three blanks between two tokens, none of which parts words already; 3 does."""
+    log_probs = torch.from_numpy(log_probs_of(path))
+    found = part_words(log_probs, 3, pause=4)
+    assert found.argmax(dim=1).tolist() == parted
+    changed = (found != log_probs).any(dim=1)
+    assert changed.tolist() == [a != b for a, b in zip(path, parted, strict=True)]
