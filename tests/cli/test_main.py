@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import is_dataclass
@@ -85,3 +86,39 @@ def test_an_interruption_and_a_full_disk_have_their_codes(capfd):
         with pytest.raises(SystemExit) as stop, cli.exit_codes():
             raise error
         assert stop.value.code == code and line in capfd.readouterr().err
+
+
+def test_an_interruption_of_imports_is_one_line(tmp_path):
+    """An extension module makes another error of it."""
+    (tmp_path / "tyro").mkdir()
+    (tmp_path / "tyro" / "__init__.py").write_text(
+        "import os, signal, time\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(5)\n"
+        "except BaseException:\n    raise ImportError('numpy could not be imported')\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.getcwd()])
+    program = [sys.executable, "-m", "asr", "score", "a", "b"]
+    ran = subprocess.run(program, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", f"{cli.INTERRUPTED}\n")
+
+
+def test_who_ignores_interruptions_goes_on_ignoring_them():
+    """As in the background of a shell."""
+    for kept in (signal.SIG_IGN, signal.default_int_handler):
+        before = signal.signal(signal.SIGINT, kept)
+        try:
+            with cli.leaving_at_once():
+                assert (signal.getsignal(signal.SIGINT) is signal.SIG_IGN) == (kept is signal.SIG_IGN)
+            assert signal.getsignal(signal.SIGINT) is kept
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def test_what_an_encoding_lacks_is_escaped(tmp_path):
+    for name in ("ref", "hyp"):
+        (tmp_path / f"{name}.txt").write_text("u1 caf\u00e9\n", encoding="utf-8")
+    program = [sys.executable, "-m", "asr", "score", tmp_path / "ref.txt", tmp_path / "hyp.txt", "--json"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(program, capture_output=True, env=environment)
+    assert ran.returncode == 0 and ran.stderr == b""
+    assert b"caf\\xe9" in ran.stdout
