@@ -5,6 +5,7 @@ fields are the options, and `run` does the work. A command's module is imported 
 command is called: `asr score` does without PyTorch.
 """
 
+import codecs
 import contextlib
 import importlib
 import io
@@ -69,11 +70,13 @@ def main() -> NoReturn:
 def printable() -> None:
     """Let nothing that is printed fail for its letters: what an encoding lacks is escaped.
 
-    A file's name may hold bytes that are no UTF-8, and a terminal may know ASCII alone.
+    A file's name may hold bytes that are no UTF-8. Where the encoding is ASCII, which few mean, it
+    becomes UTF-8: escapes would spoil JSON and subtitles.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None where it is closed
-            stream.reconfigure(errors="backslashreplace")
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if is_ascii else None, errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Many recordings with one `asr transcribe`: names of files, what is there already, how far it is."""
+"""Many recordings with one `asr transcribe`: their files, what is there already, how far it is."""
 
 import io
 import os
@@ -89,7 +89,7 @@ def test_standard_input_is_a_recording(asr, refused, model: Path, tmp_path: Path
         reader, writer = os.pipe()
         os.write(writer, sound.read_bytes())
         os.close(writer)
-        with open(reader) as pipe:
+        with os.fdopen(reader) as pipe:
             monkeypatch.setattr(sys, "stdin", pipe)
             return asr(*command, *options)
 
@@ -123,11 +123,12 @@ def test_a_name_of_another_encoding_is_escaped(asr, model: Path, tmp_path: Path)
     assert odd.with_suffix(".ctm").read_text().startswith("caf\\udce9 1 ")
 
 
-def test_a_terminal_of_ascii_alone_shows_other_letters_escaped(asr, model: Path, tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", "été".encode()), ("koi8-r", b"\\xe9t\\xe9")])
+def test_what_an_encoding_lacks_is_no_traceback(asr, model: Path, tmp_path: Path, monkeypatch, encoding, shown):
     printed = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=encoding))
     assert asr("transcribe", write(tmp_path / "été.wav"), "--model", model).code == 0
-    assert printed.getvalue().startswith(f"{tmp_path}/\\xe9t\\xe9.wav\t".encode())
+    assert printed.getvalue().startswith(bytes(tmp_path) + b"/" + shown + b".wav\t")
 
 
 def test_a_folder_without_permission_is_named_and_the_others_are_read(asr, model: Path, tmp_path: Path, forbidden):
