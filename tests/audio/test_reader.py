@@ -160,8 +160,8 @@ def test_a_stretch_lies_where_it_lies_in_the_whole_where_nothing_can_be_sought(t
 
 
 def vbr_mp3(path, seconds=60):
-    """Silence first, at a bit rate that follows: the first frame says nothing of the rest."""
-    sound = np.concatenate([np.zeros(5 * RATE, np.float32), sine(440, seconds - 6), sine(880, 1.0)])
+    """Noise first, at a bit rate that follows: the first frames promise too short a file."""
+    sound = np.concatenate([noise(5 * RATE), sine(440, seconds - 6), sine(880, 1.0)])
     soundfile.write(path, sound, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.3)
     return path
 
@@ -178,7 +178,7 @@ def test_an_mp3_that_does_not_tell_its_length_is_read_to_its_end(tmp_path):
     path = vbr_mp3(tmp_path / "a.mp3")
     _, second, _ = first_frame(path)
     path.write_bytes(path.read_bytes()[second:])
-    assert abs(soundfile.info(path).duration - 60) > 3, "what libsndfile believes"
+    assert soundfile.info(path).duration < 57, "what libsndfile believes"
     waveform, warnings = read(path)
     assert len(waveform) / RATE == pytest.approx(60, abs=0.3) and warnings == []
     has_pitches(waveform, [(10, 12, 440), (59.3, 59.8, 880)])
