@@ -2,7 +2,9 @@
 
 import contextlib
 import gzip
+import hashlib
 import os
+import secrets
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,16 +50,34 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: is not UTF-8 text; iconv converts it") from None
 
 
+LONGEST_NAME = 255
+"""Bytes in the name of a file; few file systems take more."""
+
+
+def fitting(stem: str, ending: str) -> str:
+    """Name a file, in as many bytes as file systems take.
+
+    Of a longer name only the beginning of the stem is kept, and a checksum, so that no two become
+    one.
+    """
+    name = f"{stem}{ending}"
+    if len(os.fsencode(name)) <= LONGEST_NAME:
+        return name
+    mark = f"-{hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]}{ending}"
+    return os.fsencode(stem)[: LONGEST_NAME - len(os.fsencode(mark))].decode("utf-8", "ignore") + mark
+
+
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, for what shall stand there.
 
-    At the end it replaces `path`. After an error it vanishes.
+    At the end it replaces `path`. After an error it vanishes. Its name is nobody else's, so several
+    processes may write the same file: the last one's stays, whole.
 
     Raises:
         AsrError: if it cannot be written (a full disk, no permission).
     """
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(fitting(f".{path.name}", f".{secrets.token_hex(4)}.part"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -83,11 +103,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+_UNFINISHED = f".*.{8 * '[0-9a-f]'}.part"
+"""Temporary names of `atomic`."""
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep a second process out of a folder while the block runs.
 
-    The lock goes with the process, however it ends, even if processes that it forked live on.
+    The lock goes with the process, however it ends, even if processes that it forked live on. What
+    a killed process was writing with `atomic` is removed.
 
     Raises:
         AsrError: if another process holds the folder, or it cannot be locked; says which.
@@ -97,6 +122,8 @@ def locked(folder: Path) -> Iterator[None]:
         # A soft lock would be a file that outlives a killed process.
         lock = filelock.FileLock(folder / ".lock", blocking=False, fallback_to_soft=False)
         lock.acquire()
+        for unfinished in folder.rglob(_UNFINISHED):
+            unfinished.unlink(missing_ok=True)
     except filelock.Timeout:
         raise AsrError(f"{folder}: another process is at work there; wait for it, or choose another folder") from None
     except (OSError, NotImplementedError) as error:

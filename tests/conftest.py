@@ -4,6 +4,28 @@ Kernels of several threads that wait for one another slow each other down when t
 share a machine.
 """
 
+import errno
+import os
+from pathlib import Path
+
+import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def forbidden(monkeypatch):
+    """Let nobody open a folder, not even the administrator."""
+
+    def forbid(folder: Path) -> None:
+        scandir = os.scandir
+
+        def refuse(path="."):
+            if Path(os.fsdecode(path)) == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+
+    return forbid

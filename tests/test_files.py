@@ -14,7 +14,7 @@ import pytest
 
 import asr
 from asr.errors import AsrError, DataError
-from asr.files import atomic, locked, opened, read_text, without_gz
+from asr.files import LONGEST_NAME, atomic, fitting, locked, opened, read_text, without_gz
 
 HOLDER = """
 import os, pathlib, sys, time
@@ -133,6 +133,41 @@ def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path, monkeypatch):
     with atomic(tmp_path / "a") as temporary:
         temporary.write_text("whole")
     assert (tmp_path / "a").read_text() == "whole" and len(synced) == 1
+
+
+def test_two_may_write_the_same_file_at_once_and_the_last_stays(tmp_path):
+    """Each has a temporary file of its own, also where the name is as long as names may be."""
+    for path in (tmp_path / "a", tmp_path / ("é" * 127 + "b")):
+        with atomic(path) as first:
+            first.write_text("first")
+            with atomic(path) as second:
+                second.write_text("second")
+            assert first != second and path.read_text() == "second"
+        assert path.read_text() == "first"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_killed_process_left_goes_when_the_folder_is_locked(tmp_path):
+    """Their names differ, so no later one replaces them."""
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.pt"
+    with atomic(checkpoint) as temporary:
+        temporary.write_text("half")
+        left = temporary.rename(temporary.with_name(temporary.name.replace(".part", "")))
+        temporary.write_text("whole")
+    left.rename(temporary)
+    (tmp_path / "run" / ".mine.part").touch()
+    with locked(tmp_path / "run"):
+        assert sorted(path.name for path in (tmp_path / "run").rglob("*.p*")) == [".mine.part", "last.pt"]
+
+
+def test_a_long_name_is_shortened_and_stays_its_own():
+    long = "é" * 120
+    names = [fitting(stem, ".TextGrid") for stem in (long + "a" * 20, long + "b" * 20)]
+    assert len(set(names)) == 2
+    for name in names:
+        assert len(os.fsencode(name)) <= LONGEST_NAME and name.endswith(".TextGrid") and name.startswith("é" * 100)
+    assert fitting("a", ".srt") == "a.srt" and fitting("a" * 251, ".srt") == "a" * 251 + ".srt"
+    assert len(os.fsencode(fitting(os.fsdecode(b"\xe9" * 300), ".srt"))) <= LONGEST_NAME
 
 
 @pytest.mark.parametrize("name", ["list.txt", "list.txt.gz", "list.TXT.GZ"])

@@ -82,6 +82,8 @@ def opened(source: Path | BinaryIO) -> Iterator[tuple[str, Stretch]]:
         with _sought(source) as file:
             yield str(getattr(source, "name", "recording")), _whole(file)
     elif source == STANDARD_INPUT:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise DataError("standard input: brings no recording; pipe one in, or name a file")
         with _sought(sys.stdin.buffer) as file:
             yield "standard input", _whole(file)
     else:
@@ -96,7 +98,8 @@ def opened(source: Path | BinaryIO) -> Iterator[tuple[str, Stretch]]:
 
 def _require_file(path: Path) -> None:
     if path.is_dir():
-        raise DataError(f"{path}: is a folder, not an audio file; name the files in it")
+        with os.scandir(path):  # one that cannot be opened says so
+            raise DataError(f"{path}: is a folder, not an audio file; name the files in it")
     if not path.is_file() and not path.is_fifo():
         raise DataError(f"{path}: no such audio file")
 

@@ -5,9 +5,12 @@ fields are the options, and `run` does the work. A command's module is imported 
 command is called: `asr score` does without PyTorch.
 """
 
+import codecs
 import contextlib
 import importlib
+import io
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import NoReturn
@@ -30,6 +33,8 @@ COMMANDS = {
 }
 """How each command is called, and what it does."""
 
+INTERRUPTED = "asr: interrupted; repeat the command to go on"
+
 
 def usage() -> str:
     """List the commands, a line each."""
@@ -45,6 +50,7 @@ def main() -> NoReturn:
     wrong option or setting, and 130 after an interruption.
     """
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
+    printable()
     with exit_codes():
         if name in ("-h", "--help"):
             print(usage(), end="")
@@ -53,11 +59,45 @@ def main() -> NoReturn:
         elif name not in COMMANDS:
             raise ConfigError(f"no such command: {name}; there are {', '.join(COMMANDS)}")
         else:
-            from asr.cli.parse import parse
+            with leaving_at_once():
+                from asr.cli.parse import parse
 
-            command = getattr(importlib.import_module(f"asr.cli.{name}"), name.capitalize())
+                command = getattr(importlib.import_module(f"asr.cli.{name}"), name.capitalize())
             parse(command, f"asr {name}", arguments).run()
     sys.exit(0)
+
+
+def printable() -> None:
+    """Let nothing that is printed fail for its letters: what an encoding lacks is escaped.
+
+    A file's name may hold bytes that are no UTF-8. Where the encoding is ASCII, which few mean, it
+    becomes UTF-8: escapes would spoil JSON and subtitles.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it is closed
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if is_ascii else None, errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """End the process when it is interrupted while modules are imported: there is nothing to save.
+
+    An extension module makes another error of an interruption, or drops it.
+    """
+
+    def leave(_number: int, _frame: object) -> None:
+        os.write(2, f"{INTERRUPTED}\n".encode())
+        os._exit(130)
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or the caller's own
+        yield
+        return
+    signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
@@ -69,7 +109,7 @@ def exit_codes() -> Iterator[None]:
         print(f"asr: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("asr: interrupted; repeat the command to go on", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has left
         sys.exit(1)

@@ -39,7 +39,7 @@ class Align:
         if not self.format:
             raise ConfigError("--format needs a form, such as ctm")
         cuts = load_cuts(self.source) if is_manifest else []
-        stems = [file_stem(cut) for cut in cuts] or [self.source.with_suffix("")]
+        stems = [file_stem(cut) for cut in cuts] or [Path(self.source.stem)]
         destination = delivery(stems, self.format, self.out)
         text = None if self.text is None else read_text(self.text)
         transcriber = Transcriber.load(self.model, device=self.device)

@@ -57,7 +57,10 @@ class TerminalProgress:
         """Show a bar with the time that is left."""
         amount = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (TaskProgressColumn(),)
         columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn())
-        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
+        # Rich would print on standard error what is printed on standard output meanwhile.
+        both = sys.stdout.isatty()
+        hidden = not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, redirect_stdout=both, disable=hidden) as progress:
             yield _Task(progress, progress.add_task(doing, total=total))
 
 
@@ -78,7 +81,9 @@ class Delivery(Protocol):
     def __call__(self, transcript: "Transcript", timed: TimedText, /) -> None: ...
 
 
-def delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None, *, nbest: int = 1) -> Delivery:
+def delivery(
+    stems: Sequence[Path], forms: Sequence[Format], out: Path | None, *, nbest: int = 1, again: bool = False
+) -> Delivery:
     """Decide what happens to transcripts: a line each, files, or files' content on standard output.
 
     Raises:
@@ -93,7 +98,7 @@ def delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None, *
             print(f"{transcript.name}\t{found.score:.4f}\t{found.text}", flush=True)
 
     def print_content(transcript: "Transcript", timed: TimedText) -> None:
-        print(render_timed_text(timed, forms[0], transcript.stem.name), end="", flush=True)
+        print(render_timed_text(timed, forms[0], str(transcript.stem)), end="", flush=True)
 
     def write_files(transcript: "Transcript", timed: TimedText) -> None:
         for form, path in named[transcript.stem].items():
@@ -103,7 +108,7 @@ def delivery(stems: Sequence[Path], forms: Sequence[Format], out: Path | None, *
     if not forms:
         return print_line
     if out != STANDARD_OUTPUT:
-        named = destinations(stems, forms, out)
+        named = destinations(stems, forms, out, again=again)
         return write_files
     if len(forms) > 1 or (len(stems) > 1 and forms[0] not in ("ctm", "txt")):
         raise ConfigError(

@@ -6,12 +6,13 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from asr.audio.folder import find_recordings
+from asr.cli.batch import jobs, transcribed
 from asr.cli.options import Device, ModelFolder, Search
-from asr.cli.output import deliver, delivery
+from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver, delivery
 from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError
 from asr.text.formats import Format
-from asr.transcription.transcribe import find_recordings
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Transcribe:
     """Of files with several sound tracks: the one to read, from 0. Without it their default one."""
     channel: int | None = None
     """Of files with several channels: the one to read, from 0. Without it they are averaged."""
+    skip_existing: bool = False
+    """Leave out recordings whose files are all there: an earlier run's, or another process's."""
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
 
@@ -39,12 +42,27 @@ class Transcribe:
             raise ConfigError(
                 f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam or --lm, without --format"
             )
-        paths = find_recordings(self.files)
-        if not paths:
+        recordings = find_recordings(self.files)
+        if not recordings:
             raise ConfigError("no file to transcribe was named")
         if self.out is not None and not self.format:
             raise ConfigError("--out needs --format, such as --format srt json")
-        destination = delivery([path.with_suffix("") for path in paths], self.format, self.out, nbest=self.nbest)
+        if self.skip_existing and (not self.format or self.out == STANDARD_OUTPUT):
+            raise ConfigError("--skip-existing needs files, such as --format srt --out DIR")
+        everything = jobs(recordings, self.format, self.out, again=self.skip_existing)
+        destination = delivery([job.stem for job in everything], self.format, self.out, nbest=self.nbest, again=True)
+        waiting = [job for job in everything if not (self.skip_existing and job.is_done)]
+        if len(waiting) < len(everything):
+            complain(f"{len(everything) - len(waiting)} of {len(everything)} recordings have their files already")
+        if not waiting:
+            return
         transcriber = self.search.transcriber(self.model, self.device)
-        found = transcriber.transcribe_files(paths, track=self.track, channel=self.channel)
-        deliver(found, destination, len(paths), "files could not be transcribed")
+        found = transcribed(
+            transcriber,
+            waiting,
+            TerminalProgress(),
+            track=self.track,
+            channel=self.channel,
+            skip=self.skip_existing,
+        )
+        deliver(found, destination, len(waiting), "files could not be transcribed")

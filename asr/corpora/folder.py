@@ -1,9 +1,10 @@
 """A user's own recordings, in any of four layouts; data/README.md shows them."""
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from asr.audio import waveform as audio
+from asr.audio.folder import Listing, listing
 from asr.corpora.kaldi import read_kaldi
 from asr.corpora.lines import existing, read_lines
 from asr.corpora.manifest import lhotse_kind, read_manifest
@@ -67,7 +68,7 @@ def _layout(source: Path) -> Layout:
         return [("", source, reader)]
     if not source.is_dir():
         raise DataError(f"{source}: no such file or folder")
-    children = sorted(source.iterdir())
+    children = sorted(child for child in source.iterdir() if not child.name.startswith("._"))
     files: Layout = [(_split_of(child), child, reader) for child in children if (reader := _file_reader(child))]
     folders = [(_split_of(child), child) for child in children if child.is_dir() and _split_of(child)]
     kinds: dict[str, Layout] = {}
@@ -77,7 +78,9 @@ def _layout(source: Path) -> Layout:
         kinds[", ".join(file.name for _, file, _ in files)] = files
     if not kinds and "train" in [split for split, _ in folders]:
         return [(split, place, reader) for split, child in folders for _, place, reader in _layout(child)]
-    if any(path.with_suffix(".txt").is_file() for path in source.rglob("*") if _is_audio(path)):
+    inside = listing(source)
+    texts = _texts(inside)
+    if any(path.with_suffix("") in texts or _composed(path) in texts for path in inside.recordings):
         kinds["recordings with .txt files"] = [("", source, _read_side_by_side)]
     if not kinds:
         raise DataError(f"{source}: holds no transcribed recordings; {_lhotse(children)}{ACCEPTED}")
@@ -119,10 +122,6 @@ def _lhotse(files: Iterable[Path]) -> str:
     )
 
 
-def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in audio.SUFFIXES
-
-
 def _read_table(path: Path, language: str | None) -> tuple[list[Row], list[Problem]]:
     return read_table(path, path.parent, language)
 
@@ -133,14 +132,19 @@ def _read_kaldi(folder: Path, language: str | None) -> tuple[list[Row], list[Pro
 
 
 def _read_side_by_side(folder: Path, language: str | None) -> tuple[list[Row], list[Problem]]:
-    """Pair each recording with the .txt beside it; the id is its path here without the ending."""
+    """Pair each recording with the .txt beside it; the id is its path here without the ending.
+
+    Neither letter case of the endings nor the composition of accents (NFC, NFD) matters.
+    """
+    inside = listing(folder)
+    problems = [Problem(str(error.filename), f"cannot be read ({error.strerror})") for error in inside.unreadable]
     rows = []
-    problems = []
-    lonely = {path for path in folder.rglob("*.txt") if path.stem.lower() not in _NOT_TRANSCRIPTS}
-    for path in sorted(path for path in folder.rglob("*") if _is_audio(path)):
-        transcript = path.with_suffix(".txt")
-        if not transcript.is_file():
-            problems.append(Problem(str(path), f"has no transcript: write {transcript.name} beside it"))
+    texts = _texts(inside)
+    lonely = {path for path in texts.values() if path.stem.lower() not in _NOT_TRANSCRIPTS}
+    for path in inside.recordings:
+        transcript = texts.get(path.with_suffix("")) or texts.get(_composed(path))
+        if transcript is None:
+            problems.append(Problem(str(path), f"has no transcript: write {path.stem}.txt beside it"))
             continue
         lonely.discard(transcript)
         lines, faults = read_lines(transcript)
@@ -151,3 +155,14 @@ def _read_side_by_side(folder: Path, language: str | None) -> tuple[list[Row], l
             rows.append(Row(Utterance(name, path, text, str(transcript), language=language)))
     problems += [Problem(str(path), "has no recording of the same name beside it") for path in sorted(lonely)]
     return rows, problems
+
+
+def _texts(inside: Listing) -> dict[Path, Path]:
+    """Find text files by their names without ending, as they stand and with accents composed."""
+    found = [path for path in inside.files if path.suffix.lower() == ".txt"]
+    composed = {_composed(path): path for path in found}
+    return composed | {path.with_suffix(""): path for path in sorted(found, key=lambda path: path.suffix == ".txt")}
+
+
+def _composed(path: Path) -> Path:
+    return path.with_name(unicodedata.normalize("NFC", path.stem))

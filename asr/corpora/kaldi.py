@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asr.corpora.lines import existing, read_lines
+from asr.corpora.source import written
 from asr.corpora.utterance import Problem, Utterance
 from asr.units import Seconds
 
@@ -29,7 +30,7 @@ def read_kaldi(folder: Path, language: str | None = None) -> tuple[list[Utteranc
             commands.add(name)
             problems.append(Problem(where, f"{name} is a command, and none is run: write its output to a file"))
         else:
-            recordings[name] = folder / value
+            recordings[name] = written(folder, value)
     speakers = {name: value for _, name, value in _optional_pairs(existing(folder / "utt2spk"), problems)}
     stretches: dict[str, Stretch] = {}
     if segments.is_file():

@@ -1,10 +1,11 @@
 """NeMo's manifests: a JSON object a line."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asr.corpora.lines import read_lines
+from asr.corpora.source import written
 from asr.corpora.table import Row
 from asr.corpora.utterance import Problem, Utterance
 from asr.files import opened
@@ -28,12 +29,12 @@ def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], l
         if isinstance(entry, str):
             problems.append(Problem(where, entry))
             continue
-        file = Path(entry["audio_filepath"])
+        file = PurePosixPath(entry["audio_filepath"].replace("\\", "/"))
         offset = entry.get("offset") or 0.0
         name = file.with_suffix("").as_posix() + (f"@{offset:g}" if offset else "")
         utterance = Utterance(
             id=str(entry.get("id") or name),
-            audio=path.parent / file,
+            audio=written(path.parent, entry["audio_filepath"]),
             text=entry["text"],
             where=where,
             speaker=str(entry["speaker"]) if entry.get("speaker") is not None else None,

@@ -1,5 +1,6 @@
 """Where in a user's folder a corpus really begins."""
 
+import unicodedata
 from pathlib import Path
 
 from asr.errors import DataError
@@ -23,3 +24,18 @@ def locate(source: Path, marker: str) -> Path:
     if len(below) > 1:
         raise DataError(f"{source}: {marker} is in both {below[0].name} and {below[1].name}; name one of them")
     return below[0]
+
+
+def written(folder: Path, name: str) -> Path:
+    """Find a file by the name that a list gives it.
+
+    A list from Windows parts folders by backslashes, and one from a Mac may compose letters and
+    accents otherwise than the file's name does (NFC, NFD). What is there is taken; the name as it
+    stands, if nothing is.
+    """
+    plain = folder / name
+    if "\\" not in name and name.isascii():
+        return plain
+    slashed = name.replace("\\", "/")
+    forms = [unicodedata.normalize(form, each) for each in (name, slashed) for form in ("NFC", "NFD")]
+    return next((folder / each for each in (name, slashed, *forms) if (folder / each).exists()), plain)

@@ -3,9 +3,10 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from asr.corpora.lines import read_lines
+from asr.corpora.source import written
 from asr.corpora.utterance import Problem, Utterance
 from asr.errors import DataError
 from asr.files import without_gz
@@ -83,8 +84,8 @@ def _row(
     if not cells["path"]:
         return "names no audio file"
     utterance = Utterance(
-        id=cells["id"] or Path(cells["path"]).with_suffix("").as_posix(),
-        audio=audio_folder / cells["path"],
+        id=cells["id"] or PurePosixPath(cells["path"].replace("\\", "/")).with_suffix("").as_posix(),
+        audio=written(audio_folder, cells["path"]),
         text=cells["sentence"],
         where=where,
         speaker=cells["speaker"] or None,

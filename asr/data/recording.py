@@ -92,7 +92,7 @@ def _stays(path: Path, recording: Recording) -> bool:
         return False
     try:
         return bool(soundfile.info(str(path)).frames == recording.frames)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: the ending .raw, whatever is inside
+    except (soundfile.LibsndfileError, TypeError, UnicodeEncodeError):  # the ending .raw; a name of another encoding
         return False
 
 

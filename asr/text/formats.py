@@ -12,12 +12,13 @@ TextGrid   Praat's long form: a tier of words and one of tokens
 """
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from asr.errors import ConfigError
-from asr.files import atomic
+from asr.files import atomic, fitting
 from asr.text.subtitles import subtitles
 from asr.text.timed import TimedText, Token, Word
 from asr.units import Seconds
@@ -55,7 +56,7 @@ def render_timed_text(text: TimedText, form: Format, name: str) -> str:
             rows = (f"{_milliseconds(s.start)}\t{_milliseconds(s.end)}\t{s.text}\n" for s in text.segments)
             return "start\tend\ttext\n" + "".join(rows)
         case "ctm":
-            recording = "_".join(name.split())
+            recording = _joined(name)
             return "".join(
                 f"{recording} 1 {w.start:.3f} {w.end - w.start:.3f} {w.text} {w.confidence:.3f}\n" for w in text.words
             )
@@ -70,13 +71,21 @@ def write_timed_text(text: TimedText, form: Format, path: Path) -> None:
         AsrError: if it cannot be written.
     """
     with atomic(path) as temporary:
-        temporary.write_text(render_timed_text(text, form, path.stem), encoding="utf-8", newline="\n")
+        content = render_timed_text(text, form, path.stem)
+        # A name of another encoding, which CTM states, is escaped.
+        temporary.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
-def destinations(stems: Iterable[Path], forms: Iterable[Format], folder: Path | None) -> dict[Path, dict[Format, Path]]:
-    """Name the files for the texts of recordings: STEM.FORM for each.
+def destinations(
+    stems: Iterable[Path], forms: Iterable[Format], folder: Path | None, *, again: bool = False
+) -> dict[Path, dict[Format, Path]]:
+    """Name the files for the texts of recordings: STEM.FORM for each, shortened if need be.
 
-    They lie in a folder, or (None) beside the recording.
+    Args:
+        stems: of the recordings: paths without ending.
+        forms: what is written of each.
+        folder: where they lie, with the folders of their stems; None is beside the recordings.
+        again: whether a text beside a recording may exist, since an earlier run has written it.
 
     Raises:
         ConfigError: if two recordings want the same file, or a text beside a recording exists (it
@@ -85,14 +94,45 @@ def destinations(stems: Iterable[Path], forms: Iterable[Format], folder: Path | 
     named: dict[Path, dict[Format, Path]] = {}
     taken: set[Path] = set()
     for stem in stems:
-        named[stem] = {form: (folder or stem.parent) / f"{stem.name}.{form}" for form in forms}
+        place = stem if folder is None else folder / stem
+        named[stem] = {form: place.with_name(fitting(place.name, f".{form}")) for form in forms}
         for form, path in named[stem].items():
             if path in taken:
-                raise ConfigError(f"two recordings would be written to {path}; take one at a time, or rename one")
-            if folder is None and form == "txt" and path.exists():
+                raise ConfigError(
+                    f"two recordings would be written to {path}; rename one, or name folders: what is below them stays apart"
+                )
+            if folder is None and form == "txt" and not again and path.exists():
                 raise ConfigError(f"{path} exists and may be a transcript; name a folder with --out, or another format")
             taken.add(path)
     return named
+
+
+def distinct(stems: Sequence[Path]) -> list[Path]:
+    """Name recordings so that one list can hold them all.
+
+    The last part of a stem is the name, if it is this recording's alone. Else it is the whole stem,
+    with a number if that recurs, too. CTM's `_` for white space is
+    considered.
+    """
+    often = Counter(_joined(stem.name) for stem in stems)
+    wanted = [stem if often[_joined(stem.name)] > 1 else Path(stem.name) for stem in stems]
+    taken = {_joined(str(name)) for name in wanted}
+    seen: set[str] = set()
+    names = []
+    for name in wanted:
+        found, number = name, 1
+        while _joined(str(found)) in (taken if number > 1 else seen):
+            number += 1
+            found = name.with_name(f"{name.name}-{number}")
+        seen.add(_joined(str(found)))
+        taken.add(_joined(str(found)))
+        names.append(found)
+    return names
+
+
+def _joined(name: str) -> str:
+    """A name without white space, which parts the columns of CTM."""
+    return "_".join(name.split())
 
 
 def _json(text: TimedText) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lhotse.cut import Cut
 
+from asr.audio.folder import find_recordings
 from asr.audio.waveform import AudioInfo
 from asr.corpora.utterance import Utterance
 from asr.data.cuts import load_cuts
@@ -14,7 +15,6 @@ from asr.data.prepare import cut_of
 from asr.data.recording import Sound, examine_all
 from asr.errors import DataError
 from asr.progress import Progress
-from asr.transcription.transcribe import find_recordings
 from asr.units import Seconds
 
 LONGEST: Seconds = 16.0
@@ -23,6 +23,8 @@ LONGEST: Seconds = 16.0
 
 def read_audio(sources: Sequence[Path], out: Path, sample_rate: int, progress: Progress) -> list[Cut]:
     """Manifests, audio files and folders of them -> cuts of at most 16 seconds.
+
+    A recording that is damaged, silent or not audio is named and left out.
 
     Args:
         sources: where the audio is.
@@ -33,24 +35,29 @@ def read_audio(sources: Sequence[Path], out: Path, sample_rate: int, progress: P
         progress: who is told how far it is.
 
     Raises:
-        DataError: if a source is missing, damaged, silent or not audio.
+        DataError: if a source is missing or has no audio in it, or no recording can be used.
     """
     parts: list[list[Cut] | list[Path]] = []
     for source in sources:
         is_manifest = source.name.endswith((".jsonl", ".jsonl.gz"))
-        parts.append(load_cuts(source) if is_manifest else list(find_recordings([source])))
+        parts.append(load_cuts(source) if is_manifest else [found.path for found in find_recordings([source])])
     paths = [item for part in parts for item in part if isinstance(item, Path)]
     sounds = _examine(paths, out, sample_rate, progress)
     cuts = [
         cut_of(Utterance(str(item), item, "", where=str(item)), sounds[item]) if isinstance(item, Path) else item
         for part in parts
         for item in part
+        if not isinstance(item, Path) or item in sounds
     ]
     return [piece for cut in cuts for piece in ([cut] if cut.duration <= LONGEST else cut.cut_into_windows(LONGEST))]
 
 
 def _examine(paths: Sequence[Path], out: Path, sample_rate: int, progress: Progress) -> dict[Path, Sound]:
-    """Decode the recordings that were not decoded before."""
+    """Decode the recordings that were not decoded before. Those of no use are not in the result.
+
+    Raises:
+        DataError: if none can be used.
+    """
     memory = Examined(out / "examined.jsonl", sample_rate)
     sounds = {path: sound for path in paths if (sound := memory.recall(path)) is not None}
     new = [path for path in paths if path not in sounds]
@@ -63,8 +70,12 @@ def _examine(paths: Sequence[Path], out: Path, sample_rate: int, progress: Progr
             memory.keep(path, found)
         else:
             faults.append(found)
-    if faults:
+    if faults and not sounds:
         raise DataError(faults[0] + (f" (and {len(faults) - 1} more files)" if len(faults) > 1 else ""))
+    for fault in faults:
+        progress.say(fault)
+    if faults:
+        progress.say(f"{len(faults)} of {len(sounds) + len(faults)} recordings are left out")
     return sounds
 
 

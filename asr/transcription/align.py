@@ -19,7 +19,7 @@ def align_file(transcriber: Transcriber, path: Path, text: str) -> Transcript:
         DataError: if the file cannot be read or is digital silence, or the text cannot be spelled
             or is too long for it.
     """
-    return Transcript(str(path), path.with_suffix(""), transcriber.align(path, text))
+    return Transcript(str(path), Path(path.stem), transcriber.align(path, text))
 
 
 def align_cuts(transcriber: Transcriber, cuts: Sequence[Cut]) -> Iterator[Transcript]:

@@ -3,9 +3,10 @@
 The `Transcriber` is the one object that commands, evaluation and Python users hold.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from heapq import nlargest
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,8 +16,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from asr.audio.reader import Recording as OpenRecording
 from asr.audio.reader import Waveform, open_recording
-from asr.audio.waveform import SUFFIXES, from_array
+from asr.audio.waveform import from_array
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import Hypothesis
@@ -41,6 +43,10 @@ from asr.workers import choose_device
 
 Recording: TypeAlias = str | Path | npt.NDArray[Any] | Tensor
 """A file, or samples: (N,) or (channels, N), floats of full scale +-1 or PCM integers."""
+
+
+def _nobody(*_told: Any) -> None:
+    """Is told nothing."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +205,12 @@ class Transcriber:
         return replace(timed, warnings=tuple(sound.warnings))
 
     def transcribe_files(
-        self, paths: Iterable[Path], *, track: int | None = None, channel: int | None = None
+        self,
+        paths: Iterable[Path],
+        *,
+        track: int | None = None,
+        channel: int | None = None,
+        told: Callable[[Path, float], None] = _nobody,
     ) -> Iterator[Transcript]:
         """Transcribe files one after the other; one that cannot be read has its error instead.
 
@@ -207,11 +218,13 @@ class Transcriber:
             paths: the files.
             track: as in `transcribe`.
             channel: as in `transcribe`.
+            told: is called while a file is read, with the file and the share of it that is done,
+                where it says how long it is.
         """
         for path in paths:
-            name, stem = str(path), path.with_suffix("")
+            name, stem = str(path), Path(path.stem)
             try:
-                with self._opened(path, None, track, channel) as sound:
+                with self._opened(path, None, track, channel, partial(told, path)) as sound:
                     parts = list(self._parts(sound))
             except AsrError as error:
                 yield Transcript(name, stem, None, error)
@@ -260,7 +273,12 @@ class Transcriber:
 
     @contextmanager
     def _opened(
-        self, recording: Recording, sample_rate: int | None, track: int | None = None, channel: int | None = None
+        self,
+        recording: Recording,
+        sample_rate: int | None,
+        track: int | None = None,
+        channel: int | None = None,
+        told: Callable[[float], None] = _nobody,
     ) -> "Iterator[_Sound]":
         """Open what comes in: the one place where it may be a file or samples."""
         wanted = self.recogniser.config.features.sample_rate
@@ -268,7 +286,7 @@ class Transcriber:
             if sample_rate is not None:
                 raise ConfigError(f"{recording}: a file has its own sample rate; leave sample_rate out")
             with open_recording(recording, track=track, channel=channel) as file:
-                yield _Sound(file.blocks(sample_rate=wanted), file.warnings)
+                yield _Sound(_telling(file, wanted, told), file.warnings)
             return
         if sample_rate is None:
             raise ConfigError("samples do not say their rate: transcribe(samples, sample_rate)")
@@ -304,6 +322,14 @@ class Transcriber:
         duration = sound.samples / self.recogniser.config.features.sample_rate
         timed = joined([(start, timed) for start, timed, _ in parts], duration, language)
         return replace(timed, warnings=tuple(sound.warnings))
+
+
+def _telling(file: OpenRecording, sample_rate: int, told: Callable[[float], None]) -> Iterator[Waveform]:
+    """Read a file; after each block tell which share of it is done."""
+    for block in file.blocks(sample_rate=sample_rate):
+        yield block
+        if file.promised:
+            told(min(1.0, file.seconds / file.promised))
 
 
 class _Sound:
@@ -346,21 +372,3 @@ def _concatenated(one: Hypothesis, other: Hypothesis) -> Hypothesis:
         if part.name != "text"
     }
     return Hypothesis(text=f"{one.text} {other.text}".strip(), **sums)
-
-
-def find_recordings(paths: Iterable[Path]) -> list[Path]:
-    """Replace each folder by the audio files below it, in order of name.
-
-    Raises:
-        DataError: for a folder without audio.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
-        if not inside:
-            raise DataError(f"{path}: no audio file in this folder")
-        found += inside
-    return found

@@ -15,7 +15,7 @@ class Transcript:
     name: str
     """The file, or the utterance's id."""
     stem: Path
-    """What the name of a file about it begins with."""
+    """Of the files about it: their path without the ending."""
     timed: TimedText | None
     error: AsrError | None = None
     hypotheses: tuple[Hypothesis, ...] = ()

@@ -3,11 +3,14 @@
 import ast
 import importlib
 import inspect
+import io
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import is_dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
@@ -85,3 +88,41 @@ def test_an_interruption_and_a_full_disk_have_their_codes(capfd):
         with pytest.raises(SystemExit) as stop, cli.exit_codes():
             raise error
         assert stop.value.code == code and line in capfd.readouterr().err
+
+
+def test_an_interruption_of_imports_is_one_line(tmp_path):
+    """An extension module makes another error of it."""
+    (tmp_path / "tyro").mkdir()
+    (tmp_path / "tyro" / "__init__.py").write_text(
+        "import os, signal, time\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(5)\n"
+        "except BaseException:\n    raise ImportError('numpy could not be imported')\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
+    program = [sys.executable, "-m", "asr", "score", "a", "b"]
+    ran = subprocess.run(program, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", f"{cli.INTERRUPTED}\n")
+
+
+def test_who_ignores_interruptions_goes_on_ignoring_them():
+    """As in the background of a shell."""
+    for kept in (signal.SIG_IGN, signal.default_int_handler):
+        before = signal.signal(signal.SIGINT, kept)
+        try:
+            with cli.leaving_at_once():
+                assert (signal.getsignal(signal.SIGINT) is signal.SIG_IGN) == (kept is signal.SIG_IGN)
+            assert signal.getsignal(signal.SIGINT) is kept
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("ascii", "é".encode()), ("latin-1", b"\xe9"), ("koi8-r", rb"\xe9"), ("utf-8", "é".encode())],
+)
+def test_no_letter_fails_in_any_encoding(monkeypatch, encoding, shown):
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=encoding))
+    cli.printable()
+    print("é \udce9", flush=True)
+    assert printed.getvalue() == shown + b" \\udce9\n"

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import unicodedata
 
 import pytest
 from lhotse import CutSet, RecordingSet, SupervisionSet
@@ -63,6 +64,66 @@ def test_recordings_and_texts_that_lack_each_other(tmp_path):
     assert len(everything(splits)) == 2
     wheres = [problem.where for problem in splits.problems]
     assert wheres == [f"{tmp_path}/day0/clip0.txt:1", f"{tmp_path}/untold.flac", f"{tmp_path}/unheard.txt"]
+
+
+def test_endings_in_capitals_and_what_a_mac_adds(tmp_path):
+    """A recorder writes .WAV and .TXT; an archive from a Mac brings ._ files and __MACOSX."""
+    make_side_by_side(tmp_path)
+    for name in (
+        "1.WAV",
+        "._1.WAV",
+        "__MACOSX/1.wav",
+        "__MACOSX/2.wav",
+        "._lone.txt",
+        "__MACOSX/lone.txt",
+        "._list.tsv",
+    ):
+        write(tmp_path / name)
+    write(tmp_path / "1.TXT", "in capitals")
+    splits = read(tmp_path)
+    assert splits.problems == ()
+    assert len(everything(splits)) == 4 and found(splits)["1"] == ("1.WAV", "in capitals")
+
+
+def test_accents_composed_and_not_are_the_same_name(tmp_path):
+    composed, parted = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    for number, (sound, text) in enumerate(((composed, parted), (parted, composed))):
+        write(tmp_path / str(number) / f"{sound}.wav")
+        write(tmp_path / str(number) / f"{text}.txt", f"text {number}")
+    splits = read(tmp_path)
+    assert splits.problems == ()
+    assert sorted(text for _, text in found(splits).values()) == ["text 0", "text 1"]
+
+
+def test_a_folder_that_cannot_be_opened_is_a_problem(tmp_path, forbidden):
+    make_side_by_side(tmp_path)
+    forbidden(tmp_path / "day1")
+    splits = read(tmp_path)
+    assert [str(problem) for problem in splits.problems] == [f"{tmp_path / 'day1'}: cannot be read (Permission denied)"]
+    assert sorted(found(splits)) == ["day0/clip0", "day0/clip2"]
+
+
+@pytest.mark.parametrize("kind", ["table", "manifest", "kaldi"])
+def test_a_list_from_another_system_finds_its_recordings(tmp_path, kind):
+    """Windows parts folders by backslashes; a Mac composes accents in its own way."""
+    composed, parted = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    files = ["a/b.wav", f"{composed}/b.wav", f"{parted}{parted}/b.wav"]
+    names = ["a\\b.wav", f"{parted}/b.wav", f"{composed}{composed}\\b.wav"]
+    for file in files:
+        write(tmp_path / file)
+    if kind == "table":
+        write(tmp_path / "list.tsv", "path\tsentence\n" + "".join(f"{name}\ttext\n" for name in [*names, "c\\d.wav"]))
+    elif kind == "manifest":
+        make_manifest(tmp_path / "list.jsonl", [{"audio_filepath": n, "text": "text"} for n in [*names, "c\\d.wav"]])
+    else:
+        write(tmp_path / "wav.scp", "".join(f"{n} {name}\n" for n, name in enumerate([*names, "c\\d.wav"])))
+        write(tmp_path / "text", "".join(f"{n} text\n" for n in range(4)))
+    splits = read(tmp_path)
+    assert sorted(u.audio for u in everything(splits).values()) == sorted(
+        [*(tmp_path / file for file in files), tmp_path / "c\\d.wav"]
+    )
+    if kind != "kaldi":
+        assert set(everything(splits)) == {"a/b", f"{parted}/b", f"{composed}{composed}/b", "c/d"}
 
 
 @pytest.mark.parametrize("by_name", [True, False])

@@ -177,12 +177,12 @@ def test_files_have_the_names_of_their_recordings(tmp_path):
     stems = [tmp_path / "a.b", tmp_path / "c"]
     found = destinations(stems, ["srt", "TextGrid"], None)
     assert found[stems[0]] == {"srt": tmp_path / "a.b.srt", "TextGrid": tmp_path / "a.b.TextGrid"}
-    assert destinations(stems, ["srt"], Path("o"))[stems[1]] == {"srt": Path("o/c.srt")}
+    assert destinations([Path("b/c")], ["srt"], Path("o")) == {Path("b/c"): {"srt": Path("o/b/c.srt")}}
 
 
 def test_two_recordings_never_share_a_file(tmp_path):
     with pytest.raises(ConfigError, match=r"two recordings would be written to .*o.a\.srt"):
-        destinations([tmp_path / "x" / "a", tmp_path / "y" / "a"], ["srt"], tmp_path / "o")
+        destinations([Path("a"), Path("a")], ["srt"], tmp_path / "o")
     with pytest.raises(ConfigError, match="two recordings"):
         destinations([tmp_path / "a", tmp_path / "a"], ["srt"], None)
 
@@ -191,4 +191,5 @@ def test_a_transcript_beside_its_recording_is_not_overwritten(tmp_path):
     (tmp_path / "a.txt").write_text("what was really said")
     with pytest.raises(ConfigError, match=r"a\.txt exists and may be a transcript"):
         destinations([tmp_path / "a"], ["txt"], None)
-    assert destinations([tmp_path / "a"], ["txt"], tmp_path)
+    assert destinations([Path("a")], ["txt"], tmp_path)
+    assert destinations([tmp_path / "a"], ["txt"], None, again=True)

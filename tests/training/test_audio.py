@@ -6,12 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.told import Told
 from support.tones import RATE
 
 from asr.data import recording
 from asr.errors import DataError
 from asr.progress import SILENT
 from asr.training.audio import LONGEST, read_audio
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
 
 
 @pytest.fixture
@@ -67,38 +73,39 @@ def test_a_kill_while_files_are_examined_costs_the_line_that_it_cut_short(tmp_pa
         assert decoded == expected
 
 
-def test_what_was_found_good_is_kept_where_another_file_is_faulty(tmp_path: Path, decoded: list[str]):
+def test_faulty_files_are_named_counted_and_left_out(tmp_path: Path, decoded: list[str], told):
     source = tmp_path / "data"
     write(source / "a.wav", 0.5)
     for name in ("bad", "worse"):
         (source / f"{name}.wav").write_text("not audio")
     for _ in range(2):
-        with pytest.raises(DataError, match=r"bad\.wav: not readable as audio.* \(and 1 more files\)$"):
-            read_audio([source], tmp_path / "run", RATE, SILENT)
+        (cut,) = read_audio([source], tmp_path / "run", RATE, told)
+        assert cut.id == str(source / "a.wav")
+        *faults, count = told.lines
+        assert [fault.split(":")[0] for fault in faults] == [str(source / f"{n}.wav") for n in ("bad", "worse")]
+        assert count == "2 of 3 recordings are left out"
+        told.lines.clear()
     assert decoded.count("a.wav") == 1
+    (source / "a.wav").unlink()
+    with pytest.raises(DataError, match=r"bad\.wav: not readable as audio.* \(and 1 more files\)$"):
+        read_audio([source], tmp_path / "run", RATE, told)
 
 
-def test_progress_is_told_of_every_file(tmp_path: Path):
-    bars = []
+def test_a_folder_without_permission_and_a_name_of_another_encoding(tmp_path: Path, forbidden, told):
+    """The folder is named; what is called so is read from a copy that is called otherwise."""
+    write(tmp_path / "data" / "sub" / "a.wav", 0.5)
+    written = write(tmp_path / "data" / "b.wav", 0.5)
+    odd = Path(os.fsdecode(bytes(tmp_path / "data") + b"/caf\xe9.wav"))
+    written.rename(odd)
+    forbidden(tmp_path / "data" / "sub")
+    (cut,) = read_audio([tmp_path / "data"], tmp_path / "run", RATE, told)
+    assert cut.id == str(odd) and cut.load_audio().shape[1] == RATE // 2
+    assert told.lines[0] == f"{tmp_path / 'data' / 'sub'}: cannot be read (Permission denied)"
+    assert told.lines[1] == "1 of 2 recordings are left out"
 
-    class Bars:
-        def say(self, line):
-            pass
 
-        def bar(self, doing, total, *, unit=""):
-            bars.append((doing, total, []))
-            return self
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def update(self, done, doing=None):
-            bars[-1][2].append(done)
-
+def test_progress_is_told_of_every_file(tmp_path: Path, told):
     for name in ("a", "b", "c"):
         write(tmp_path / f"data/{name}.wav", 0.5)
-    read_audio([tmp_path / "data"], tmp_path / "run", RATE, Bars())
-    assert bars == [("checking recordings", 3, [1, 2, 3])]
+    read_audio([tmp_path / "data"], tmp_path / "run", RATE, told)
+    assert told.bars == [("checking recordings", 3, [1, 2, 3])]

@@ -17,7 +17,7 @@ from asr.model.best_path import align
 from asr.recogniser.model_folder import save_model
 from asr.transcription import transcribe as module
 from asr.transcription.evaluate import evaluate
-from asr.transcription.transcribe import Transcriber, find_recordings
+from asr.transcription.transcribe import Transcriber
 
 MODEL = Transcriber(recogniser(seed=1))
 
@@ -128,28 +128,3 @@ def test_a_second_recogniser_alone_is_refused(tmp_path):
     save_model(tmp_path, MODEL.recogniser, readme="")
     with pytest.raises(ConfigError, match="needs a language model"):
         Transcriber.load(tmp_path, second=tmp_path, device="cpu")
-
-
-def test_a_folder_stands_for_the_audio_below_it_in_order_of_name(tmp_path):
-    for name in ("b/2.wav", "b/10.MP3", "a.flac", "c/d/1.m4a", "notes.txt", "b/2.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    single = tmp_path / "notes.txt"
-    found = find_recordings([single, tmp_path])
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == [
-        "notes.txt",  # named by the user, so not left out
-        "a.flac",
-        "b/10.MP3",
-        "b/2.wav",
-        "c/d/1.m4a",
-    ]
-
-
-def test_a_folder_without_audio_is_named(tmp_path):
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(DataError, match=f"{tmp_path}: no audio file in this folder"):
-        find_recordings([tmp_path])
-
-
-def test_paths_that_do_not_exist_stay_for_the_transcriber_to_name(tmp_path):
-    assert find_recordings([tmp_path / "missing.wav"]) == [tmp_path / "missing.wav"]

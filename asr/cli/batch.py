@@ -1,0 +1,117 @@
+"""Recordings that one command turns into files: their names, which are there, how far it is."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import tee
+from pathlib import Path
+
+from asr.audio.bytestream import STANDARD_INPUT
+from asr.audio.folder import Found
+from asr.cli.output import STANDARD_OUTPUT
+from asr.errors import ConfigError
+from asr.progress import Bar, Progress
+from asr.text.formats import Format, destinations, distinct
+from asr.transcription.transcribe import Transcriber
+from asr.transcription.transcript import Transcript
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recording to transcribe."""
+
+    path: Path
+    stem: Path
+    """Of its files: below `--out`, or beside the recording."""
+    files: tuple[Path, ...] = ()
+    """That are written; none if a line or their content is printed."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its files are there; they are written whole or not at all."""
+        return bool(self.files) and all(path.exists() for path in self.files)
+
+    @property
+    def size(self) -> int:
+        """Of the recording, in bytes; 0 where nobody knows."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+
+def jobs(recordings: Sequence[Found], forms: Sequence[Format], out: Path | None, *, again: bool = False) -> list[Job]:
+    """Name the files of recordings.
+
+    Args:
+        recordings: from `find_recordings`.
+        forms: of the files; none if there are none.
+        out: their folder, "-" for standard output, or None for beside the recordings.
+        again: as in `destinations`.
+
+    Raises:
+        ConfigError: if two want the same file, or standard input wants one beside it.
+    """
+    paths = [found.path for found in recordings]
+    beside = [(found.below if found.path == STANDARD_INPUT else found.path).with_suffix("") for found in recordings]
+    if not forms or out == STANDARD_OUTPUT:
+        return [Job(path, stem) for path, stem in zip(paths, distinct(beside), strict=True)]
+    if out is None and STANDARD_INPUT in paths:
+        raise ConfigError(
+            "standard input lies in no folder; name one for its files with --out, or --out - to print one"
+        )
+    stems = beside if out is None else [found.below.with_suffix("") for found in recordings]
+    named = destinations(stems, forms, out, again=again)
+    return [Job(path, stem, tuple(named[stem].values())) for path, stem in zip(paths, stems, strict=True)]
+
+
+def transcribed(
+    transcriber: Transcriber,
+    waiting: Sequence[Job],
+    progress: Progress,
+    *,
+    track: int | None,
+    channel: int | None,
+    skip: bool,
+) -> Iterator[Transcript]:
+    """Transcribe recordings one by one, and show the time that is left.
+
+    Args:
+        transcriber: the model.
+        waiting: the recordings.
+        progress: who is told how far it is.
+        track: as in `Transcriber.transcribe`.
+        channel: as in `Transcriber.transcribe`.
+        skip: whether files are looked for when a recording's turn comes: by then another process
+            may have written them.
+    """
+    ours, theirs = tee(job for job in waiting if not (skip and job.is_done))
+    with _metered(waiting, progress) as told:
+        found = transcriber.transcribe_files((job.path for job in ours), track=track, channel=channel, told=told)
+        for transcript, job in zip(found, theirs, strict=False):
+            yield replace(transcript, stem=job.stem)
+            told(job.path, 1.0)
+
+
+class _Meter:
+    """Tells a bar how much is done, by bytes: nobody knows the seconds of what was not read yet."""
+
+    def __init__(self, waiting: Sequence[Job], bar: Bar) -> None:
+        self.bar = bar
+        self.places: dict[Path, tuple[int, int, str]] = {}
+        self.total = 0
+        for number, job in enumerate(waiting, start=1):
+            size = job.size
+            self.places[job.path] = self.total, size, f"{number} of {len(waiting)}"
+            self.total += size
+
+    def __call__(self, path: Path, share: float) -> None:
+        before, size, doing = self.places[path]
+        self.bar.update(before + share * size, doing)
+
+
+@contextmanager
+def _metered(waiting: Sequence[Job], progress: Progress) -> Iterator[_Meter]:
+    total = sum(job.size for job in waiting)
+    with progress.bar(f"1 of {len(waiting)}", total or None) as bar:
+        yield _Meter(waiting, bar)
