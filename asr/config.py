@@ -28,6 +28,8 @@ class Limit:
 
 POSITIVE = Limit("must be positive", lambda value: value > 0)
 NOT_NEGATIVE = Limit("must not be negative", lambda value: value >= 0)
+SEED = Limit("must fit into 64 bits with its sign", lambda value: -(2**63) <= value < 2**63)
+"""What PyTorch takes."""
 
 
 def at_least(least: float) -> Limit:

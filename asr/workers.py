@@ -1,8 +1,9 @@
-"""Where the work is done: the device, and on a CPU the processes that each compute their own share of a batch.
+"""Where the work is done: a device, or on a CPU the processes that share a batch.
 
-Recurrent layers are many small operations. Kernels of several threads would end each of them with threads that wait for
-one another, and threads of one process would still share its memory management and Python's lock; so each worker is a
-process, forked once, with kernels of one thread and the parameters in shared memory.
+Recurrent layers are many small operations. Threads in a kernel would wait for one another at the
+end of each operation. Threads of one process would share its memory management and Python's lock.
+So each worker is a process, forked once. Its kernels have one thread, and parameters lie in shared
+memory.
 """
 
 import contextlib
@@ -23,11 +24,12 @@ T = TypeVar("T")
 
 
 class Workers(Generic[T]):
-    """As many workers as there are cores to use, this process one of them; an accelerator is driven by this one alone.
+    """As many workers as there are cores to use, this process one of them.
 
-    Workers keep what they inherit when they are forked, here: only tensors in shared memory follow this process later.
-    From then on, PyTorch's CPU kernels in this process use one thread. Where processes cannot be forked safely
-    (elsewhere than on Linux) this process does all shares in turn, with kernels of several threads.
+    An accelerator is driven by this process alone. Workers keep what they inherit when they are
+    forked, here. Only tensors in shared memory follow this process later. From then on, PyTorch's
+    CPU kernels in this process use one thread. Elsewhere than on Linux, processes cannot be forked
+    safely. There this process does all shares in turn, with kernels of several threads.
 
     Args:
         function: called with a worker's number, from 0, and its share.
@@ -83,7 +85,7 @@ def _pack(message: Any) -> bytes:
 
 
 def _answer(function: Callable[[int, Any], Any], number: int, share: Any) -> Any:
-    """The function's result, or its error: all answers are collected before one of them is raised."""
+    """The function's result, or its error. All answers are collected before one is raised."""
     try:
         return function(number, share)
     except Exception as error:
@@ -101,14 +103,20 @@ def _serve(function: Callable[[int, Any], Any], number: int, pipe: Connection, i
 
 
 def num_workers(device: torch.device, wanted: int | None) -> int:
-    """How many workers to have: on a CPU as many as are wanted, or one a core that this process may use; else one."""
+    """Count the workers to have.
+
+    On a CPU it is as many as are wanted, or one a core that this process may use. Elsewhere it is
+    one.
+    """
     if device.type != "cpu":
         return 1
     return wanted or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn "cpu", "cuda" or "auto" (CUDA where there is one, else the CPU) into a device that works.
+    """Turn "cpu", "cuda" or "auto" into a device that works.
+
+    "auto" is CUDA where there is one, else the CPU.
 
     Raises:
         ConfigError: if there is no such device here.

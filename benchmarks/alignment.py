@@ -43,7 +43,9 @@ class String:
 
 
 def main(source: Path, model: Path, split: str = "test", strings: int = 180, seed: int = 2) -> None:
-    """Print errors of word borders: of the spikes alone, halfway between spikes, and as `asr align` has them.
+    """Print errors of word borders.
+
+    It compares the spikes alone, halfway between spikes, and what `asr align` gives.
 
     Args:
         source: the corpus.

@@ -95,7 +95,10 @@ class Job:
 
 
 def measure(job: Job, folder: Path, num_tokens: int) -> Measured:
-    """Take two steps in this process, which is new: one on a few seconds to warm up, then the one that counts."""
+    """Take two steps in this process, which is new.
+
+    The first, on a few seconds, warms up. The second counts.
+    """
     model, log_mel, tokens = load(job.cell, job.batch, job.length, folder, num_tokens)
     step(model, log_mel[:, :WARM_UP], tokens[:, :1], MODES[job.mode])
     Path("/proc/self/clear_refs").write_text("5")  # the peak is what is there now
@@ -117,7 +120,10 @@ def in_turn(cell: Cell, folder: Path, num_tokens: int) -> dict[str, Seconds]:
 def load(
     cell: Cell, batch: int, length: Seconds, folder: Path, num_tokens: int
 ) -> tuple[AcousticModel, Tensor, Tensor]:
-    """A fresh model on one thread, and a batch of one utterance repeated: (B, T, M) frames, (B, U) tokens."""
+    """A fresh model on one thread, and a batch of one utterance repeated.
+
+    The batch is (B, T, M) frames and (B, U) tokens.
+    """
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = AcousticConfig(cell=cell, layers=3, hidden=320, merge="concat")

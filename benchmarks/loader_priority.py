@@ -53,7 +53,10 @@ class Arguments:
     steps: int = 12
     """Batches of a turn."""
     hidden: int = 96
-    """Units of the model, in two layers: the smaller, the more there is to load for each second of training."""
+    """Units of each of the model's two layers.
+
+    The smaller, the more there is to load for each second of training.
+    """
 
 
 @dataclass(frozen=True)

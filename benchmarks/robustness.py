@@ -24,6 +24,7 @@ from asr.data.cuts import load_cuts
 from asr.decoding.greedy import greedy
 from asr.progress import track
 from asr.recogniser.model_folder import load_model
+from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import score
 
 Condition = Callable[[Waveform, int, np.random.Generator], Waveform]
@@ -80,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", metavar="CONDITION", help="beside clean, as they are called in the table")
     options = parser.parse_args()
     model, cuts, progress = load_model(options.model), load_cuts(options.manifest), TerminalProgress()
     rate = model.config.features.sample_rate
@@ -88,21 +90,29 @@ def main() -> None:
     references = {batch.ids[0]: batch.texts[0] for batch in batches}
     conditions: dict[str, Condition] = {"clean": lambda waveform, rate, draw: waveform} | CONDITIONS
     conditions["babble, 10 dB below"] = partial(babble, voices=clean, decibels=10)
+    chosen = {name: conditions[name] for name in ("clean", *(options.only or list(conditions)[1:]))}
     table = Table("condition", "WER %", "95 % interval", "x clean")
     first = None
-    for name, condition in track(conditions.items(), "conditions", len(conditions), progress):
+    for name, condition in track(chosen.items(), "conditions", len(chosen), progress):
         draw = np.random.default_rng(0)
-        texts = {}
-        for (id, _), waveform in zip(references.items(), clean, strict=True):
-            changed = torch.from_numpy(condition(waveform, rate, draw))
-            (log_probs,) = model.emissions(changed[None], torch.tensor([len(changed)])).utterances()
-            texts[id] = model.tokenizer.decode(greedy(log_probs).tokens)
-        wer = score(references, texts).wer
+        changed = [condition(waveform, rate, draw) for waveform in clean]
+        wer = score(references, dict(zip(references, transcribed(model, changed), strict=True))).wer
         first = first or wer.value
-        table.add_row(
-            name, f"{100 * wer.value:.2f}", f"{100 * wer.low:.1f} to {100 * wer.high:.1f}", f"{wer.value / first:.2f}"
-        )
+        row = f"{100 * wer.value:.2f}", f"{100 * wer.low:.1f} to {100 * wer.high:.1f}", f"{wer.value / first:.2f}"
+        progress.say("  ".join((name, *row)))
+        table.add_row(name, *row)
     Console().print(table)
+
+
+def transcribed(model: Recogniser, waveforms: list[Waveform]) -> list[str]:
+    """The greedy text of each, 16 at a time."""
+    texts = []
+    for start in range(0, len(waveforms), 16):
+        some = [torch.from_numpy(waveform) for waveform in waveforms[start : start + 16]]
+        padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True)
+        emissions = model.emissions(padded, torch.tensor([len(waveform) for waveform in some]))
+        texts += [model.tokenizer.decode(greedy(log_probs).tokens) for log_probs in emissions.utterances()]
+    return texts
 
 
 def babble(

@@ -47,7 +47,10 @@ def draw_test_set(
     difficulty: tuple[float, float],
     skill: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw errors and reference lengths of each utterance, in words; `skill`, 0 to 1, multiplies the chance of an error."""
+    """Draw errors and reference lengths of each utterance, in words.
+
+    The chance of an error is multiplied by `skill`, 0 to 1.
+    """
     lengths = generator.geometric(1 / (1 + MEAN_EXTRA_WORDS), size=shape)
     wrong = generator.binomial(lengths, skill * generator.beta(*difficulty, size=shape))
     return wrong + generator.poisson(INSERTIONS * lengths), lengths

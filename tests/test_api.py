@@ -1,4 +1,4 @@
-"""What `import asr` offers: which names, at what cost, and that each of them does what its example says."""
+"""What `import asr` offers: which names, at what cost, and that their examples hold."""
 
 import doctest
 import inspect

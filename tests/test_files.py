@@ -1,4 +1,4 @@
-"""Files gzipped or not; a folder is locked for as long as its process lives; what goes wrong is named."""
+"""Files gzipped or not; a folder is locked while its process lives; what goes wrong is named."""
 
 import ast
 import contextlib
@@ -32,7 +32,10 @@ with locked(pathlib.Path(sys.argv[1])):
 
 @contextlib.contextmanager
 def holder(folder, mode="waits"):
-    """Let another process hold the lock; gives its kill, and the process id that it printed once it held."""
+    """Let another process hold the lock.
+
+    Gives its kill, and the process id that it printed once it held.
+    """
     command = [sys.executable, "-c", HOLDER, str(folder), mode]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(asr.__file__).parents[1]) as process:
 
@@ -64,7 +67,10 @@ def test_a_second_process_is_kept_out_until_the_first_is_killed(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_a_lock_does_not_live_on_in_forked_workers(tmp_path):
-    """Workers notice only after a while that their parent was killed; the same command must go on at once."""
+    """Workers notice only after a while that their parent was killed.
+
+    The same command must go on at once.
+    """
     with holder(tmp_path, "forks") as (kill, worker):
         kill()
         try:
@@ -111,7 +117,7 @@ def test_a_folder_that_cannot_be_made_says_why(tmp_path):
 
 
 def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path, monkeypatch):
-    """As on Windows, where a folder cannot be opened, and only a file that may be written is synced."""
+    """As on Windows: a folder cannot be opened, and only a writable file is synced."""
     fsync, synced = os.fsync, []
 
     def open_like_windows(*_arguments, **_options):

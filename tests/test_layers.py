@@ -27,7 +27,10 @@ FOLDERS = (
     "cli",
     "__main__",
 )
-"""In the order in which data flows: each imports only from those before it. `__main__` is `python -m asr`."""
+"""In the order in which data flows: each imports only from those before it.
+
+`__main__` is `python -m asr`.
+"""
 
 MODULE_LINES = 400
 FUNCTION_LINES = 80

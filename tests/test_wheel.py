@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import asr
+
 ROOT = Path(__file__).parents[1]
 IGNORED = shutil.ignore_patterns("__pycache__")
 
@@ -81,6 +83,7 @@ def test_the_wheel_runs_from_another_folder_without_the_checkout(installed, tmp_
     )
     assert all(Path(file).resolve().is_relative_to(home) for file in where.split()), where
     assert "transcribe" in run([str(installed / "asr"), "--help"], tmp_path)
+    assert f"asr {asr.__version__}\n" == run([str(installed / "asr"), "--version"], tmp_path)
     assert "--model" in run([str(installed / "asr"), "transcribe", "--help"], tmp_path)
 
 

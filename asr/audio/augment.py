@@ -43,12 +43,9 @@ class AugmentConfig:
     filter: float = 6.0
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
     noise: float = QUIETEST
-    """Loudest noise added, in dB relative to the loudest sound. At -80 dB features take it for silence."""
+    """Loudest noise added, in dB relative to the loudest sound. At -80 dB it counts as silence."""
     channel: float = 0.3
-    """Share of the utterances that go through channels (`audio.channel`).
-
-    These are rooms, noise, hum, overdriven or faint inputs, codecs and telephone lines.
-    """
+    """Share of the utterances that go through rooms, noise, hum, codecs or telephone lines."""
     time_masks_per_second: float = 0.8
     """Time masks for one second of audio; the fraction that is left is a chance of one more."""
     time_mask_frames: int = 25

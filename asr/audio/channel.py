@@ -1,8 +1,9 @@
-"""What lies between a mouth and a recording: rooms, noise, hum, overdriven inputs, codecs, telephone lines.
+"""What lies between a mouth and a recording: rooms, noise, hum, inputs, codecs, telephone lines.
 
-Training sends a share of the utterances through such channels, so that the model knows them. All of it is
-made here: rooms are decaying noise (Polack's model), noises are drawn or put together from the utterance
-itself, codecs are libsndfile's. Every draw comes from a seed that names the epoch and the utterance.
+Training sends a share of the utterances through such channels, so that the model knows them. All of
+it is made here. Rooms are decaying noise (Polack's model). Noises are drawn, or put together from
+the utterance itself. Codecs are libsndfile's. Every draw comes from a seed that names the epoch and
+the utterance.
 """
 
 import io
@@ -72,7 +73,10 @@ def noise(waveform: Waveform, sample_rate: int, draw: Draw) -> Waveform:
 
 
 def babble(waveform: Waveform, sample_rate: int, draw: Draw) -> Waveform:
-    """Add other voices, 8 to 30 dB below: the utterance itself, backwards, at other speeds and moments."""
+    """Add other voices, 8 to 30 dB below.
+
+    They are the utterance itself, backwards, at other speeds and moments.
+    """
     voices = np.zeros(len(waveform))
     for speed in draw.uniform(0.8, 1.25, TALKERS):
         places = np.arange(len(waveform)) * speed + draw.integers(len(waveform))

@@ -6,7 +6,7 @@ shorter than a window has no frame.
 
 What a microphone adds below speech is taken out of each frame by itself: the frame less its least
 squares fit by a constant and by sines of 50 and 60 Hz. DC and mains hum leave nothing, all below 70
-Hz at most a fortieth of its energy, and from 100 Hz on nothing changes. (A filter would need a state.)
+Hz at most a fortieth of its energy. From 100 Hz on nothing changes. (A filter would need a state.)
 
 Energies are relative to the speech level: the loudest that is held for 50 ms within 15 seconds. So
 each speaker of a long recording stands at one level, and a click moves no frame but its own. A
@@ -37,6 +37,8 @@ DYNAMIC_RANGE = 1e-8
 This makes features blind to recording level. It also keeps the empty upper half of a band-limited
 (8 kHz) recording constant, where else its rounding noise would be amplified.
 """
+FRONT_END = 2
+"""Number of this way to make features. A model knows those that it was trained with."""
 LOWEST = 80.0
 """Where the mel filters begin, in Hz."""
 HUM = (50.0, 60.0)
@@ -66,9 +68,9 @@ class FeatureConfig:
     sample_rate: int = 16_000
     """Rate to which all audio is resampled, in Hz."""
     window: Seconds = 0.025
-    """Length of an analysis window."""
+    """Length of an analysis window, in seconds."""
     hop: Seconds = 0.010
-    """Shift between windows."""
+    """Shift between windows, in seconds."""
     num_mels: int = 80
     """Mel filters, from 80 Hz to half the sample rate."""
 
@@ -147,6 +149,8 @@ class LogMel(nn.Module):
     """(M,), of log-mel energy relative to the loudest, in nats."""
     deviation: Tensor
     """(M,), likewise."""
+    front_end: Tensor
+    """Scalar, as `FRONT_END`."""
     taper: Tensor
     """(N,), the analysis window."""
     rumble: Tensor
@@ -172,6 +176,7 @@ class LogMel(nn.Module):
             norm="slaney",
             mel_scale="slaney",
         )
+        self.register_buffer("front_end", torch.tensor(FRONT_END))
         self.register_buffer("mean", torch.zeros(config.num_mels))
         self.register_buffer("deviation", torch.ones(config.num_mels))
         filters: Tensor = self.mel.fb.double()
@@ -194,15 +199,16 @@ class LogMel(nn.Module):
 
     @property
     def known(self) -> Tensor:
-        """(M,), bool: the bins in which training data held sound. The others are 0 in whatever recording.
+        """(M,), bool: the bins in which training data held sound.
 
+        The others are 0 in whatever recording.
         So a model of telephone speech is not startled by what a better microphone hears above it.
         """
-        return self.deviation > LEAST_DEVIATION
+        return ~(self.deviation <= LEAST_DEVIATION)  # so that NaN is not taken for silence
 
     @property
     def band(self) -> tuple[float, float]:
-        """The lowest and highest frequency, in Hz, of the bins that are known; (0, 0) if none is."""
+        """The lowest and highest frequency, in Hz, of the bins that are known, or (0, 0)."""
         heard = self.frequencies[self.known] * self.highest
         return (round(float(heard[0])), round(float(heard[-1]))) if len(heard) else (0, 0)
 
@@ -229,7 +235,10 @@ class LogMel(nn.Module):
 
     @torch.no_grad()
     def energy(self, waveforms: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, N), (B,) -> mel energy, (B, T, M), and (B,) valid frames; what padded frames hold has no meaning."""
+        """(B, N), (B,) -> mel energy, (B, T, M), and (B,) valid frames.
+
+        What padded frames hold has no meaning.
+        """
         lengths = torch.where(num_samples < self.window, 0, (num_samples - self.window) // self.hop + 1)
         padded = F.pad(waveforms, (0, max(0, self.window - waveforms.shape[1])))
         frames = padded.unfold(1, self.window, self.hop)  # (B, T, N)
@@ -272,10 +281,10 @@ class LogMelStream:
         self._samples = torch.zeros(0)
         self._energy = features.mean.new_zeros(0, len(features.mean))
         self._given: Frames = 0
-        """Frames at the head of `_energy` that were given out and are kept for the level of later ones."""
+        """Frames at the head of `_energy` that were given out: later ones need their level."""
 
     def accept(self, samples: Tensor) -> Tensor:
-        """(N,), the next samples, any number -> (T, M), the frames whose level is certain by now."""
+        """(N,), the next samples, any number -> (T, M), the frames whose level is certain."""
         self._take(samples)
         return self._give(len(self._energy) - self.features.ahead)
 
@@ -309,7 +318,7 @@ def _valid(frames: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _rumble(window: Samples, sample_rate: int) -> Tensor:
-    """(N, 5), an orthonormal basis of what a constant and sines of the mains frequencies span in a frame."""
+    """(N, 5), an orthonormal basis of a constant and sines of the mains frequencies."""
     time = torch.arange(window, dtype=torch.float64) / sample_rate
     waves = [wave(2 * torch.pi * frequency * time) for frequency in HUM for wave in (torch.cos, torch.sin)]
     basis: Tensor = torch.linalg.qr(torch.stack([torch.ones_like(time), *waves], dim=1))[0]

@@ -1,7 +1,8 @@
 """The command line: the only parser and printer.
 
-Each command is a module of its name. It holds one frozen dataclass, likewise of its name, whose fields are the options and
-whose `run` does the work. A command's module is imported when it is called, and not before: `asr score` does without PyTorch.
+Each command is a module of its name. It holds one frozen dataclass, likewise of its name. The
+fields are the options, and `run` does the work. A command's module is imported only when the
+command is called: `asr score` does without PyTorch.
 """
 
 import contextlib
@@ -40,8 +41,8 @@ def usage() -> str:
 def main() -> NoReturn:
     """Run `asr COMMAND ...` and exit.
 
-    The exit code is 0 if all went well, 1 for something that the user can mend, 2 for a wrong option or setting, and 130
-    after an interruption.
+    The exit code is 0 if all went well and 1 for something that the user can mend. It is 2 for a
+    wrong option or setting, and 130 after an interruption.
     """
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
     with exit_codes():
@@ -71,8 +72,12 @@ def exit_codes() -> Iterator[None]:
         print("asr: interrupted; repeat the command to go on", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:  # a full disk, a folder without permission
         print(f"asr: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # else Python complains of it when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

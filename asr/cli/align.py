@@ -17,7 +17,7 @@ from asr.transcription.transcribe import Transcriber
 
 @dataclass(frozen=True)
 class Align:
-    """Find when each word of a known text is said in a recording, or in each utterance of a manifest."""
+    """Find when each word of a known text is said, in a recording or a manifest's utterances."""
 
     source: Annotated[Positional[Path], arg(metavar="AUDIO|MANIFEST")]
     """An audio file, or a lhotse cut manifest (.jsonl, .jsonl.gz) with its own transcripts."""

@@ -17,10 +17,11 @@ from asr.transcription.transcribe import Transcriber
 
 @dataclass(frozen=True)
 class Calibrate:
-    """Fit a model's confidences to utterances with transcripts that it was not trained on, and store the fit with it.
+    """Fit a model's confidences to utterances that it was not trained on, and store the fit.
 
-    Prints how far confidences are from the truth, before and after, and what luck alone would show. The figures of the
-    fit's own utterances are by five-fold cross-validation.
+    The utterances have transcripts. It prints how far confidences are from the truth, before and
+    after, and what luck alone would show. The figures of the fit's own utterances are by five-fold
+    cross-validation.
     """
 
     manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]

@@ -30,8 +30,9 @@ class Evaluate:
 
     def run(self) -> None:
         progress, name = TerminalProgress(), self.manifest.name.split(".")[0]
+        cuts = load_cuts(self.manifest)
         transcriber = self.search.transcriber(self.model, self.device)
-        evaluation = evaluate(transcriber, load_cuts(self.manifest), progress=progress)
+        evaluation = evaluate(transcriber, cuts, progress=progress)
         if self.hypotheses is not None:
             write_texts(self.hypotheses, evaluation.hypotheses)
         references = read_transcripts(self.manifest)

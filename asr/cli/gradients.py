@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from asr.cli.options import Device
 from asr.cli.output import show
 from asr.cli.tables import reaches
-from asr.config import POSITIVE, at_least, check
+from asr.config import POSITIVE, SEED, at_least, check
 from asr.data.cuts import load_cuts
 from asr.model.acoustic import AcousticConfig
 from asr.model.recurrent import Cell
@@ -20,9 +20,10 @@ from asr.workers import choose_device
 
 @dataclass(frozen=True)
 class Gradients:
-    """Measure how far gradients reach through time, layer by layer, on real utterances, and recommend a BPTT segment.
+    """Measure how far gradients reach through time on real utterances; recommend a BPTT segment.
 
-    Without --model, fresh networks of tanh RNN, GRU and LSTM are measured side by side.
+    Each layer is measured. Without --model, fresh networks of tanh RNN, GRU and LSTM are measured
+    side by side.
     """
 
     manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]
@@ -38,13 +39,13 @@ class Gradients:
     hidden: int = 256
     """Units of one direction of the fresh networks."""
     gain: float = 1.0
-    """Scales the fresh networks' recurrent matrices, whose spectral radius is about 0.58 at first."""
+    """Scales the fresh networks' recurrent matrices, whose spectral radius is about 0.58."""
     seed: int = 0
     """Of the fresh networks' weights."""
     device: Device = "auto"
 
     def __post_init__(self) -> None:
-        check(self, distance=POSITIVE, layers=at_least(1), hidden=at_least(1))
+        check(self, distance=POSITIVE, layers=at_least(1), hidden=at_least(1), seed=SEED)
 
     def run(self) -> None:
         cuts, device = load_cuts(self.manifest), choose_device(self.device)

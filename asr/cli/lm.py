@@ -17,7 +17,7 @@ from asr.workers import choose_device
 
 @dataclass(frozen=True)
 class Lm:
-    """Train a language model: n-grams (modified Kneser-Ney) of words, or a recurrent one with --rnn."""
+    """Train a language model: word n-grams (modified Kneser-Ney), or with --rnn a recurrent one."""
 
     action: Positional[Literal["train"]]
     """train."""
@@ -28,11 +28,11 @@ class Lm:
     order: int = 3
     """Words of an n-gram."""
     held_out: tuple[Path, ...] = ()
-    """Texts to measure perplexity on. Without any, it is measured on a twentieth of the text that is left out first."""
+    """Texts to measure perplexity on. Without any, a twentieth of the text is left out and used."""
     text: TextForm = "basic"
     """Form of plain text files, as in `asr prepare`; manifests have theirs."""
     tokens: Path | None = None
-    """A model folder: n-grams of its tokens instead of words, for any spelling (order 6 or more for characters)."""
+    """A model folder, for n-grams of its tokens (any spelling); characters take order 6 or more."""
     rnn: bool = False
     """Train a recurrent model, by truncated BPTT over the running text."""
     shape: Annotated[RnnLmConfig, arg(name="rnn-shape")] = field(default_factory=RnnLmConfig)

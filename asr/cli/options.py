@@ -23,13 +23,13 @@ class Search:
     """Beam search in place of greedy decoding."""
 
     lm: tuple[Path, ...] | None = None
-    """Language models: an n-gram file, the folder of a recurrent one, or both. --lm alone takes those of `asr tune`."""
+    """An n-gram file, a recurrent model's folder, or both; --lm alone takes those of `asr tune`."""
     beam: int | None = None
     """Hypotheses to keep. Without --lm, this alone asks for a beam search."""
     second: Path | None = None
-    """With --lm: the model folder of another recogniser, whose score counts too. --lm alone takes that of `asr tune`."""
+    """With --lm: a second model folder, whose score counts too; alone, that of `asr tune`."""
     hotwords: Path | None = None
-    """Names and jargon to favour: a phrase a line and, if wanted, a tab and its bonus in nats (6 is usual)."""
+    """Names and jargon to favour: a phrase a line, or phrase, tab, bonus in nats (6 is usual)."""
 
     @property
     def is_wanted(self) -> bool:

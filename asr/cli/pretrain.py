@@ -14,14 +14,17 @@ from asr.training.settings import PretrainConfig
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Learn from audio without transcripts, by forecasting it; `asr train --init RUN/best` goes on from there."""
+    """Learn from audio without transcripts, by forecasting it.
+
+    `asr train --init RUN/best` goes on from there.
+    """
 
     sources: Annotated[Positional[tuple[Path, ...]], arg(metavar="SOURCE ...")]
-    """Audio files, folders of them, and lhotse cut manifests, whose transcripts are not looked at."""
+    """Audio files, folders of them, and lhotse cut manifests. Transcripts in them are not read."""
     out: Path
     """Run folder; the pretrained model is in its best/."""
     dev: tuple[Path, ...] = ()
-    """Likewise, to choose the best epoch by. Without it every twentieth piece of the sources is held out."""
+    """Likewise, to choose the best epoch by. Without it a twentieth of the pieces is held out."""
     config: Annotated[PretrainConfig, NO_PREFIX] = field(default_factory=PretrainConfig)
 
     def run(self) -> None:

@@ -1,4 +1,7 @@
-"""A recipe: a corpus and settings, which `recipes/*.py` hold, become a model and its word error rate."""
+"""A recipe: a corpus and settings become a model and its word error rate.
+
+Recipes are in `recipes/*.py`.
+"""
 
 import json
 import sys
@@ -60,8 +63,9 @@ def recipe(
 
     Args:
         corpus: as for `asr prepare`.
-        stages: the recipe's settings. Each training but the first begins with the weights of the one before; the last model is
-            the recipe's. What the command line sets, it sets in all of them.
+        stages: the recipe's settings. Each training but the first begins with the weights of the
+            one before. The last model is the recipe's. What the command line sets, it sets in all
+            of them.
         options: the recipe's corpus options, which can also be set there.
         fast: the stages of --fast, where the recipe has such.
     """
@@ -136,8 +140,8 @@ def _prepare(corpus: str, arguments: Recipe, begun: bool, progress: TerminalProg
 def _read_request(path: Path) -> Any:
     """What a run's data were prepared for; None if nobody knows.
 
-    Runs of older versions also have the model's subsampling there, by which utterances were left out of train. Such a run goes
-    on with its own data.
+    Runs of older versions also have the model's subsampling there. Utterances were left out of
+    train by it. Such a run goes on with its own data.
     """
     try:
         request = json.loads(path.read_text(encoding="utf-8"))

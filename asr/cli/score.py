@@ -13,16 +13,19 @@ from asr.scoring.assess import ScoreOptions, assess, read_test_set
 
 @dataclass(frozen=True)
 class Score:
-    """Compare transcript files, paired by utterance id: error rates with 95 % intervals; which system is better."""
+    """Compare transcript files, paired by utterance id.
+
+    It prints error rates with 95 % intervals, and which system is better.
+    """
 
     reference: Annotated[Positional[Path], arg(metavar="REFERENCE")]
-    """What was said: Kaldi text (`id text`), TRN (`text (id)`), STM, or JSON lines (NeMo's manifests, lhotse's cuts)."""
+    """The reference: `id text` (Kaldi), TRN, STM, or JSON lines (NeMo manifests, lhotse cuts)."""
     hypotheses: Annotated[Positional[tuple[Path, ...]], arg(metavar="HYPOTHESES ...")]
     """What was recognised, in any of these forms, or in CTM; a file for each system."""
     plain: bool = False
     """The files hold a text a line without ids: pair them by line number."""
     details: Path | None = None
-    """A manifest of the same ids, or Kaldi's utt2spk, that says more of the utterances: speaker, duration, audio."""
+    """A manifest of the same ids, or Kaldi's utt2spk: adds speaker, duration, audio."""
     options: Annotated[ScoreOptions, NO_PREFIX] = field(default_factory=ScoreOptions)
 
     def run(self) -> None:

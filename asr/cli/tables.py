@@ -1,4 +1,4 @@
-"""Tables: what was prepared, how far gradients reach, how far confidences can be believed, what tuning tried."""
+"""Tables: prepared corpora, the reach of gradients, the error of confidences, results of tuning."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -74,7 +74,10 @@ def reliability(judgements: Sequence[Reliability]) -> RenderableType:
 
 
 def trials(tuning: Tuning) -> RenderableType:
-    """Show the word error rate of each pair of weights, and below it of the recurrent model's shares and second weights."""
+    """Show the word error rate of each pair of weights.
+
+    Below it stand those of the recurrent model's shares and of second weights.
+    """
     words = tuning.tuned.words.reference_length
     rate = {trial.config: f"{100 * trial.words / max(1, words):.2f}" for trial in tuning.trials}
     best = tuning.config

@@ -16,7 +16,7 @@ from asr.transcription.transcribe import find_recordings
 
 @dataclass(frozen=True)
 class Transcribe:
-    """Print what is said in recordings, a line each: the file, a tab, the text; or write it to files, with times."""
+    """Print the text of recordings, a line each: file, tab, text. Or write files, with times."""
 
     files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE ...")]
     """Audio files, or folders of them; - is standard input."""

@@ -17,7 +17,7 @@ from asr.scoring.score import summary_line
 
 @dataclass(frozen=True)
 class Tune:
-    """Find the decoding weights of language models on dev, and keep both in the model folder for `--lm`."""
+    """Find the decoding weights of language models on dev; keep both in the model for `--lm`."""
 
     manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]
     """A lhotse cut manifest, such as dev.jsonl.gz; never that of the test set."""
@@ -28,7 +28,7 @@ class Tune:
     lm: tuple[Path, ...]
     """An n-gram file (ARPA or KenLM binary), the folder of a recurrent language model, or both."""
     second: Path | None = None
-    """The model folder of another recogniser, whose score is to count too: one of characters beside one of words."""
+    """A second recogniser's model folder, say of characters beside one of words; it counts too."""
     beam: int = 50
     """Hypotheses to keep."""
     device: Device = "auto"
@@ -36,9 +36,10 @@ class Tune:
     def run(self) -> None:
         if not self.lm:
             raise ConfigError("--lm: no language model was named")
+        cuts = load_cuts(self.manifest)
         transcriber = Search(self.lm, self.beam, self.second).transcriber(self.model, self.device)
         assert transcriber.decoder is not None
-        tuning = tune(transcriber.recogniser, transcriber.decoder, load_cuts(self.manifest), TerminalProgress())
+        tuning = tune(transcriber.recogniser, transcriber.decoder, cuts, TerminalProgress())
         keep(self.model, self.lm, self.second, tuning.config)
         show(trials(tuning))
         name = self.manifest.name.split(".")[0]

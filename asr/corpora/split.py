@@ -30,9 +30,9 @@ def natural_key(utterances: Sequence[Utterance]) -> Key:
     """Choose what a corpus that has no splits of its own is parted by.
 
     That is speakers, where ten or more are known: a recogniser is for strangers. Else it is texts,
-    so that no test sentence was trained on. But where each text is spoken ten times or more
-    (commands, digits), or there are fewer than three, it is single recordings: a text held out
-    would be a word without any training.
+    so that no test sentence was trained on. But it is single recordings where each text is spoken
+    ten times or more (commands, digits), or there are fewer than three texts. A text held out would
+    then be a word without any training.
     """
     if len({utterance.speaker for utterance in utterances} - {None}) >= 10:
         return by_speaker

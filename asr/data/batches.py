@@ -24,10 +24,11 @@ from asr.text.tokenizer import Tokenizer
 from asr.units import Seconds
 
 NICENESS = 5
-"""By how much loaders give way to what computes: a little, since every step ends with its slowest worker.
+"""By how much loaders give way to what computes.
 
-At 19 they also give way to everybody else's programs, and where two of those are busy the training waits for batches more
-than half of its time (`benchmarks/loader_priority.py`).
+It is a little, since every step ends with its slowest worker. At 19 they also give way to everybody
+else's programs. Where two of those are busy, the training waits for batches more than half of its
+time (`benchmarks/loader_priority.py`).
 """
 
 
@@ -62,8 +63,9 @@ class Batch:
         return dataclasses.replace(self, **tensors)
 
     def split(self, shards: int) -> "list[Batch]":
-        """Deal the utterances out, by length in turn, to at most `shards` batches of about equal work, each no longer
-        than it needs.
+        """Deal the utterances out, by length in turn, to at most `shards` batches.
+
+        The batches are about equal work, and none is longer than it needs.
         """
         order = self.num_samples.argsort(descending=True, stable=True)
         parts = [order[first::shards] for first in range(min(shards, len(order)))]
@@ -82,11 +84,12 @@ class Batch:
 
 
 def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
-    """Group cuts of like duration so that a batch, padding included, is at most `longest` seconds; a longer cut is alone.
+    """Group cuts of like duration into batches of at most `longest` seconds, padding included.
 
-    Sorted by jittered duration, cut into runs, the runs shuffled: every cut is in one batch, and other neighbours each
-    epoch. (lhotse's dynamic bucketing ended an epoch of AN4 with batches of 4 to 50 of 60 s, and refuses corpora with
-    fewer cuts than buckets.)
+    A longer cut is alone. Cuts are sorted by jittered duration and cut into runs, and the runs are
+    shuffled. So every cut is in one batch, with other neighbours each epoch. lhotse's dynamic
+    bucketing ended an epoch of AN4 with batches of 4 to 50 of 60 s. It also refuses corpora with
+    fewer cuts than buckets.
 
     Args:
         cuts: the utterances.
@@ -111,8 +114,10 @@ def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> 
 
 
 def plan_pieces(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
-    """As `plan_batches`, but every recording's pieces come in the order given, no two in one batch: in one round the first pieces
-    of all recordings, in the next their second ones, and so on.
+    """As `plan_batches`, but every recording's pieces come in the order given.
+
+    No two are in one batch. The first round has the first pieces of all recordings, the next their
+    second ones, and so on.
     """
     pieces: dict[str, list[Cut]] = defaultdict(list)
     for cut in cuts:
@@ -145,9 +150,11 @@ def collate(
 
 
 class BatchDataset(Dataset["Batch | DataError"]):
-    """Batch plans by index; the audio is read, resampled, speed-perturbed and averaged to mono when a batch is asked for.
+    """Batch plans by index.
 
-    Audio that cannot be read comes back as the error, for the main process to raise: a loader process would bury it in a traceback.
+    The audio is read, resampled, speed-perturbed and averaged to mono when a batch is asked for.
+    Audio that cannot be read comes back as the error, for the main process to raise. A loader
+    process would bury it in a traceback.
     """
 
     def __init__(
@@ -173,16 +180,28 @@ class BatchDataset(Dataset["Batch | DataError"]):
                     waveform = self.distort(waveform, self.sample_rate, utterance=cut.id)
                 waveforms.append(torch.from_numpy(waveform))
             except Exception as error:
-                first = str(error).strip().split("\n")[0]
-                return DataError(f"utterance {cut.id}: its audio cannot be read ({first}); prepare the corpus again")
+                return DataError(
+                    f"utterance {cut.id}: its audio cannot be read ({_first(error)}); prepare the corpus again"
+                )
         recordings = [recording_of(cut) for cut in cuts]
         return collate(
             [cut.id for cut in cuts], list(map(text_of, cuts)), waveforms, self.tokenizer, recordings=recordings
         )
 
 
+def _first(error: BaseException) -> str:
+    """What went wrong first.
+
+    lhotse makes another error of it, and cannot make one of soundfile's.
+    """
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error).strip().split("\n")[0]
+
+
 def _give_way(_loader: int) -> None:
-    os.nice(NICENESS)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
 
 
 def load_batches(
@@ -199,7 +218,7 @@ def load_batches(
         batches: from `plan_batches`.
         tokenizer: for the targets.
         sample_rate: of the waveforms, in Hz.
-        loaders: background processes; 0 loads in this one. Each uses one thread, at a lower priority.
+        loaders: background processes, each of one thread, at a lower priority. 0 loads in this one.
         distort: what happens to each waveform, given its rate and utterance.
 
     Raises:

@@ -1,19 +1,20 @@
 """Decoding with language models: a beam search proposes texts, exact scores rank them.
 
-A text's score, in nats, is
+A text's score, in nats, is the sum of
 
-    ln P(its tokens | audio) + second_weight x ln P2(text | audio) + lm_weight x ln P(text) + word_bonus x words
-    + what its hot words earn
+    ln P(its tokens | audio)                over all CTC paths, whichever search found the text
+    second_weight x ln P2(text | audio)     the same by a second recogniser
+    lm_weight x ln P(text)                  by the n-gram model, the recurrent model, or both
+    word_bonus x words
+    what its hot words earn
 
-where the first term sums over all CTC paths, whichever search found the text, the second is the same by a second recogniser, such
-as one of characters beside one of words, and ln P(text) is the n-gram model's, the recurrent model's, or both, weighted by
-`rnn_share` (log-linear interpolation). The search is shallow fusion with the n-gram model; the second recogniser and the recurrent
-model rank what it finds:
+Two language models are interpolated log-linearly, by `rnn_share`. The search is shallow fusion with
+the n-gram model; the other two models rank what it finds. It depends on the n-gram model's units:
 
-    a model of words     flashlight's lexicon search (Collobert et al. 2016, arXiv 1609.03193): only words that the model knows
-    a model of tokens    flashlight's search without a lexicon: any spelling
-    tokens are words     the same by sound alone; the model of words ranks what it finds too
-    no n-gram model      `prefix_beam.prefix_beam_search`
+    words                         flashlight's search through a lexicon: only words that it knows
+    tokens                        flashlight's search without a lexicon: any spelling
+    words, and so are the tokens  the same by the acoustic model alone; the n-gram model ranks too
+    there is none                 `prefix_beam.prefix_beam_search`
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,30 +26,31 @@ from torch import Tensor
 
 from asr.decoding.flashlight import IMPOSSIBLE, TokenSearch, WordSearch
 from asr.decoding.hypothesis import DecodingConfig, Hypothesis
+from asr.decoding.likelihood import log_likelihoods
 from asr.decoding.prefix_beam import PrefixSearch
 from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
 from asr.errors import ConfigError, ModelError
 from asr.lm.ngram import vocabulary
 from asr.lm.rnn import RnnLm
-from asr.model.ctc import LARGEST_LATTICE, ctc_loss
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import Tokenizer
 
 
 class Decoder:
-    """Log-probs of one utterance -> its best texts.
+    """Log-probs of one utterance -> its best hypotheses.
 
     Args:
         tokenizer: the acoustic model's.
         config: beam and weights.
         ngram: an n-gram model of words or of tokens.
         rnn: a recurrent model, which ranks what the search proposes.
-        second: another recogniser of the same sample rate, which does so too.
-        hotwords: phrases and what each occurrence of one earns, in nats.
+        second: another recogniser of the same sample rate, which ranks too; it may have other
+            tokens, such as characters beside words.
+        hotwords: phrases to favour, and what each occurrence earns, in nats.
 
     Raises:
         ConfigError: if a hot word cannot be spelt.
-        ModelError: if the n-gram model cannot be used with these tokens.
+        ModelError: if a model cannot be used with these tokens.
         MissingExtra: if an n-gram model is given and flashlight-text is not installed.
     """
 
@@ -67,16 +69,12 @@ class Decoder:
         for phrase in phrases:
             if not phrase or tokenizer.decode(tokenizer.encode(phrase)) != phrase:
                 raise ConfigError(f"hot word {phrase!r} cannot be spelt with the model's tokens, {alphabet(tokenizer)}")
-        if rnn is not None and not letters(tokenizer) & letters(rnn.tokenizer):
-            raise ModelError(
-                f"the recurrent language model writes {alphabet(rnn.tokenizer)}, the recogniser {alphabet(tokenizer)}; "
-                "are both of one language, case and form?"
-            )
-        if second is not None and not letters(tokenizer) & letters(second.tokenizer):
-            raise ModelError(
-                f"the second recogniser writes {alphabet(second.tokenizer)}, the first {alphabet(tokenizer)}; "
-                "are both of one language, case and form?"
-            )
+        for name, model in (("recurrent language model", rnn), ("second recogniser", second)):
+            if model is not None and not letters(tokenizer) & letters(model.tokenizer):
+                raise ModelError(
+                    f"the {name} writes {alphabet(model.tokenizer)}, the recogniser {alphabet(tokenizer)}; "
+                    "are both of one language, case and form?"
+                )
         self._tokenizer, self._rnn, self._second = tokenizer, rnn, second
         self._search: WordSearch | TokenSearch | PrefixSearch
         if ngram is None:
@@ -89,7 +87,10 @@ class Decoder:
 
     @property
     def fused(self) -> bool:
-        """Whether the search depends on the n-gram model's weight and the word bonus, or the ranking alone."""
+        """Whether the weights of the n-gram model and of words count in the search.
+
+        Else they count in the ranking alone.
+        """
         return self._search.fused
 
     @property
@@ -110,7 +111,8 @@ class Decoder:
             num_samples: (B,), valid samples.
 
         Returns:
-            Of each utterance its own frames and tokens, (T2, V2), on the CPU; None if there is no second recogniser.
+            Of each utterance (T2, V2), by the second recogniser's own frames and tokens, on the
+            CPU; None if there is no second recogniser.
         """
         if self._second is None:
             return [None] * len(waveforms)
@@ -120,35 +122,37 @@ class Decoder:
     def __call__(
         self, log_probs: Tensor, config: DecodingConfig | None = None, *, second: Tensor | None = None
     ) -> list[Hypothesis]:
-        """Find the best texts, best first, each once.
+        """Find the best texts, each once.
 
         Args:
             log_probs: (T, V); without a frame the empty text is the only one.
             config: in place of the decoder's own.
             second: what `second_log_probs` gave for the utterance.
+
+        Returns:
+            At most `config.beam` hypotheses, best first.
         """
         config = config or self.config
         log_probs = log_probs.detach().float().cpu()
         if len(log_probs) == 0:
             return [Hypothesis((), "", 0.0, 0.0)]
-        candidates = {found.text: found for found in reversed(self._search(log_probs, config))}
-        best = list(reversed(candidates.values()))  # of equal texts the better one, in the search's order
-        acoustic_scores = log_likelihoods(log_probs, [found.tokens for found in best])
-        second_scores = self._second_scores(second, [found.text for found in best])
-        rnn_scores = [0.0] * len(best)
-        if self._rnn is not None and self._share(config) > 0:
-            rnn_scores = self._rnn.log_probs([found.text for found in best])
-        return self.rank(
-            [
-                Hypothesis(found.tokens, found.text, 0.0, acoustic, other, found.ngram_score, rnn, found.bonus)
-                for found, acoustic, other, rnn in zip(best, acoustic_scores, second_scores, rnn_scores, strict=True)
-            ],
-            config,
-        )
+        by_text = {candidate.text: candidate for candidate in reversed(self._search(log_probs, config))}
+        candidates = list(reversed(by_text.values()))  # of equal texts the better one, in the search's order
+        texts = [candidate.text for candidate in candidates]
+        acoustic_scores = log_likelihoods(log_probs, [candidate.tokens for candidate in candidates])
+        second_scores = self._second_scores(second, texts)
+        rnn_scores = [0.0] * len(texts)
+        if self._rnn is not None and self._rnn_share(config) > 0:
+            rnn_scores = self._rnn.log_probs(texts)
+        hypotheses = [
+            Hypothesis(found.tokens, found.text, 0.0, acoustic, other, found.ngram_score, rnn, found.bonus)
+            for found, acoustic, other, rnn in zip(candidates, acoustic_scores, second_scores, rnn_scores, strict=True)
+        ]
+        return self.rank(hypotheses, config)
 
     def rank(self, hypotheses: Sequence[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:
-        """Score hypotheses anew, and sort them, best first."""
-        share = self._share(config)
+        """Weigh the parts of hypotheses' scores anew, and sort them, best first."""
+        share = self._rnn_share(config)
         ranked = []
         for found in hypotheses:
             acoustic_score = found.acoustic_score + config.second_weight * found.second_score
@@ -158,7 +162,10 @@ class Decoder:
         return sorted(ranked, key=lambda hypothesis: -hypothesis.score)
 
     def _second_scores(self, log_probs: Tensor | None, texts: Sequence[str]) -> list[float]:
-        """ln P(text | audio) of each; next to nothing for what the second recogniser cannot write, or has too few frames for."""
+        """ln P(text | audio) of each text by the second recogniser.
+
+        Next to nothing for a text that it cannot spell or has too few frames for; 0 without it.
+        """
         if self._second is None or log_probs is None or len(log_probs) == 0:
             return [0.0] * len(texts)
         tokenizer = self._second.tokenizer
@@ -168,23 +175,6 @@ class Decoder:
             for value, tokens, text in zip(log_likelihoods(log_probs, spelt), spelt, texts, strict=True)
         ]
 
-    def _share(self, config: DecodingConfig) -> float:
-        """The recurrent model's, of the language models that there are."""
+    def _rnn_share(self, config: DecodingConfig) -> float:
+        """The recurrent model's share of the language models that there are."""
         return 0.0 if not self.has_rnn else config.rnn_share if self.has_ngram else 1.0
-
-
-def log_likelihoods(log_probs: Tensor, sequences: Sequence[tuple[int, ...]]) -> list[float]:
-    """ln P(tokens | audio) of each token sequence, in as many parts as memory asks for.
-
-    A sequence that the frames do not suffice for has minus infinity.
-    """
-    longest = 2 * max(map(len, sequences)) + 1
-    size = max(1, LARGEST_LATTICE // (longest * len(log_probs)))
-    values: list[float] = []
-    for part in (sequences[i : i + size] for i in range(0, len(sequences), size)):
-        lengths = torch.tensor([len(tokens) for tokens in part])
-        targets = torch.nn.utils.rnn.pad_sequence([torch.tensor(tokens).long() for tokens in part], batch_first=True)
-        frames = torch.full((len(part),), len(log_probs))
-        found = ctc_loss(log_probs.expand(len(part), -1, -1), frames, targets, lengths)
-        values += torch.where(found.feasible, -found.values, -torch.inf).tolist()
-    return values

@@ -1,4 +1,7 @@
-"""Beam search with an n-gram model, by flashlight-text (Collobert et al. 2016, arXiv 1609.03193)."""
+"""Beam search with an n-gram model, by flashlight-text.
+
+See Collobert et al. 2016, arXiv 1609.03193.
+"""
 
 import contextlib
 import os
@@ -12,9 +15,9 @@ import torch
 from torch import Tensor
 
 from asr.decoding.greedy import collapse
-from asr.decoding.hotwords import HotWords
+from asr.decoding.hotwords import HotWords, TokenPhrases
 from asr.decoding.hypothesis import Candidate, DecodingConfig
-from asr.decoding.vocabulary import TokenPhrases, are_words, nothing_spelt, separator
+from asr.decoding.vocabulary import are_words, nothing_spelt, separator
 from asr.errors import MissingExtra, ModelError
 from asr.lm.ngram import LOG10, UNKNOWN
 from asr.model.ctc import BLANK
@@ -22,14 +25,25 @@ from asr.text.tokenizer import WORD_START, Tokenizer
 
 IMPOSSIBLE = -1e4
 """Stands for ln 0 in what flashlight is given, whose sums do not take infinities."""
-
-
 THRESHOLD = 50.0
 """Nats behind the best hypothesis at which flashlight drops one."""
 
 
 class WordSearch:
-    """With a model of words: the lexicon is what it knows and the tokens can spell, and the hot words."""
+    """The search with a model of words, through a lexicon.
+
+    The lexicon holds the words that the model knows and the tokens can spell, and the hot words.
+
+    Args:
+        tokenizer: the acoustic model's.
+        path: the model's file.
+        words: those of the model.
+        hotwords: phrases to favour, and what each earns, in nats.
+
+    Raises:
+        ModelError: if the tokens can spell none of the words, or the file cannot be read.
+        MissingExtra: if flashlight-text is not installed.
+    """
 
     fused = True
 
@@ -52,13 +66,17 @@ class WordSearch:
         phrases = {tuple(numbers[word] for word in phrase.split()): bonus for phrase, bonus in hotwords.items()}
         self._hot = HotWords(phrases) if phrases else None
         self._tries: dict[float, Any] = {}
-        # Where no token parts words, a column of its own stands for the last token of a word going on.
+        # Where no token parts words, a column of its own stands for a word's last token going on.
         self._pause = tokenizer.size if self._separator is None else self._separator
         self._end = () if self._separator is None else (self._separator,)
         self._columns = tokenizer.size + (self._separator is None)
 
     def _trie(self, lm_weight: float) -> Any:
-        """The lexicon, each node with the score of its best word at the start of a sentence, so that pruning looks ahead."""
+        """The lexicon as a prefix tree.
+
+        Each node has the score of its best word at the start of a sentence, so that pruning looks
+        ahead.
+        """
         if self._tries and (self._hot is None or lm_weight in self._tries):
             return next(iter(self._tries.values())) if self._hot is None else self._tries[lm_weight]
         trie = self._flashlight.decoder.Trie(self._columns, self._pause)
@@ -99,8 +117,9 @@ class WordSearch:
     def _paused(self, log_probs: Tensor) -> Tensor:
         """Make sure that the last word can end.
 
-        With a separator, a frame of it is appended. Without, a column is, in which the best token of a frame may go on from the
-        frame before, since the search offers nothing else between two words.
+        With a separator, a frame of it is appended. Without one, a column is: in it the best token
+        of a frame may go on from the frame before, since the search offers nothing else between two
+        words.
         """
         log_probs = log_probs.clamp(min=IMPOSSIBLE)
         if self._separator is not None:
@@ -121,10 +140,21 @@ class WordSearch:
 
 
 class TokenSearch:
-    """With a model of tokens, be they words: any spelling.
+    """The search with a model of tokens, which finds any spelling; the tokens may be words.
 
-    Word bonuses count in the ranking only. So tokens that are words, each of which would earn one, are searched without the
-    language model: one that charges for every word and grants no bonus drops the texts that the ranking would choose.
+    Word bonuses count in the ranking only. So tokens that are words are searched without the
+    language model. It would charge for every word and grant no bonus, and so drop the texts that
+    the ranking would choose.
+
+    Args:
+        tokenizer: the acoustic model's.
+        path: the language model's file.
+        words: its units.
+        hotwords: phrases to favour, and what each earns, in nats.
+
+    Raises:
+        ModelError: if none of its units is a token, or the file cannot be read.
+        MissingExtra: if flashlight-text is not installed.
     """
 
     def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
@@ -186,7 +216,15 @@ class _Flashlight:
     dictionary: Any
 
     def boosted(self, lm: Any, words: HotWords, scale: float, start: int = 0, end: Sequence[int] = ()) -> Any:
-        """A language model that adds what hot words earn, divided by `scale`, which the search multiplies it by."""
+        """A language model that adds what hot words earn.
+
+        Args:
+            lm: the model without them.
+            words: the hot words, of the same units.
+            scale: what the search multiplies scores by; bonuses are divided by it.
+            start: the hot words' state before the first unit.
+            end: units that they are shown after the last.
+        """
 
         class Boosted(self.decoder.LM):  # type: ignore[name-defined, misc]
             def __init__(self) -> None:
@@ -228,7 +266,7 @@ def _flashlight() -> _Flashlight:
 
 
 def _load_kenlm(flashlight: _Flashlight, path: Path, units: Sequence[str]) -> Any:
-    """The language model, its words numbered as `units` are."""
+    """Read a language model, its words numbered as `units` are."""
     dictionary = flashlight.dictionary.Dictionary()
     for unit in units:
         dictionary.add_entry(unit)

@@ -25,9 +25,10 @@ def collapse(path: list[int]) -> list[int]:
 
 
 def greedy(log_probs: Tensor) -> BestPath:
-    """Decode by the best path (Graves et al. 2006, section 3.2): each frame's best token, collapsed.
+    """Decode by the best path: each frame's best token, collapsed.
 
-    The spikes are those that aligning the tokens would find, since no path at all is better.
+    See Graves et al. 2006, section 3.2. The spikes are those that aligning the tokens would find,
+    since no path at all is better.
 
     Args:
         log_probs: (T, V), of one utterance; without a frame there are no tokens.

@@ -1,11 +1,15 @@
 """Phrases that a decoder should favour: names and jargon that training has hardly seen.
 
-All phrases are followed at once by the automaton of Aho & Corasick (1975), "Efficient string matching". A hypothesis is paid
-for a phrase as it grows, so that it survives in the beam, and pays back if the phrase breaks off.
+The automaton of Aho & Corasick (1975), "Efficient string matching", follows all phrases at once.
+A hypothesis is paid for a phrase as the phrase grows, so that it survives in the beam. It pays back
+if the phrase breaks off.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from asr.decoding.vocabulary import separator
+from asr.text.tokenizer import Tokenizer
 
 Phrase = tuple[int, ...]
 
@@ -21,8 +25,11 @@ class _Node:
 class HotWords:
     """Phrases of units (words or tokens), each with its bonus in nats.
 
-    A sequence of units has earned the sum of the bonuses of all phrases in it, counted as often as they occur, overlaps included.
-    States are numbers; 0 is that of no phrase.
+    A sequence of units earns the bonuses of all phrases in it, each as often as it occurs; phrases
+    may overlap. States are numbers; 0 is that of no phrase.
+
+    Args:
+        bonuses: what each phrase earns.
     """
 
     def __init__(self, bonuses: Mapping[Phrase, float]) -> None:
@@ -54,7 +61,7 @@ class HotWords:
         self._nodes = [_Node(*pair) for pair in zip(promised, earned, strict=True)]
 
     def step(self, state: int, unit: int) -> tuple[int, float]:
-        """Follow one more unit: the state it leads to, and what it changes in the hypothesis's score."""
+        """Follow one more unit: the state it leads to, and the change of the hypothesis's score."""
         before = self._nodes[state].promised
         while state and unit not in self._children[state]:
             state = self._fallback[state]
@@ -66,9 +73,36 @@ class HotWords:
         return -self._nodes[state].promised
 
     def earned(self, units: Sequence[int]) -> float:
-        """What a whole sequence has earned."""
+        """What a whole sequence earns."""
         state, total = 0, 0.0
         for unit in units:
             state, change = self.step(state, unit)
             total += change
         return total + self.finish(state)
+
+
+class TokenPhrases:
+    """Hot words as sequences of tokens.
+
+    Where a token stands between words, it stands at both ends of each phrase too, so that a phrase
+    is found only as whole words. A text counts as if it stood between two of these tokens.
+
+    Args:
+        tokenizer: the acoustic model's.
+        bonuses: phrases of words, and what each earns, in nats.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, bonuses: Mapping[str, float]) -> None:
+        space = separator(tokenizer)
+        self.border = () if space is None else (space,)
+        self.words = HotWords(
+            {(*self.border, *tokenizer.encode(phrase), *self.border): bonus for phrase, bonus in bonuses.items()}
+        )
+        self.start = 0
+        """The state before the first token of a text."""
+        for token in self.border:
+            self.start, _ = self.words.step(self.start, token)
+
+    def earned(self, tokens: Sequence[int]) -> float:
+        """What a whole text earns."""
+        return self.words.earned((*self.border, *tokens, *self.border))

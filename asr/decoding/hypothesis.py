@@ -1,4 +1,4 @@
-"""A text that may have been said, its score, and what the parts of a score weigh."""
+"""A text that may be right, its score, and what the parts of the score weigh."""
 
 from dataclasses import dataclass
 
@@ -20,11 +20,11 @@ class DecodingConfig:
     lm_weight: float = 0.7
     """Factor of the language models' log-probability."""
     word_bonus: float = 0.0
-    """Nats a word, against a language model's preference for few of them."""
+    """Nats for each word, since a language model prefers few words."""
     rnn_share: float = 0.5
-    """The recurrent model's part, where there are two: 0 is none of it, 1 only it."""
+    """The recurrent model's part where there is an n-gram model too: 0 is none of it, 1 only it."""
     second_weight: float = 0.2
-    """Factor of the second recogniser's log-probability, where there is one; the first's is 1."""
+    """Factor of a second recogniser's log-probability; the first one's is 1."""
 
     def __post_init__(self) -> None:
         check(
@@ -39,11 +39,12 @@ class DecodingConfig:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A text that may have been said, and the parts of its score, all natural logarithms."""
+    """A text that may be right, and the parts of its score, all natural logarithms."""
 
     tokens: tuple[int, ...]
     text: str
     score: float
+    """The weighted sum of all parts."""
     acoustic_score: float
     """ln P(tokens | audio), over all CTC paths."""
     second_score: float = 0.0
@@ -53,12 +54,12 @@ class Hypothesis:
     rnn_score: float = 0.0
     """ln P(text) by the recurrent model, 0 without one."""
     bonus: float = 0.0
-    """What its hot words earn."""
+    """What its hot words earn; the bonus for each word is not part of it."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a search proposes."""
+    """A text that a search proposes, with what only the search can tell of its score."""
 
     tokens: tuple[int, ...]
     text: str

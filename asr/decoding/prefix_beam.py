@@ -1,4 +1,4 @@
-"""Log-probs -> the token sequences whose paths together are the most probable."""
+"""Prefix beam search: log-probs -> the token sequences of the highest total probability."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,14 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from asr.decoding.hotwords import HotWords
+from asr.decoding.hotwords import HotWords, TokenPhrases
 from asr.decoding.hypothesis import Candidate, DecodingConfig
-from asr.decoding.vocabulary import TokenPhrases
 from asr.model.ctc import BLANK
 from asr.text.tokenizer import Tokenizer
 from asr.units import Frames
 
 BLOCK: Frames = 256
-"""Frames between two clearings of the tree, and of which the scores are lists at a time."""
+"""Frames whose scores are Python lists at a time; after each block the tree is pruned."""
 
 _Key: TypeAlias = tuple[int, int]
 """A prefix, and the token that lengthens it."""
@@ -32,10 +31,12 @@ def prefix_beam_search(
     start: int = 0,
     end: Sequence[int] = (),
 ) -> list[tuple[tuple[int, ...], float]]:
-    """Find the token sequences whose paths together are the most probable (Graves & Jaitly 2014, algorithm 1; Hannun et al. 2014).
+    """Find the token sequences whose paths together are the most probable.
 
-    A prefix is the sum over its paths that end in a blank, and over those that end in its last token, which a further
-    frame of that token does not lengthen. With a beam as wide as there are sequences, and all tokens, the sums are exact.
+    A prefix has two sums: over its paths that end in a blank, and over those that end in its last
+    token. A further frame of that token lengthens only the former. The sums are exact if the beam
+    holds all sequences and all tokens take part (Graves & Jaitly 2014, algorithm 1; Hannun et al.
+    2014). Memory follows the sequences that are kept, not the frames.
 
     Args:
         log_probs: (T, V) of one utterance, on any device.
@@ -46,10 +47,11 @@ def prefix_beam_search(
         end: tokens that they are shown after the last.
 
     Returns:
-        At most `beam` sequences of tokens, each once, with its log-probability; the best first, hot words considered.
+        At most `beam` sequences of tokens, each once, with its log-probability. The best comes
+        first, hot words considered; the log-probability is without them.
     """
     tree = _Tree(start)
-    kept = [(0, 0.0, -math.inf)]  # prefix, ln p of its paths that end in a blank, and in its last token
+    kept: list[_Kept] = [(0, 0.0, -math.inf)]
     count = log_probs.shape[1] if top_tokens is None else min(top_tokens, log_probs.shape[1])
     for first in range(0, len(log_probs), BLOCK):
         block = log_probs[first : first + BLOCK]
@@ -72,7 +74,7 @@ def prefix_beam_search(
 
 
 class PrefixSearch:
-    """The search without an n-gram model: any spelling.
+    """The search without an n-gram model, which finds any spelling.
 
     Args:
         tokenizer: the acoustic model's.
@@ -111,23 +113,26 @@ def _advance(
     hotwords: HotWords | None,
 ) -> list[_Kept]:
     """One frame: lengthen the kept prefixes by some tokens, and keep the best."""
+    parents, lasts = tree.parents, tree.lasts
     blanks: dict[_Key, float] = {}
     tokens_last: dict[_Key, float] = {}
     for prefix, blank, token_last in kept:
-        key, last = (tree.parents[prefix], tree.lasts[prefix]), tree.lasts[prefix]
+        last = lasts[prefix]
+        key = parents[prefix], last
         total = _add(blank, token_last)
         blanks[key] = total + frame[BLANK]
         if last != BLANK:
-            tokens_last[key] = _add(tokens_last.get(key, -math.inf), token_last + frame[last])
+            score, other = token_last + frame[last], tokens_last.get(key)
+            tokens_last[key] = score if other is None else _add(other, score)
         for token in tokens:
             if token != BLANK:
-                longer = (prefix, token)
-                score = (blank if token == last else total) + frame[token]
-                tokens_last[longer] = _add(tokens_last.get(longer, -math.inf), score)
-    totals = {key: _add(blanks.get(key, -math.inf), score) for key, score in tokens_last.items()}
-    for key in blanks.keys() - tokens_last.keys():
-        totals[key] = blanks[key]
-    steps = {}
+                key = prefix, token
+                score, other = (blank if token == last else total) + frame[token], tokens_last.get(key)
+                tokens_last[key] = score if other is None else _add(other, score)
+    totals = tokens_last | blanks
+    for key in blanks.keys() & tokens_last.keys():
+        totals[key] = _add(blanks[key], tokens_last[key])
+    steps: dict[_Key, tuple[int, float]] = {}
     if hotwords is not None:
         for prefix, token in totals:
             if prefix >= 0:
@@ -164,7 +169,7 @@ class _Tree:
         return self._numbers[key]
 
     def pruned(self, kept: Sequence[_Kept]) -> list[_Kept]:
-        """Forget all prefixes that none of the kept ones begins with, and number the others anew."""
+        """Forget all prefixes that no kept one begins with, and number the others anew."""
         needed = {0}
         for prefix, _, _ in kept:
             while prefix not in needed:

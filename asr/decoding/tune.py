@@ -1,10 +1,11 @@
-"""Decoding weights -> those with the fewest word errors on dev, kept with the model."""
+"""The decoding weights with the fewest word errors on dev, kept in the model folder."""
 
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import TypeAlias
 
 from lhotse.cut import Cut
 
@@ -26,10 +27,13 @@ WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
 RNN_SHARES = (0.25, 0.5, 0.75, 1.0)
 SECOND_WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 
+Lists: TypeAlias = Sequence[Sequence[Hypothesis]]
+"""Of each utterance its hypotheses."""
+
 
 @dataclass(frozen=True)
 class Trial:
-    """Some weights, and the errors that they make."""
+    """A point of the grid, and the errors that its best hypotheses make on dev."""
 
     config: DecodingConfig
     words: int
@@ -38,7 +42,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What was tried, what was chosen, and how that compares with no language model at all."""
+    """What was tried and chosen, and how that compares with greedy decoding."""
 
     trials: tuple[Trial, ...]
     config: DecodingConfig
@@ -49,69 +53,71 @@ class Tuning:
 def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], progress: Progress = SILENT) -> Tuning:
     """Search weights on a grid.
 
-    Emissions are computed once. Where an n-gram model takes part in the search, the utterances are decoded with every point of
-    the grid, on all cores; for each share of a recurrent model and each weight of a second recogniser, the best point's
-    hypotheses are then only ranked anew by the whole grid. Where models only rank there is one search alone.
+    Log-probs are computed once. Where an n-gram model takes part in the search, every point of the
+    grid is searched, on all cores. For each share of a recurrent model and each weight of a second
+    recogniser, the whole grid then only ranks the best point's hypotheses anew. Where models only
+    rank there is one search alone.
 
-    A point is judged by the mean of the word errors at it and at its neighbours on the grid, since a single one can be lucky;
-    of equal points that with the fewest character errors is taken, then that with the smallest weights. The points that are
-    taken for each share and second weight are decoded where the search depends on them, as one with other weights may find other
-    texts than those that were ranked, and the one with the fewest errors is chosen.
+    A point is judged by the mean of the word errors at it and at its neighbours on the grid, since
+    a single one can be lucky. Of equal points that with the fewest character errors is taken, then
+    that with the smallest weights. So there is one point for each share and second weight. Where
+    the search depends on the weights, each of these is searched: it may find other texts than those
+    that were ranked. The one with the fewest errors is chosen.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
+        AsrError: if a worker process has died.
     """
     references: dict[str, str] = {}
+    greedy_texts: dict[str, str] = {}
     utterances: dict[str, Scored] = {}
-    plain: dict[str, str] = {}
-    for batch, found in emitted(recogniser, cuts, "emissions", progress, loaders=0):
+    for batch, emissions in emitted(recogniser, cuts, "emissions", progress, loaders=0):
         second = decoder.second_log_probs(batch.waveforms, batch.num_samples)
-        for id, text, log_probs, other in zip(batch.ids, batch.texts, found.utterances(), second, strict=True):
-            references[id], plain[id] = text, recogniser.tokenizer.decode(greedy(log_probs).tokens)
+        for id, text, log_probs, other in zip(batch.ids, batch.texts, emissions.utterances(), second, strict=True):
+            references[id], greedy_texts[id] = text, recogniser.tokenizer.decode(greedy(log_probs).tokens)
             utterances[id] = Scored(log_probs.cpu(), other)
-    parallel = ParallelDecoder(decoder, list(utterances.values()))
 
-    def decode(config: DecodingConfig) -> dict[str, list[Hypothesis]]:
-        return dict(zip(utterances, parallel(config), strict=True))
+    def best_texts(lists: Lists, config: DecodingConfig) -> dict[str, str]:
+        ranked = (decoder.rank(hypotheses, config) for hypotheses in lists)
+        return {id: hypotheses[0].text for id, hypotheses in zip(utterances, ranked, strict=True)}
 
-    def ranked(lists: dict[str, list[Hypothesis]], config: DecodingConfig) -> Trial:
-        texts = {id: decoder.rank(found, config)[0].text for id, found in lists.items()}
-        result = score(references, texts, samples=1)
-        return Trial(config, result.words.errors, result.characters.errors)
+    def tried(lists: Lists, config: DecodingConfig) -> Trial:
+        errors = score(references, best_texts(lists, config), samples=1)
+        return Trial(config, errors.words.errors, errors.characters.errors)
 
     both = decoder.has_ngram and decoder.has_rnn
     shares = (0.0, *RNN_SHARES) if both else (decoder.config.rnn_share,)
-    weights = (0.0, *SECOND_WEIGHTS) if decoder.has_second else (decoder.config.second_weight,)
+    second_weights = (0.0, *SECOND_WEIGHTS) if decoder.has_second else (decoder.config.second_weight,)
     grid = [
-        replace(decoder.config, lm_weight=weight, word_bonus=bonus, rnn_share=shares[0], second_weight=weights[0])
+        replace(
+            decoder.config, lm_weight=weight, word_bonus=bonus, rnn_share=shares[0], second_weight=second_weights[0]
+        )
         for weight, bonus in product(LM_WEIGHTS, WORD_BONUSES)
     ]
-    planes: list[list[Trial]] = []
-    try:
+    planes: list[list[Trial]] = []  # the grid's trials for each share and second weight
+    with ParallelDecoder(decoder, list(utterances.values())) as decode:
         if decoder.fused:
-            planes.append([ranked(decode(config), config) for config in track(grid, "weights", len(grid), progress)])
-        rest = list(product(shares, weights))[len(planes) :]
+            planes.append([tried(decode(config), config) for config in track(grid, "weights", len(grid), progress)])
+        rest = list(product(shares, second_weights))[len(planes) :]
         if rest:
-            lists = decode(replace(_middle(planes[0]) if planes else decoder.config, rnn_share=1.0))
+            lists = decode(replace(_best_point(planes[0]) if planes else decoder.config, rnn_share=1.0))
             for share, weight in rest:
                 points = [replace(config, rnn_share=share, second_weight=weight) for config in grid]
-                planes.append([ranked(lists, config) for config in points])
-        trials = {trial.config: trial for plane in planes for trial in plane}
-        finals = {config: decode(config) if decoder.fused else lists for config in map(_middle, planes)}
-    finally:
-        parallel.close()
-    trials |= {config: ranked(lists, config) for config, lists in finals.items()}
+                planes.append([tried(lists, config) for config in points])
+        finals = {config: decode(config) if decoder.fused else lists for config in map(_best_point, planes)}
+    trials = {trial.config: trial for plane in planes for trial in plane}
+    trials |= {config: tried(lists, config) for config, lists in finals.items()}
     best = min((trials[config] for config in finals), key=lambda trial: (trial.words, trial.characters)).config
-    texts = {id: decoder.rank(found, best)[0].text for id, found in finals[best].items()}
-    return Tuning(tuple(trials.values()), best, score(references, plain), score(references, texts))
+    tuned = score(references, best_texts(finals[best], best))
+    return Tuning(tuple(trials.values()), best, score(references, greedy_texts), tuned)
 
 
 def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: DecodingConfig) -> None:
-    """Copy language models and a second recogniser into a model's folder, and write which they are and what they weigh.
+    """Copy language models and a second recogniser into a model folder; write their weights there.
 
     Raises:
         AsrError: if something cannot be written.
-        ModelError: if one of them has gone meanwhile.
+        ModelError: if one of the models has gone meanwhile.
     """
     names = []
     for path in lm:
@@ -141,8 +147,8 @@ def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: Decoding
     save_tuned(folder, TunedDecoding(tuple(names), config, second is not None))
 
 
-def _middle(trials: Sequence[Trial]) -> DecodingConfig:
-    """Of the points of the grid, the one about which errors are fewest."""
+def _best_point(trials: Sequence[Trial]) -> DecodingConfig:
+    """Find the point of the grid about which errors are fewest."""
 
     def place(trial: Trial) -> tuple[int, int]:
         return LM_WEIGHTS.index(trial.config.lm_weight), WORD_BONUSES.index(trial.config.word_bonus)

@@ -1,4 +1,4 @@
-"""What `asr tune` keeps in a model folder, and the decoder that it makes."""
+"""A model folder's `decoding.json`, which `asr tune` writes, and the decoder from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,17 +13,15 @@ from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 
 DECODING_FILE = "decoding.json"
-
-
 SECOND_FOLDER = "second"
 
 
 @dataclass(frozen=True)
 class TunedDecoding:
-    """A model folder's `decoding.json`: what was tuned on dev, and for which language models, kept in the folder too."""
+    """What `decoding.json` holds: what was tuned on dev, and for which models of that folder."""
 
     lm: tuple[str, ...] = ()
-    """File and folder names in the model folder."""
+    """Names of the language models in the model folder, files or folders."""
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     second: bool = False
     """Whether a second recogniser is in the model folder, in `second/`."""
@@ -40,21 +38,24 @@ def load_decoder(
 ) -> Decoder:
     """Build a decoder with the weights that were tuned for a model, or the usual ones.
 
+    Recurrent models and second recognisers are put on the recogniser's device.
+
     Args:
         folder: the model's.
         recogniser: the model's.
         lm: an n-gram file, the folder of a recurrent language model, or both.
         second: the model folder of a second recogniser.
-        beam: in place of the stored width.
-        hotwords: phrases and their bonuses.
+        beam: hypotheses to keep; None takes the tuned number.
+        hotwords: phrases to favour, and what each earns, in nats.
 
     Raises:
         ModelError: if a language model, the second recogniser or `decoding.json` cannot be used.
-        ConfigError: if two language models of one kind are given, the recognisers' sample rates differ, or a value is not allowed.
+        ConfigError: if there are two language models of one kind, the recognisers' sample rates
+            differ, or a value is not allowed.
         MissingExtra: if flashlight-text is needed and not installed.
     """
-    stored = load_tuned(folder)
-    config = stored.decoding if stored else DecodingConfig()
+    tuned = load_tuned(folder)
+    config = tuned.decoding if tuned else DecodingConfig()
     if beam is not None:
         config = from_dict(DecodingConfig, to_dict(config) | {"beam": beam}, where="--beam")
     folders = [path for path in lm if path.is_dir()]
@@ -64,7 +65,7 @@ def load_decoder(
     other = load_model(second, recogniser.device) if second is not None else None
     rates = [model.config.features.sample_rate for model in (recogniser, other) if model is not None]
     if len(set(rates)) > 1:
-        raise ConfigError(f"{second}: hears {rates[1]} samples a second, {folder} {rates[0]}; train both at one rate")
+        raise ConfigError(f"{second}: takes {rates[1]} samples a second, {folder} {rates[0]}; train both at one rate")
     return Decoder(
         recogniser.tokenizer,
         config,
@@ -79,7 +80,7 @@ def load_tuned(folder: Path) -> TunedDecoding | None:
     """Read what was tuned for a model, None if nothing was.
 
     Raises:
-        ModelError: if it is damaged.
+        ModelError: if `decoding.json` is damaged.
     """
     path = folder / DECODING_FILE
     if not path.is_file():
@@ -88,10 +89,10 @@ def load_tuned(folder: Path) -> TunedDecoding | None:
 
 
 def tuned_models(folder: Path) -> tuple[tuple[Path, ...], Path | None]:
-    """The language models that `asr tune` has put into a model folder, and the second recogniser if there is one.
+    """Find the language models in a model folder, and the second recogniser if there is one.
 
     Raises:
-        ModelError: if there are none.
+        ModelError: if `asr tune` has put no language model there.
     """
     tuned = load_tuned(folder)
     if tuned is None or not tuned.lm:

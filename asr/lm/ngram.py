@@ -1,10 +1,12 @@
 """Word (or token) n-gram language models, and how well a model predicts a text.
 
-Training is interpolated modified Kneser-Ney (Chen & Goodman 1998, "An empirical study of smoothing techniques for language
-modeling", section 3, with the sentence starts of Heafield et al. 2013), the default of the field's n-gram tools. It keeps all
-counts in memory, some 300 bytes an n-gram: for more than a few ten million words take KenLM's `lmplz`, whose files serve as well.
+Training is interpolated modified Kneser-Ney, the default of the field's n-gram tools (Chen &
+Goodman 1998, "An empirical study of smoothing techniques for language modeling", section 3).
+Sentence starts are counted as in Heafield et al. 2013. All counts stay in memory, some 300 bytes
+an n-gram. For more than a few ten million words take KenLM's `lmplz`, whose files serve as well.
 
-A file is ARPA text, or KenLM's binary of one. Probabilities are natural logarithms here and base 10 in ARPA files.
+A file is ARPA text, or KenLM's binary of one. Probabilities are natural logarithms here and base 10
+in ARPA files.
 """
 
 import math
@@ -29,16 +31,18 @@ Ngram = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Prediction:
-    """How well a model predicted a text: `words` are those that it knows, plus one sentence end for each sentence."""
+    """How well a model predicted a text."""
 
     nats: float
+    """-ln P of all `words`."""
     words: int
+    """Words that the model knows, and the end of each sentence."""
     unknown: int
-    """Words outside the vocabulary, on which nothing else here is counted."""
+    """Words outside the vocabulary, which count nowhere else."""
 
     @property
     def perplexity(self) -> float:
-        """A word's; 1 for a text without words."""
+        """Of a word; 1 for a text without words."""
         return math.exp(self.nats / max(1, self.words))
 
 
@@ -48,7 +52,8 @@ class NgramModel:
     Args:
         order: length of the longest n-grams.
         log_probs: n-gram to ln p(last word | the words before it), shorter ones too.
-        back_offs: history to the ln factor of the shorter history's probabilities, 0 where there is none.
+        back_offs: history to the ln factor of the shorter history's probabilities; 0 if it is
+            absent.
     """
 
     def __init__(self, order: int, log_probs: Mapping[Ngram, float], back_offs: Mapping[Ngram, float]) -> None:
@@ -60,7 +65,7 @@ class NgramModel:
         return (word,) in self.log_probs and word not in (START, UNKNOWN)
 
     def log_prob(self, history: Ngram, word: str) -> float:
-        """ln p(word | history); words that the model does not know are `<unk>`, in the history too."""
+        """ln p(word | history). Words unknown to the model are `<unk>`, in the history too."""
         known = tuple(w if (w,) in self.log_probs else UNKNOWN for w in (*history, word))
         history, word = known[:-1][-(self.order - 1) :] if self.order > 1 else (), known[-1]
         given_up = 0.0
@@ -70,7 +75,7 @@ class NgramModel:
         return given_up + self.log_probs[(*history, word)]
 
     def predict(self, sentences: Iterable[str]) -> Prediction:
-        """Measure a text, each sentence by itself, as SRILM's and KenLM's tools do (perplexity without unknown words)."""
+        """Measure a text, each sentence by itself. As in SRILM, unknown words do not count."""
         nats, words, unknown = 0.0, 0, 0
         for sentence in sentences:
             history: Ngram = (START,)
@@ -105,7 +110,9 @@ class NgramModel:
 
 
 def train_ngram(sentences: Iterable[str], order: int) -> NgramModel:
-    """Estimate a model of a text, each sentence framed by `<s>` and `</s>`; its vocabulary is the text's, and `<unk>`.
+    """Estimate a model of a text, each sentence framed by `<s>` and `</s>`.
+
+    Its vocabulary is the text's, and `<unk>`.
 
     Args:
         sentences: words separated by white space; empty ones are passed over.
@@ -126,7 +133,8 @@ def train_ngram(sentences: Iterable[str], order: int) -> NgramModel:
     if not counts[0]:
         raise DataError("the text holds no word to train a language model on")
     for length in range(order - 1, 0, -1):
-        # Below the longest n-grams, what counts is how many different words stand before one; before <s> none can.
+        # Below the longest n-grams, a count is the number of different words before one. Before <s>
+        # there can be none.
         shorter = Counter(ngram[1:] for ngram in counts[length])
         shorter.update({ngram: count for ngram, count in counts[length - 1].items() if ngram[0] == START})
         counts[length - 1] = shorter
@@ -159,7 +167,8 @@ def train_ngram(sentences: Iterable[str], order: int) -> NgramModel:
 def _discounts(counts: Mapping[Ngram, int]) -> tuple[float, float, float, float]:
     """What is taken from counts of 0, 1, 2, and 3 or more (Chen & Goodman 1998, equation 26).
 
-    A text too small or too regular to have all of the counts that they come from takes KenLM's fallback.
+    They come from how many n-grams have a count of 1, 2, 3 and 4. A text too small or too regular
+    to have all of these takes KenLM's fallback.
     """
     seen = Counter(counts.values())
     one, two, three, four = (seen[count] for count in (1, 2, 3, 4))

@@ -1,8 +1,9 @@
-"""A recurrent language model (Mikolov et al. 2010) of characters or subwords, and its training by truncated BPTT.
+"""A recurrent language model (Mikolov et al. 2010) of characters or subwords, and its training.
 
-Text is one endless stream: sentences follow one another, token 0 between them. Training lays it out as strands that are read
-side by side, a segment at a time; the state at the end of a segment is the start of the next, its gradient is not (Williams &
-Peng 1990). So the model sees far behind a segment, while a step costs one segment.
+Text is one endless stream: sentences follow one another, token 0 between them. Training lays it out
+as strands that are read side by side, a segment at a time. The next segment begins with the state
+at the end of the one before, but passes no gradient back to it (truncated BPTT, Williams & Peng
+1990). So the model sees far behind a segment, while a step costs one segment.
 """
 
 import json
@@ -18,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asr.config import POSITIVE, at_least, between, check, from_dict, to_dict
+from asr.config import POSITIVE, SEED, at_least, between, check, from_dict, to_dict
 from asr.errors import ConfigError, DataError, ModelError
 from asr.files import atomic
 from asr.lm.ngram import Prediction
@@ -28,9 +29,9 @@ from asr.progress import SILENT, Progress, track
 from asr.text.tokenizer import Tokenizer, TokenizerConfig, load_tokenizer, train_tokenizer
 
 BOUNDARY = 0
-"""Stands before, between and after sentences; it is no text's token."""
+"""The token before, between and after sentences; no text contains it."""
 READ_AT_ONCE = 1024
-"""Tokens of a text that are scored in one go."""
+"""Tokens of a text that are scored at once; a longer one goes on from the state that is reached."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class RnnTraining:
             strands=at_least(1),
             learning_rate=POSITIVE,
             clip=POSITIVE,
+            seed=SEED,
         )
 
 
@@ -120,7 +122,15 @@ class RnnLm(nn.Module):
         self.output = nn.Linear(config.hidden, tokenizer.size)
 
     def forward(self, tokens: Tensor, states: Sequence[State] | None = None) -> tuple[Tensor, list[State]]:
-        """(B, T) tokens, the state of each layer -> (B, T, V) log-probs of what comes next, states without gradient."""
+        """Predict the next token after each one.
+
+        Args:
+            tokens: (B, T).
+            states: of each layer, after what came before; None begins anew.
+
+        Returns:
+            (B, T, V) log-probs, and the states at the end, without gradient.
+        """
         length = tokens.shape[1]
         lengths = torch.full((len(tokens),), length, device=tokens.device)
         frames = self.embedding(tokens)
@@ -136,24 +146,36 @@ class RnnLm(nn.Module):
 
     @torch.no_grad()
     def log_probs(self, texts: Sequence[str]) -> list[float]:
-        """ln P(text and its end), each text by itself; characters that the tokenizer does not have are left out."""
+        """Score each text by itself: ln P(text and its end).
+
+        Characters that the tokenizer does not have are left out. Long texts are read in parts, so
+        that no more than `READ_AT_ONCE` tokens of each are in the network at once.
+        """
         self.eval()
         spelt = [torch.tensor([BOUNDARY, *self.tokenizer.encode(text), BOUNDARY]) for text in texts]
         lengths = torch.tensor([len(tokens) - 1 for tokens in spelt])
         tokens = torch.nn.utils.rnn.pad_sequence(spelt, batch_first=True).to(self.device)
-        found, _ = self(tokens[:, :-1])
-        chosen = found.gather(2, tokens[:, 1:, None]).squeeze(2).cpu()
+        states: list[State] | None = None
+        parts = []
+        for start in range(0, int(lengths.max()), READ_AT_ONCE):
+            part = tokens[:, start : start + READ_AT_ONCE + 1]
+            found, states = self(part[:, :-1], states)
+            parts.append(found.gather(2, part[:, 1:, None]).squeeze(2).cpu())
+        chosen = torch.cat(parts, dim=1)
         valid = torch.arange(chosen.shape[1]) < lengths[:, None]
-        return chosen.double().masked_fill(~valid, 0.0).sum(dim=1).tolist()  # type: ignore[no-any-return]
+        return chosen.double().masked_fill(~valid, 0.0).sum(dim=1).tolist()
 
     @torch.no_grad()
     def predict(self, sentences: Iterable[str], knows: Callable[[str], bool], *, running: bool = True) -> Prediction:
-        """Measure a text word by word: a word's log-probability is that of its tokens, the separator before it included.
+        """Measure a text word by word.
+
+        A word's log-probability is that of its tokens, the separator before it included.
 
         Args:
             sentences: the text.
-            knows: which words to count; the others are read but not counted, nor are words that cannot be spelt.
-            running: whether a sentence is read after all the sentences before it, or by itself.
+            knows: which words to count. The others are only read, and words that the tokens cannot
+                spell are left out.
+            running: whether a sentence is read after all those before it, or by itself.
         """
         self.eval()
         nats, words, unknown = 0.0, 0, 0
@@ -254,7 +276,8 @@ def load_rnn_lm(folder: Path, device: torch.device | None = None) -> RnnLm:
     """Read what `save_rnn_lm` wrote.
 
     Raises:
-        ModelError: if the folder is no language model's, or a part is missing, damaged or does not fit the others.
+        ModelError: if the folder is no language model's. Also if a part is missing, damaged or does
+            not fit the others.
     """
     try:
         values = json.loads((folder / "config.json").read_text(encoding="utf-8"))

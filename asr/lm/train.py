@@ -19,7 +19,13 @@ HELD_OUT = 20
 
 
 def read_sentences(paths: Sequence[Path], form: TextForm) -> list[str]:
-    """Read sentences in their order: the lines of text files, brought to their form, or the transcripts of cut manifests.
+    """Read sentences in their order.
+
+    They are the lines of text files, normalised, or the transcripts of cut manifests.
+
+    Args:
+        paths: text files, or manifests whose names end in .jsonl or .jsonl.gz.
+        form: the form of normalised text.
 
     Raises:
         DataError: if a file cannot be read, or holds no sentence.
@@ -52,12 +58,13 @@ def train_arpa(
     Args:
         sentences: the text.
         out: the file.
-        held_out: another text to predict; without it, every twentieth sentence is predicted by a model of the others first.
+        held_out: another text to predict. Without it, a model of the other sentences first predicts
+            every twentieth one.
         order: words, or tokens, of an n-gram.
         tokenizer: whose tokens are counted in place of words.
 
     Returns:
-        What was predicted how well; empty if there was too little text to hold some out.
+        How well what was predicted, by name; empty if there was too little text to hold some out.
 
     Raises:
         ConfigError: if `order` is out of range.
@@ -85,10 +92,22 @@ def train_recurrent(
     device: torch.device,
     progress: Progress = SILENT,
 ) -> dict[str, Prediction]:
-    """Write the folder of a recurrent model; without a held-out text it does not learn every twentieth sentence.
+    """Write the folder of a recurrent model.
+
+    Args:
+        sentences: the text.
+        out: the folder.
+        held_out: another text to predict; without it, the model does not learn every twentieth
+            sentence, but predicts it.
+        shape: of the model.
+        training: how it is trained.
+        units: its tokens.
+        device: where it is trained.
+        progress: is told how far training is.
 
     Returns:
-        How well it predicts the held-out words that it and a trigram model of the same text know, and how well that one does.
+        How well it predicts held-out words, and how well a trigram model of the same text does.
+        Only words that both know count.
 
     Raises:
         DataError, ConfigError: as `train_rnn_lm`.
@@ -109,7 +128,7 @@ def train_recurrent(
 
 
 def _split(sentences: Sequence[str], held_out: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:
-    """What to learn from, and what to predict."""
+    """Part a text into what is learnt and what is predicted."""
     if held_out is not None:
         return sentences, held_out
     last = HELD_OUT - 1

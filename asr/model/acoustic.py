@@ -1,6 +1,6 @@
-"""The acoustic model: log-mel frames -> convolutional subsampling -> recurrent layers -> log-probabilities of tokens.
+"""The acoustic model: log-mel frames -> subsampling -> recurrent layers -> log-probs of tokens.
 
-It knows no loss, decoder, optimiser or file. Padding and batch composition never change a valid frame.
+It knows no loss, decoder, optimiser or file. Padding and batching never change a valid frame.
 
     B utterances, T frames, F mel bins, C channels, D features, V tokens (0 is CTC's blank)
 """
@@ -23,9 +23,7 @@ from asr.units import Frames, subsampled
 PIECE: Frames = 1024
 """Output frames of the convolutions, and of the output layer, that are recomputed at a time."""
 STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
-"""Steps in time of the two convolutions, by how many input frames they make one output frame of. In threes, the last frame of an
-utterance of a multiple of three is heard by none.
-"""
+"""Strides in time of the convolutions, by factor. At 3, the last of 3 n frames is not read."""
 CONTEXT: Frames = 2
 """Output frames to either side beyond which the convolutions of a piece see nothing."""
 
@@ -83,7 +81,7 @@ class AcousticConfig:
 
 @dataclass(frozen=True)
 class Emissions:
-    """What the model says of a batch."""
+    """The model's output for a batch."""
 
     log_probs: Tensor
     """(B, T, V), log-softmax over tokens."""
@@ -92,16 +90,19 @@ class Emissions:
     intermediate: tuple[Tensor, ...]
     """As `log_probs`, one for each intermediate layer, from the bottom."""
     states: Tensor | None = None
-    """As `AcousticModel.initial_states`, of the utterances' ends, if it was given where to begin."""
+    """States at the utterances' ends, as `AcousticModel.initial_states`, if it was given any."""
 
     def utterances(self) -> list[Tensor]:
-        """Cut each utterance's log-probs to its length: a view (T, V) of each, T 0 for one too short for a frame."""
+        """Cut each utterance's log-probs to its length: a view, (T, V), of each.
+
+        T is 0 for an utterance too short for a frame.
+        """
         return [rows[:length] for rows, length in zip(self.log_probs, self.lengths.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
 class Stream:
-    """An utterance of which some frames have come in: what `AcousticModel.step` hands to its next call."""
+    """An utterance that is still coming in: what one `AcousticModel.step` hands to the next."""
 
     log_mel: Tensor
     """(B, n, F), input frames that are still needed."""
@@ -114,7 +115,7 @@ class Stream:
 
 
 class AcousticModel(nn.Module):
-    """Subsampling, a stack of recurrent layers, one linear output that the intermediate layers share.
+    """Subsampling, recurrent layers, and one linear output for the last and intermediate layers.
 
     Args:
         config: its shape.
@@ -146,11 +147,12 @@ class AcousticModel(nn.Module):
         """Score a batch.
 
         Args:
-            log_mel: (B, T, F); what stands at padded frames does not matter.
+            log_mel: (B, T, F); values at padded frames do not matter.
             lengths: (B,), valid frames, each at least 1.
             bptt: where gradients stop.
             generator: source of the dropout masks in training; None uses PyTorch's default one.
-            states: where the forward direction begins, as in `initial_states`; None for zeros. Not with `Chunked`.
+            states: where the forward direction begins, as in `initial_states`. None means zeros.
+                Not with `Chunked`.
         """
         recompute = isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled()
         read_out = self._read_out_recomputed if recompute else self._read_out
@@ -164,7 +166,10 @@ class AcousticModel(nn.Module):
         return Emissions(read_out(top, kept), lengths, tuple(map(read_out, lower)), states)
 
     def initial_states(self, batch: int) -> Tensor:
-        """(layers, 1 or 2, B, H): h, and an LSTM's c, from which each layer's forward direction begins a recording: zeros."""
+        """Zeros, (layers, 1 or 2, B, H): where each layer's forward direction begins a recording.
+
+        They are h and, for an LSTM, c.
+        """
         parts = 2 if self.config.cell == "lstm" else 1
         return self.output.weight.new_zeros(len(self.layers), parts, batch, self.config.hidden)
 
@@ -172,16 +177,19 @@ class AcousticModel(nn.Module):
     def step(
         self, log_mel: Tensor, stream: Stream | None, bptt: Chunked, *, last: bool = False
     ) -> tuple[Tensor, Stream]:
-        """Score frames as they come in; together the log-probs are those of `forward` on all frames at once.
+        """Score frames as they come in.
+
+        The log-probs of all calls together equal those of `forward` on all frames at once.
 
         Args:
             log_mel: (B, n, F), the frames since the last call, any number of them.
             stream: what the last call returned; None begins an utterance.
             bptt: chunk and lookahead.
-            last: whether the utterance ends here: nothing more is waited for.
+            last: whether the utterance ends here. Then no chunk waits for more frames.
 
         Returns:
-            (B, m, V), log-probs of the chunks that are complete by now, and what the next call needs.
+            (B, m, V), log-probs of the chunks that are complete by now, and what the next call
+            needs.
         """
         factor = self.subsample.factor
         stream = stream or Stream(log_mel[:, :0], 0, 0, (None,) * self.config.layers)
@@ -212,7 +220,7 @@ class AcousticModel(nn.Module):
         generator: torch.Generator | None,
         states: Tensor | None,
     ) -> tuple[list[Tensor], Tensor | None]:
-        """What the intermediate layers and the last one give, (B, T, D), and the states that are reached."""
+        """Outputs of the intermediate layers and the last one, (B, T, D), and the final states."""
         outputs, reached = [], []
         for number, layer in enumerate(self.layers):
             state = None if states is None else _state(states[number])
@@ -318,9 +326,10 @@ class Block(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """Two 3 x 3 convolutions over time and frequency, strided, and a linear layer.
+    """Two strided 3 x 3 convolutions over time and frequency, and a linear layer.
 
-    A padded frame is zero before each convolution, as is the frame beyond an utterance's end, so padding changes nothing.
+    Padding changes nothing: a padded frame is zero before each convolution, as is the frame beyond
+    an utterance's end.
 
     Args:
         num_features: mel bins of an input frame.
@@ -351,7 +360,7 @@ class Subsampling(nn.Module):
         return self.linear(hidden.transpose(1, 2).flatten(2)), lengths
 
     def recomputed(self, log_mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward`, piece by piece, keeping only the input for the gradient; each piece is computed again for its own."""
+        """As `forward`, piece by piece, each of which is computed again for its gradient."""
         frames = subsampled(log_mel.shape[1], self.factor)
         pieces = [
             checkpoint(self.piece, log_mel, lengths, start, min(start + PIECE, frames), use_reentrant=False)
@@ -360,7 +369,10 @@ class Subsampling(nn.Module):
         return torch.cat(pieces, dim=1), (lengths + self.factor - 1) // self.factor
 
     def piece(self, log_mel: Tensor, lengths: Tensor, start: Frames, stop: Frames) -> Tensor:
-        """Output frames from `start` up to `stop`, (B, stop - start, D), from the input frames that they depend on."""
+        """Output frames from `start` up to `stop`, (B, stop - start, D).
+
+        Only the input frames that they depend on are read.
+        """
         first = max(0, start - CONTEXT)
         inputs = log_mel[:, first * self.factor : (stop + CONTEXT) * self.factor]
         hidden, _ = self.forward(inputs, (lengths - first * self.factor).clamp(0, inputs.shape[1]))

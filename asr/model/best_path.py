@@ -68,13 +68,16 @@ def _best_path(scores: _Floats, states: npt.NDArray[np.int64]) -> npt.NDArray[np
     """0 where a path may come from two states before: into a token unlike the one before it."""
     skip[3::2][states[3::2] != states[1:-2:2]] = 0.0
     every = math.ceil((num_frames * num_states / 2) ** (1 / 3))
-    # Two dead states stand before the first one. Float64: in half an hour float32 would round by a thousandth.
+    # Two dead states stand before the first one. Sums are float64: in half an hour float32 would
+    # round by a thousandth.
     column = np.full(num_states + 2, -math.inf)
     column[2:4] = scores[0, states[:2]]
     columns, after = [column.copy()], column.copy()
     for frame in range(1, num_frames):
-        # States that are reached by now and from which the end is still in reach. Those not yet reached hold -inf, and
-        # those left behind are not read any more, so two columns take turns without being cleared.
+        # Only states that are reached by now and from which the end is still in reach. Those not
+        # yet
+        # reached hold -inf. Those left behind are not read any more. So two columns take turns and
+        # need no clearing.
         low, high = max(0, num_states - 2 * (num_frames - frame)), min(num_states, 2 * frame + 2)
         _advance(column[low : high + 2], scores[frame, states[low:high]], skip[low:high], after[low + 2 : high + 2])
         column, after = after, column

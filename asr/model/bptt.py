@@ -1,18 +1,24 @@
 """Backpropagation through time: where state is carried, and where gradients stop.
 
-An utterance of T frames is unrolled in one of these modes. The first two give the same forward values, and differ in how far
-a gradient reaches; the third also limits how far the backward direction sees.
+An utterance of T frames is unrolled in one of these modes. The first two give the same forward
+values. They differ in how far a gradient reaches. The third also limits how far the backward
+direction sees.
 
-    Full                        the whole utterance (Werbos 1990, "Backpropagation through time: what it does and how to do it")
-    Truncated(segment)          at most `segment` frames: state is handed on, its gradient is not (Williams & Peng 1990)
-    Chunked(chunk, lookahead)   latency-controlled BLSTM (Zhang et al. 2016, arXiv 1510.08983): what is trained runs live
+    Full                        the whole utterance (Werbos 1990, "Backpropagation through time:
+                                what it does and how to do it")
+    Truncated(segment)          at most `segment` frames: state is handed on, its gradient is not
+                                (Williams & Peng 1990)
+    Chunked(chunk, lookahead)   latency-controlled BLSTM (Zhang et al. 2016, arXiv 1510.08983):
+                                what is trained runs live
 
-Truncated BPTT can also recompute: its forward pass keeps each layer's inputs and the states handed from segment to segment, but no
-gates. Given those states, the segments of a layer no longer depend on one another, so the backward pass recomputes several of
-them at once, as rows of one batch (fewer and larger matrix products), and only those have gates in memory.
+Truncated BPTT can also recompute. Its forward pass then keeps each layer's inputs and the states
+between segments, but no gates. Given those states, the segments of a layer no longer depend on one
+another. So the backward pass recomputes several at once, as rows of one batch, in fewer and larger
+matrix products. Only those segments have gates in memory.
 
-Only the recurrence is cut, never the loss: CTC sees the log-probs of the whole utterance. In a stack of layers every layer and
-direction is cut at its own hand-overs, while a frame's gradient with respect to its input passes down to the layer below untouched.
+Only the recurrence is cut, never the loss: CTC reads the log-probs of the whole utterance. In a
+stack, every layer and direction is cut at its own hand-overs. A frame's gradient with respect to
+its input passes down to the layer below untouched.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,8 +38,9 @@ State: TypeAlias = "Tensor | tuple[Tensor, Tensor] | None"
 """What a layer hands on: h of shape (1, B, H) for RNN and GRU, (h, c) for LSTM, None for zeros."""
 
 ROWS = 64
-"""Rows (utterances times segments) that recomputation runs at once, on which the memory of its gates depends; beyond about 32
-a CPU's LSTM gains nothing.
+"""Rows (utterances times segments) that recomputation runs at once.
+
+The memory of its gates depends on this. Beyond about 32 a CPU's LSTM gains nothing.
 """
 
 
@@ -44,10 +51,11 @@ class Full:
 
 @dataclass(frozen=True)
 class Truncated:
-    """Gradients reach to the start of a segment of `segment` frames, in the order in which the direction reads.
+    """Gradients reach to the start of a segment of `segment` frames, in reading order.
 
-    The first segment begins where the direction begins to read: at the first frame forwards, at the last valid frame
-    backwards. So an utterance's cuts do not depend on its padding or its batch. The last segment may be shorter.
+    The first segment begins where the direction begins to read. That is the first frame forwards,
+    and the last valid frame backwards. So an utterance's cuts do not depend on its padding or its
+    batch. The last segment may be shorter.
 
     Raises:
         ConfigError: if `segment` is below one frame, or `offset` not below `segment`.
@@ -55,9 +63,12 @@ class Truncated:
 
     segment: Frames
     recompute: bool = False
-    """Keep no gates in the forward pass: less memory, and one more forward pass of the recurrence."""
+    """Keep no gates in the forward pass: less memory, but one more pass of the recurrence."""
     offset: Frames = 0
-    """Frames by which the first segment is shorter: drawn anew for each step, cuts do not always fall on the same frames."""
+    """Frames by which the first segment is shorter.
+
+    Drawn anew for each step, so that cuts do not always fall on the same frames.
+    """
 
     def __post_init__(self) -> None:
         if self.segment < 1:
@@ -72,12 +83,13 @@ class Truncated:
 
 @dataclass(frozen=True)
 class Chunked:
-    """Frames are read in chunks of `chunk`, all layers together, each with `lookahead` frames beyond it.
+    """Frames are read in chunks of `chunk`, each with `lookahead` frames beyond it.
 
-    The forward direction's state is handed from chunk to chunk, its gradient is not. The backward direction begins anew, at
-    the last of a chunk's lookahead frames. What a layer says of the lookahead frames is for the layers above alone: it is
-    computed again, with more to see, when they are a chunk's own. So a frame waits for at most chunk + lookahead frames,
-    however many the layers.
+    All layers read a chunk together. The forward direction's state is handed from chunk to chunk,
+    its gradient is not. The backward direction begins anew, at the last of a chunk's lookahead
+    frames. A layer's output at the lookahead frames serves the layers above alone. It is computed
+    again, with more context, when those frames are a chunk's own. So a frame waits for at most
+    chunk + lookahead frames, however many the layers.
 
     Raises:
         ConfigError: if `chunk` is below one frame or `lookahead` below none.
@@ -96,8 +108,10 @@ class Chunked:
 Bptt: TypeAlias = Full | Truncated | Chunked
 
 Step: TypeAlias = Callable[[Tensor, "Tensor | None", State], "tuple[Tensor, State]"]
-"""One direction of a layer over a stretch of its inputs: frames (B, T, F) in reading order, what dropout keeps of them,
-the state handed on -> outputs (B, T, H), the state reached.
+"""One direction of a layer over a stretch of its inputs.
+
+It takes frames (B, T, F) in reading order, what dropout keeps of them, and the state handed on. It
+gives outputs (B, T, H) and the state reached.
 """
 
 
@@ -140,7 +154,8 @@ def unroll_recomputed(
     Args:
         step: the direction, and whatever it does to a frame before it is read.
         inputs: (B, T, F).
-        reading: (B, T), the frame that is read at each step, an involution; None reads from the first to the last.
+        reading: (B, T), the frame that is read at each step. The order is its own inverse. None
+            reads from the first to the last.
         kept: (B, T, F), bool, what dropout keeps of the inputs; handed to `step`.
         weights: all that `step` is differentiated by.
         bptt: where gradients stop.
@@ -210,9 +225,10 @@ class _Recomputed(torch.autograd.Function):
 
 
 def state_after(rnn: nn.RNNBase, inputs: Tensor, lengths: Tensor, state: State) -> State:
-    """The state that a direction has reached at the end of each sequence, (B, T, F) and (B,), wherever that lies; without gradient.
+    """Compute the state that a direction reaches at the end of each sequence, without gradient.
 
-    Packed, which only a backward pass makes slow.
+    Sequences are (B, T, F) and may end anywhere: their lengths are (B,). They are packed, which
+    makes only a backward pass slow.
     """
     packed = nn.utils.rnn.pack_padded_sequence(inputs.detach(), lengths.cpu(), batch_first=True, enforce_sorted=False)
     with torch.no_grad():
@@ -255,7 +271,10 @@ def _unfold(rows: Tensor, segments: int) -> Tensor:
 
 
 def _stack(states: Sequence[State]) -> State:
-    """States of segments -> the state of their rows; none is the zeros from which the first segment of all begins."""
+    """States of segments -> the state of their rows.
+
+    None stands for the zeros from which an utterance's first segment begins.
+    """
     zeros = next((each(torch.zeros_like, state) for state in states if state is not None), None)
     known = [zeros if state is None else state for state in states]
     if zeros is None:

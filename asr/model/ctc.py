@@ -1,17 +1,20 @@
-"""Connectionist temporal classification (Graves et al. 2006): the loss, and how many frames a transcript needs.
+"""Connectionist temporal classification (Graves et al. 2006): the loss and its frames.
 
 What happens in the corner cases:
 
-    more tokens than frames    no path exists: the utterance has no loss and no gradient, and is reported as infeasible
+    more tokens than frames    no path exists: the utterance has no loss and no gradient, and
+                               is reported as infeasible
     no tokens                  one path, all blank: the loss is -sum(log_probs[:, blank])
     a single frame             paths for no or one token; two or more are infeasible
-    a frame without finite     the loss or the gradient is not finite; the trainer skips that step
-    log-probs
+    a frame without finite     the loss or the gradient is not finite; the trainer skips that
+    log-probs                  step
 
-PyTorch's loss keeps the whole lattice, T x (2 U + 1) states, twice: 8 GB at 20 minutes of characters. Above a stated size the
-lattice is checkpointed in time instead: of T columns only every sqrt(T)-th is stored, and a stretch between two of them is
-computed again when the backward variable runs through it. Its work still grows with the square of the length; a band around
-the diagonal, off unless it is asked for, leaves out paths that run far ahead of an even pace or far behind it.
+PyTorch's loss keeps the whole lattice, T x (2 U + 1) states, twice: 8 GB at 20 minutes of
+characters. Above a stated size the lattice is checkpointed in time instead. Of T columns only every
+sqrt(T)-th is stored. A stretch between two of them is computed again when the backward variable
+runs through it. The work still grows with the square of the length. A band around the diagonal
+leaves out paths that run far ahead of an even pace or far behind it. It is off unless it is asked
+for.
 """
 
 import math
@@ -29,7 +32,7 @@ from asr.units import Frames
 
 BLANK = 0
 NEGLIGIBLE = -200.0
-"""Logarithm below which a share of the paths is as good as none; the exponential of much smaller ones is slow."""
+"""Log of a share of the paths that counts as none. The exp of much smaller ones is slow."""
 LARGEST_LATTICE = 1 << 26
 """States, B x T x (2 U + 1), of which PyTorch keeps all; a larger lattice is checkpointed."""
 
@@ -45,7 +48,7 @@ class CtcLoss:
 
 
 def minimum_frames(tokens: Sequence[int]) -> Frames:
-    """Count the frames that a token sequence needs: one a token, and a blank between equal neighbours."""
+    """Count the frames that tokens need: one a token, and a blank between equal neighbours."""
     return len(tokens) + sum(a == b for a, b in pairwise(tokens))
 
 
@@ -59,14 +62,16 @@ def ctc_loss(
         lengths: (B,), valid frames.
         targets: (B, U), tokens, padded with anything.
         target_lengths: (B,), valid tokens.
-        band: in a lattice that is checkpointed, the frames by which a path may be early or late against one that spends the
-            same time on each token; None allows every path. (Of a batch, the widest is allowed to all.)
+        band: how many frames a path may be early or late, in a checkpointed lattice. It is compared
+            with a path that spends the same time on each token. None allows every path. The widest
+            band of a batch is allowed to all.
     """
     positions = torch.arange(targets.shape[1], device=targets.device)
     valid = positions < target_lengths[:, None]
     repeats = (targets[:, 1:] == targets[:, :-1]) & valid[:, 1:]
     feasible = target_lengths + repeats.sum(dim=1) <= lengths
-    # An infeasible utterance is scored without tokens, so that its discarded gradient is finite: 0 x inf would be NaN.
+    # An infeasible utterance is scored without tokens. Its discarded gradient is then finite, where
+    # 0 x inf would be NaN.
     scored_lengths = torch.where(feasible, target_lengths, 0)
     if log_probs.shape[0] * log_probs.shape[1] * (2 * targets.shape[1] + 1) > LARGEST_LATTICE:
         values: Tensor = _CheckpointedCtc.apply(log_probs, lengths, targets, scored_lengths, band)
@@ -76,9 +81,10 @@ def ctc_loss(
 
 
 class _CheckpointedCtc(torch.autograd.Function):
-    """Negative log-likelihoods, (B,), from a lattice of S = 2 U + 1 states a frame: blank, token, blank, ..., blank.
+    """Negative log-likelihoods, (B,), from a lattice of S = 2 U + 1 states a frame.
 
-    Sums are float64: at 90,000 frames a log-likelihood in float32 is rounded to a hundredth.
+    The states are blank, token, blank, ..., blank. Sums are float64: at 90,000 frames float32 would
+    round a log-likelihood to a hundredth.
     """
 
     @staticmethod
@@ -123,7 +129,10 @@ class _CheckpointedCtc(torch.autograd.Function):
 
 
 class _Lattice:
-    """The states of a batch and the moves between them (Graves et al. 2006, section 4.1), in logarithms."""
+    """The states of a batch and the moves between them, in logarithms.
+
+    Graves et al. 2006, section 4.1.
+    """
 
     def __init__(
         self, log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor, band: Frames | None
@@ -152,8 +161,9 @@ class _Lattice:
         return self.log_probs[:, frame].double().gather(1, self.tokens[:, states])
 
     def reachable(self, frame: Frames) -> slice:
-        """The states within the band that a path can have reached by `frame` and from which it can still reach its end, of any
-        utterance.
+        """The states within the band that are reached by `frame` and can still reach the end.
+
+        It covers every utterance of the batch.
         """
         lowest = self._sizes - 2 * (self.lengths - frame)
         highest = self._sizes.clamp(max=2 * frame + 2)
@@ -169,7 +179,10 @@ class _Lattice:
         return torch.where((self.lengths > 0)[:, None], self._starts + emitted, self._starts)
 
     def forwards(self, column: Tensor, frame: Frames) -> Tensor:
-        """The forward variable of `frame` from that of the frame before; beyond an utterance's end it stays."""
+        """The forward variable of `frame` from that of the frame before.
+
+        Beyond an utterance's end it stays.
+        """
         states = self.reachable(frame)
         below = max(0, states.start - 2)
         window = F.pad(column[:, below : states.stop], (2 - (states.start - below), 0), value=-math.inf)
@@ -178,7 +191,10 @@ class _Lattice:
         return self._placed(moved + self._emitted(frame, states), states, frame, column)
 
     def backwards(self, column: Tensor, frame: Frames) -> Tensor:
-        """The backward variable of the frame before `frame` from that of `frame`; beyond an utterance's end it stays."""
+        """The backward variable of the frame before `frame`, from that of `frame`.
+
+        Beyond an utterance's end it stays.
+        """
         states = self.reachable(frame - 1)
         wide = slice(states.start, min(states.stop + 2, column.shape[1]))
         after, missing = column[:, wide] + self._emitted(frame, wide), states.stop + 2 - wide.stop
@@ -193,9 +209,10 @@ class _Lattice:
 
 
 def divergence(log_probs: Tensor, lengths: Tensor) -> Tensor:
-    """How far two views of the same utterances disagree (Yao et al. 2024, consistency-regularised CTC, equation 4).
+    """Measure how far two views of the same utterances disagree.
 
     Each view learns from the other one's distribution, which itself gets no gradient from that.
+    This is consistency-regularised CTC (Yao et al. 2024, equation 4).
 
     Args:
         log_probs: (2 B, T, V): the first views of all utterances, then their second ones.

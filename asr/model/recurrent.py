@@ -1,8 +1,11 @@
-"""Recurrent layers that padding cannot reach: tanh RNN (Elman 1990), GRU (Cho et al. 2014), LSTM (Hochreiter & Schmidhuber 1997).
+"""Recurrent layers that padding cannot reach: tanh RNN, GRU and LSTM.
 
-Never packed. A bidirectional layer (Schuster & Paliwal 1997) is two unidirectional ones, and the backward one reads every
-sequence reversed within its own length. Padding then comes last in both directions, so it cannot reach a valid frame, and PyTorch's
-fast kernels apply, which packed sequences lose (a whole CPU training step was measured up to 9 times slower).
+Elman 1990; Cho et al. 2014; Hochreiter & Schmidhuber 1997.
+
+Never packed. A bidirectional layer (Schuster & Paliwal 1997) is two unidirectional ones. The
+backward one reads every sequence reversed within its own length. So padding comes last in both
+directions and cannot reach a valid frame. PyTorch's fast kernels then apply, which packed sequences
+lose: a whole CPU training step was measured up to 9 times slower.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +26,10 @@ _CELLS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "
 
 
 class _ReverseWithin(torch.autograd.Function):
-    """A reading order that is its own inverse, so its gradient is read in the same order (and not scattered, which is slower)."""
+    """A reading order that is its own inverse.
+
+    So its gradient is read in the same order, and not scattered, which is slower.
+    """
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, reading: Tensor) -> Tensor:
@@ -38,7 +44,9 @@ class _ReverseWithin(torch.autograd.Function):
 
 
 def reverse_within(inputs: Tensor, lengths: Tensor) -> Tensor:
-    """Reverse every sequence within its own length; padding stays where it is. Applied twice it gives the inputs back.
+    """Reverse every sequence within its own length; padding stays where it is.
+
+    Applied twice it gives the inputs back.
 
     Args:
         inputs: (B, T, F).
@@ -49,15 +57,16 @@ def reverse_within(inputs: Tensor, lengths: Tensor) -> Tensor:
 
 
 def reading_backwards(lengths: Tensor, frames: Frames) -> Tensor:
-    """(B, frames), the frame that stands at each place when sequences are reversed within their lengths."""
+    """(B, frames), the frame at each place of sequences reversed within their lengths."""
     time = torch.arange(frames, device=lengths.device)
     return torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
 
 
 def dropout_mask(inputs: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    """Draw which features dropout keeps (Srivastava et al. 2014), from a given generator so that a step can be repeated.
+    """Draw which features dropout keeps (Srivastava et al. 2014).
 
-    Four are drawn at once, of 16 bits each, so a share is rounded down to a 65,536th.
+    The given generator makes a step repeatable. Four features are drawn at once, of 16 bits each,
+    so a share is rounded down to a 65,536th.
     """
     quads = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64, device=inputs.device)
     draws = quads.random_(-(1 << 63), None, generator=generator).view(torch.int16)
@@ -72,16 +81,16 @@ def drop(inputs: Tensor, kept: Tensor | None, share: float) -> Tensor:
 class RecurrentLayer(nn.Module):
     """Layer norm (Ba et al. 2016), dropout and a recurrence, in one direction or both.
 
-    The LSTM's forget gates start at a bias of one (Gers et al. 2000; Jozefowicz et al. 2015), so that gradients flow
-    from the first step.
+    The LSTM's forget gates start at a bias of one, so that gradients flow from the first step (Gers
+    et al. 2000; Jozefowicz et al. 2015).
 
     Args:
         cell: which recurrence.
         input_size: features of a frame.
         hidden_size: units of one direction.
         bidirectional: also read from the end.
-        merge: "concat" gives 2 x hidden_size features, "sum" adds the directions (as Deep Speech 2 does) and gives
-            hidden_size, which saves a quarter of the next layer's work.
+        merge: "concat" gives 2 x hidden_size features. "sum" adds the directions, as Deep Speech 2
+            does, and gives hidden_size. That saves a quarter of the next layer's work.
         layer_norm: normalise each frame first.
         dropout: share of the features that is then dropped in training.
     """
@@ -128,8 +137,8 @@ class RecurrentLayer(nn.Module):
             state: where the forward direction begins; None for zeros.
 
         Returns:
-            (B, T, output_size), where what stands at padded frames has no meaning; and, if a state was given, the one
-            that the forward direction reaches at each sequence's end, without gradient.
+            (B, T, output_size); values at padded frames have no meaning. If a state was given, also
+            the one that the forward direction reaches at each sequence's end, without gradient.
         """
         kept = self._draw(inputs, generator)
         if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
@@ -168,7 +177,8 @@ class RecurrentLayer(nn.Module):
             generator: source of the dropout masks in training.
 
         Returns:
-            (B, T, output_size) in reading order: what `forward` would give if the other direction said nothing but zeros.
+            (B, T, output_size) in reading order: what `forward` gives if the other direction is
+            zero.
         """
         kept, rnn = self._draw(inputs, generator), self.rnns[direction]
         if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
@@ -192,7 +202,8 @@ class RecurrentLayer(nn.Module):
             generator: source of the dropout masks in training.
 
         Returns:
-            (B, chunk + lookahead, output_size), and the forward direction's state after the chunk, without gradient.
+            (B, chunk + lookahead, output_size), and the forward direction's state after the chunk,
+            without gradient.
         """
         frames = self._prepare(inputs, self._draw(inputs, generator))
         forwards, state = self.rnns[0](frames[:, :chunk], state)

@@ -18,7 +18,7 @@ class EmissionStream:
 
     Args:
         recogniser: the model.
-        reading: chunk and lookahead, in output frames; see `Recogniser.reading` and `Recogniser.long_reading`.
+        reading: chunk and lookahead, in output frames: `Recogniser.reading` or `long_reading`.
     """
 
     def __init__(self, recogniser: Recogniser, reading: Chunked) -> None:
@@ -28,7 +28,7 @@ class EmissionStream:
         self._stream: Stream | None = None
 
     def accept(self, samples: Tensor) -> Tensor:
-        """(N,) float32 at the features' rate, the next ones, any number -> (T, V), of the chunks that are complete by now."""
+        """The next samples, (N,) float32, any number -> (T, V), of the chunks that are complete."""
         return self._step(self._features.accept(samples), last=False)
 
     def finish(self) -> Tensor:

@@ -10,6 +10,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from asr.audio.log_mel import FRONT_END
 from asr.config import read_settings, write_settings
 from asr.errors import ModelError
 from asr.files import atomic
@@ -61,6 +62,10 @@ def load_model(folder: Path, device: torch.device | None = None, *, untaught: bo
         weights = safetensors.torch.load_file(folder / WEIGHTS_FILE)
         if recogniser.tokenizer.size == 1 and len(weights.get(f"{ACOUSTIC}output.bias", ())) > 1:
             raise ModelError(f"{folder}: its tokenizer has lost its tokens; copy the whole model folder again")
+        if int(weights.get("features.front_end", torch.tensor(1))) != FRONT_END:
+            raise ModelError(
+                f"{folder}: was trained with the features of another version of the program; train it again"
+            )
         recogniser.load_state(weights)
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[-1].strip()  # torch names the tensors last

@@ -19,6 +19,8 @@ LONG_CHUNK: Seconds = 20.0
 """Of a long recording, read by a model that was trained whole."""
 LONG_LOOKAHEAD: Seconds = 4.0
 """Beyond it the backward direction of trained models hardly reaches (`asr gradients`)."""
+STATISTICS = ("front_end", "mean", "deviation")
+"""Of the features, that a model keeps."""
 ACOUSTIC = "acoustic."
 """Prefix of the acoustic model's tensors on disk."""
 
@@ -77,7 +79,7 @@ class Recogniser:
 
     @property
     def long_reading(self) -> Chunked:
-        """How a recording is read that is too long to be read whole: as `reading`, or in long chunks."""
+        """How a recording of any length is read: as `reading`, or in long chunks."""
         if isinstance(self.reading, Chunked):
             return self.reading
         return Chunked(self.config.frames(LONG_CHUNK), self.config.frames(LONG_LOOKAHEAD))
@@ -106,7 +108,7 @@ class Recogniser:
 
     def state(self) -> dict[str, Tensor]:
         """All that training found: the features' statistics and the acoustic model's weights."""
-        statistics = {"features.mean": self.features.mean, "features.deviation": self.features.deviation}
+        statistics = {f"features.{name}": getattr(self.features, name) for name in STATISTICS}
         return statistics | {f"{ACOUSTIC}{name}": tensor for name, tensor in self.acoustic.state_dict().items()}
 
     @torch.no_grad()
@@ -116,7 +118,7 @@ class Recogniser:
         Raises:
             RuntimeError: if a tensor is missing, unknown or of another shape; names it.
         """
-        for name in ("mean", "deviation"):
+        for name in STATISTICS:
             if f"features.{name}" not in state:
                 raise RuntimeError(f"features.{name} is missing")
             getattr(self.features, name).copy_(state[f"features.{name}"])

@@ -40,7 +40,8 @@ def parse_alternatives(references: Mapping[str, str], normalise: Callable[[str],
 def nearest_reading(choices: Choices, hypothesis: str) -> str:
     """Pick the reading nearest to a hypothesis."""
     hypothesis_words = hypothesis.split()
-    # For each number of hypothesis words: the fewest errors with which they match the reference so far, and how it is read.
+    # For each number of hypothesis words: the fewest errors against the reference so far, and the
+    # reading that has them.
     row: list[_Cell] = [(errors, ()) for errors in range(len(hypothesis_words) + 1)]
     for alternatives in choices:
         rows = [_matched(row, words, hypothesis_words) for words in alternatives]

@@ -29,11 +29,11 @@ class ScoreOptions:
     """How texts are scored, and what is shown of it; `asr score` and `asr evaluate` share these."""
 
     normalise: Normalisation = "none"
-    """What does not count. basic: case and punctuation. english: spelling, contractions and numbers too."""
+    """What does not count. basic: case, punctuation. english: spelling, contractions, numbers."""
     alternatives: bool = False
     """Read {colour / color}, {uh / @} and (uh) in references as alternatives and optional words."""
     costs: Costs = "unit"
-    """What alignments minimise. unit: errors. sclite: 4 a substitution, 3 a deletion or insertion."""
+    """What alignments minimise. unit: errors. sclite: 4 a substitution, 3 otherwise."""
     by: tuple[str, ...] = ()
     """Fields of the manifest by which to break the figures down, such as speaker or duration."""
     samples: int = 1000

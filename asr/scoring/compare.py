@@ -89,7 +89,7 @@ class Comparison:
 
 
 def compare(systems: Mapping[str, Score], *, samples: int = 1000, seed: int = 0) -> list[Comparison]:
-    """Compare each two of some systems that were scored on the same references, by the names given."""
+    """Compare each two systems, named by their keys; all share the same references."""
     pairs = combinations(systems.items(), 2)
     return [_compare(*first, *second, samples=samples, seed=seed) for first, second in pairs]
 
@@ -97,7 +97,8 @@ def compare(systems: Mapping[str, Score], *, samples: int = 1000, seed: int = 0)
 def _compare(first: str, ours: Score, second: str, theirs: Score, *, samples: int, seed: int) -> Comparison:
     both = [(one.words, other.words) for one, other in zip(ours.utterances, theirs.utterances, strict=True)]
     lengths = [one.reference_length for one, _ in both]
-    # Where alternatives were read, the two may be held to different readings, and so to different numbers of words.
+    # Where alternatives were read, the two may be held to different readings. Their numbers of
+    # words may then differ.
     scale = sum(lengths) / max(1, theirs.words.reference_length)
     more = [scale * other.errors - one.errors for one, other in both]
     return Comparison(

@@ -109,7 +109,8 @@ def bootstrap(
         low = lowest
     elif right is not None and _are_few(right):
         low = min(low, lowest)
-    # A handful of samples can all fall to one side of the value, which belongs to its interval all the same.
+    # A handful of samples can all fall to one side of the value. The value belongs to its interval
+    # all the same.
     return Rate(value, max(least, min(value, float(low))), min(most, max(value, float(high))))
 
 

@@ -7,10 +7,12 @@ Nothing is normalised here: what differs is an error. So bring both sides to one
 
 Rates, with H hits, S substitutions, D deletions and I insertions:
 
-    WER, CER   (S + D + I) / (H + S + D)                      of words, of characters
-    MER        (S + D + I) / (H + S + D + I)                  match error rate, of words (Morris, Maier & Green 2004)
-    WIL        1 - H / (H + S + D) * H / (H + S + I)          word information lost (the same)
-    SER        utterances with a word error / utterances      sentence error rate
+    WER, CER   (S + D + I) / (H + S + D)                  of words, of characters
+    MER        (S + D + I) / (H + S + D + I)              match error rate, of words
+    WIL        1 - H / (H + S + D) * H / (H + S + I)      word information lost
+    SER        utterances with a word error / utterances  sentence error rate
+
+MER and WIL are those of Morris, Maier & Green 2004.
 
 Policy for unequal sets: a reference without a hypothesis counts as deleted. So leaving out hard
 utterances never helps. A hypothesis without a reference is not counted. Both are listed.
@@ -192,7 +194,7 @@ class Score:
     def to_json(self) -> dict[str, Any]:
         """Give the figures under stable names.
 
-        - `wer`, `cer`, `mer`, `wil`, `ser`: objects of `value`, `low` and `high` (see `Rate.to_json`).
+        - `wer`, `cer`, `mer`, `wil`, `ser`: objects of `value`, `low`, `high` (see `Rate.to_json`).
         - `substitutions`, `deletions`, `insertions`, `reference_words`: numbers of words.
         - `utterances`: how many references there are.
         - `missing`, `extra`: lists of ids.
@@ -283,7 +285,8 @@ def rates(units: Sequence[Totals], *, samples: int = 1000, seed: int = 0) -> Rat
     lost: Sequence[float] = either
     present = either  # all of it, without a single hit
     if total.hits:
-        # WIL is no ratio of two sums. This ratio has its value, and near it changes with each unit as WIL does.
+        # WIL is no ratio of two sums. This ratio has its value. Near it, both change alike with
+        # each unit.
         precision = total.hits / total.hypothesis_length
         present = [c.reference_length for c in words]
         lost = [c.reference_length - precision * (2 * c.hits - precision * c.hypothesis_length) for c in words]
@@ -297,7 +300,7 @@ def rates(units: Sequence[Totals], *, samples: int = 1000, seed: int = 0) -> Rat
 
 
 def worst(score: Score, count: int) -> tuple[UtteranceScore, ...]:
-    """Pick up to `count` utterances with word errors: by most errors, then highest rate, then id."""
+    """Pick up to `count` utterances with word errors: most errors, then highest rate, then id."""
     wrong = [utterance for utterance in score.utterances if utterance.words.errors]
     return tuple(sorted(wrong, key=lambda u: (-u.words.errors, -u.words.rate, u.id))[: max(0, count)])
 

@@ -2,11 +2,14 @@
 
 The file's ending says the form:
 
-    .trn            text (id)                                   sclite's: a line ends in its id, in parentheses
-    .stm            file channel speaker begin end <...> text   NIST's segments; the id is file-channel-begin-end
-    .ctm            file channel begin duration word            NIST's words with times; see `read_segmented_ctm`
-    .jsonl, .json   {"id": ..., "text": ...}                    one object a line: NeMo's manifests, lhotse's cuts
-    anything else   id text                                     Kaldi's: an id alone is the empty text
+    .trn            text (id)                          sclite's: a line ends in (id)
+    .stm            file channel speaker begin end     NIST's segments;
+                    <...> text                         the id is file-channel-begin-end
+    .ctm            file channel begin duration word   NIST's words with times;
+                                                       see `read_segmented_ctm`
+    .jsonl, .json   {"id": ..., "text": ...}           one object a line:
+                                                       NeMo's manifests, lhotse's cuts
+    anything else   id text                            Kaldi's: an id alone is the empty text
 
 JSON may be gzipped (.jsonl.gz). Files are UTF-8, with or without a byte order mark; lines end in
 LF, CRLF or CR. White space (tabs too) between words comes out as single spaces. Nothing else about
@@ -354,7 +357,7 @@ def _parse_json(line: str, *, text_field: str, folder: Path) -> TranscriptEntry:
 
 
 def _clip(record: Mapping[str, Any], folder: Path) -> Clip | None:
-    """The audio of a NeMo or lhotse object; paths of the former start from the manifest's folder."""
+    """The audio of a NeMo or lhotse object; NeMo's paths start from the manifest's folder."""
     duration = record.get("duration")
     length = float(duration) if isinstance(duration, int | float) else None
     if isinstance(name := record.get("audio_filepath"), str):

@@ -1,11 +1,13 @@
 """Timed text as files: for people, for players, for phoneticians and for scoring tools.
 
 txt        a line a segment
-json       Whisper's fields: text, language (if known), segments of id, start, end, text, words of word, start, end, probability.
+json       Whisper's fields: text, language (if known), segments of id, start, end, text,
+           words of word, start, end, probability.
            Beyond them: duration, confidence of the whole and of segments, tokens of words.
 srt, vtt   subtitles, see `subtitles`
 tsv        Whisper's: start and end of each segment in milliseconds, text
-ctm        NIST's: recording, channel, start, duration, word, confidence; white space in the recording's name becomes _
+ctm        NIST's: recording, channel, start, duration, word, confidence;
+           white space in the recording's name becomes _
 TextGrid   Praat's long form: a tier of words and one of tokens
 """
 

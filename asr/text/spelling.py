@@ -12,9 +12,9 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Spelling:
-    """A token sequence and its words: each one's text and the positions of its tokens, at least one.
+    """A token sequence and its words: each one's text and the positions of its tokens.
 
-    Tokens between words (spaces) belong to none.
+    A word has at least one token. Tokens between words (spaces) belong to none.
     """
 
     tokens: tuple[int, ...]
@@ -24,8 +24,8 @@ class Spelling:
 def spell(text: str, tokenizer: Tokenizer) -> Spelling:
     """Spell a text that is to be aligned; words stay as they are written.
 
-    A word that the tokens cannot spell as it stands (capitals, punctuation) is spelled in its basic
-    form, see `text.normalise`; one of punctuation alone has no sound, and is left out.
+    Tokens cannot spell some words as they stand (capitals, punctuation). Such a word is spelled in
+    its basic form, see `text.normalise`. A word of punctuation alone has no sound, and is left out.
 
     Raises:
         DataError: if there are words that the tokens cannot spell in either form; names some. If

@@ -31,7 +31,7 @@ class TokenizerConfig:
     """
 
     units: Literal["characters", "sentencepiece", "words"] = "characters"
-    """Characters of the training text, subwords learned from it (Kudo 2018), or its words, if they are few."""
+    """Characters of the training text, subwords learned from it (Kudo 2018), or its few words."""
     size: int = 100
     """Number of subwords; characters and words need no number."""
 

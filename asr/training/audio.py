@@ -1,4 +1,4 @@
-"""Audio without transcripts, to pretrain on: manifests, audio files and folders of them become cuts."""
+"""Audio without transcripts, to pretrain on: manifests, files and folders become cuts."""
 
 import json
 from collections.abc import Sequence
@@ -26,8 +26,9 @@ def read_audio(sources: Sequence[Path], out: Path, sample_rate: int, progress: P
 
     Args:
         sources: where the audio is.
-        out: run folder; gets `audio/`, FLAC copies of files that libsndfile does not read, and `examined.jsonl`, what
-            was found in each file, so that a run that goes on does not decode them again.
+        out: run folder. It gets `audio/`, FLAC copies of files that libsndfile does not read. It
+            also gets `examined.jsonl`, what was found in each file, so that a resumed run does not
+            decode them again.
         sample_rate: of those copies, in Hz.
         progress: who is told how far it is.
 
@@ -90,7 +91,7 @@ class Examined:
                 continue
 
     def recall(self, recording: Path) -> Sound | None:
-        """What was found in it, if it, and what was rewritten of it, are still there and unchanged."""
+        """What was found in it, if it and its rewritten copy are still there and unchanged."""
         sound = self._sounds.get(json.dumps(self._identity(recording)))
         return sound if sound is not None and sound.path.is_file() else None
 

@@ -1,4 +1,7 @@
-"""Training checkpoints on disk. Reading one executes nothing: only tensors and plain values are accepted."""
+"""Training checkpoints on disk.
+
+Reading one executes nothing: only tensors and plain values are accepted.
+"""
 
 import io
 import pickle

@@ -26,7 +26,8 @@ def digest(*splits: Sequence[Cut]) -> str:
 def claim(folder: Path, config: RunConfig, utterances: str, workers: int, *, begun: bool) -> int:
     """Write the run's settings; if it has begun, see first that they are those with which it began.
 
-    Where a run was trained (device, loaders, checkpoint interval) may change; what decides its weights may not.
+    Where a run was trained (device, loaders, checkpoint interval) may change; what decides its
+    weights may not.
 
     Args:
         folder: the run's.

@@ -1,9 +1,12 @@
-"""Autoregressive predictive coding (Chung et al. 2019): recurrent layers learn from audio alone, by forecasting it.
+"""Autoregressive predictive coding: recurrent layers learn from audio alone, by forecasting it.
 
-Each direction is a stack of its own here. The forward one reads an utterance up to a frame and forecasts the frames some
-way ahead. The backward one likewise reads it from its end, and forecasts what came before. They share convolutions and
-layer norms, but neither sees what the other has read: through a layer that merges both directions, a forecast would know
-its answer. Training with CTC then merges them, as the model does.
+See Chung et al. 2019. Each direction is a stack of its own here. The forward one reads an utterance
+up to a frame and forecasts the frames some way ahead. The backward one likewise reads it from its
+end, and forecasts what came before.
+
+They share convolutions and layer norms, but neither sees what the other has read. Through a layer
+that merges both directions, a forecast would know its answer. Training with CTC then merges them,
+as the model does.
 """
 
 import torch
@@ -18,7 +21,7 @@ from asr.units import Frames
 
 
 class Forecaster(nn.Module):
-    """An acoustic model's convolutions and recurrent layers, with a linear output for each direction.
+    """An acoustic model's convolutions and recurrent layers, each direction with a linear output.
 
     Args:
         acoustic: the model, whose modules are shared.
@@ -45,8 +48,9 @@ class Forecaster(nn.Module):
             generator: source of the dropout masks in training.
 
         Returns:
-            For each direction, in the order in which it reads: its forecast at each output frame, (B, T', factor * F); and
-            the input frames that the output frames stand for, likewise, for it to be compared with some frames later.
+            For each direction, in its reading order: its forecast at each output frame, (B, T',
+            factor * F). Beside it, likewise, the input frames that the output frames stand for. The
+            forecast is compared with those some frames later.
         """
         assert not isinstance(bptt, Chunked)
         hidden, ends = self.subsample(log_mel, lengths)
@@ -62,11 +66,14 @@ class Forecaster(nn.Module):
 
 
 class Forecasting:
-    """How far forecasts are off: mean absolute difference from the features, in their standard deviations.
+    """How far forecasts are off: mean absolute difference from the features.
+
+    It is in the features' standard deviations.
 
     Args:
         module: what forecasts.
-        ahead: output frames from what is read last to what is forecast; more than `acoustic.CONTEXT`.
+        ahead: output frames from the last one read to the one forecast; more than
+            `acoustic.CONTEXT`.
     """
 
     def __init__(self, module: Forecaster, ahead: Frames) -> None:
@@ -78,7 +85,10 @@ class Forecasting:
         return 1
 
     def __call__(self, augmented: AugmentedBatch, bptt: Bptt, generator: torch.Generator | None = None) -> Loss:
-        """Sum over the frames that are forecast. An utterance with none, being too short, is named as infeasible."""
+        """Sum over the frames that are forecast.
+
+        An utterance with none, being too short, is named as infeasible.
+        """
         factor = self.module.subsample.factor
         ends = (augmented.lengths + factor - 1) // factor
         whole = augmented.lengths // factor  # a last block that is not all there is not forecast

@@ -11,9 +11,12 @@ class Judgement:
     """What an epoch was worth, on utterances that are not trained on."""
 
     errors: tuple[float, ...]
-    """Less is better; the later ones decide where the earlier ones are equal. Patience waits for them to fall."""
+    """Less is better. Later ones decide where earlier ones are equal. Patience waits for a fall."""
     loss: float
-    """Decides between epochs of equal errors. It is no reason for patience: it falls by hairs for long."""
+    """Decides between epochs of equal errors.
+
+    It is no reason for patience: it falls by hairs for long.
+    """
     metrics: dict[str, float]
     """For `metrics.jsonl`."""
     line: str

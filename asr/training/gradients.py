@@ -1,4 +1,7 @@
-"""How far gradients reach in recognisers, fresh or trained, on real utterances: figures and a picture."""
+"""How far gradients reach in recognisers, fresh or trained, on real utterances.
+
+It gives figures and a picture.
+"""
 
 import json
 from collections.abc import Sequence
@@ -46,13 +49,13 @@ def fresh(
     seed: int = 0,
     device: torch.device | None = None,
 ) -> Recogniser:
-    """A recogniser with random weights, and features fitted to the utterances on which it will be inspected.
+    """A recogniser with random weights, and features fitted to the utterances it is measured on.
 
     Args:
         acoustic: its shape.
         cuts: the utterances.
-        gain: factor of the recurrent matrices. PyTorch draws them uniformly from -1/sqrt(H) to 1/sqrt(H), which gives a
-            spectral radius of about 1/sqrt(3).
+        gain: factor of the recurrent matrices. PyTorch draws them uniformly from -1/sqrt(H) to
+            1/sqrt(H), which gives a spectral radius of about 1/sqrt(3).
         seed: of the weights, which are the same on every device.
         device: where to put it; None is the CPU.
     """

@@ -21,12 +21,14 @@ DRAW_EVERY: Seconds = 60.0
 class Logbook:
     """One run's records, a line an epoch and a line every few steps.
 
-    A resumed run goes on from its checkpoint: lines of later steps and epochs are dropped, so that none stands twice.
+    A resumed run goes on from its checkpoint. Lines of later steps and epochs are dropped, so that
+    none stands twice.
 
     Args:
         folder: the run's.
         step: of the checkpoint that the run goes on from; 0 for a new run.
-        epoch: how many epochs that checkpoint had finished; its last step may already stand in an unfinished one.
+        epoch: how many epochs that checkpoint had finished. Its last step may belong to an
+            unfinished one.
     """
 
     def __init__(self, folder: Path, *, step: int, epoch: int) -> None:
@@ -42,9 +44,10 @@ class Logbook:
         self._drawn = -DRAW_EVERY
 
     def write(self, kind: str, step: int, **values: Any) -> None:
-        """Write a line; its numbers also go to TensorBoard under `kind/name`. A number that is not finite becomes null.
+        """Write a line; its numbers also go to TensorBoard under `kind/name`.
 
-        An epoch's brings `curves.png` up to date, at most once a minute.
+        A number that is not finite becomes null. An epoch's line brings `curves.png` up to date, at
+        most once a minute.
         """
         values = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
         record = {"kind": kind, "step": step, **values}
@@ -71,7 +74,10 @@ class Logbook:
         self.draw()
 
     def draw(self) -> None:
-        """Draw `curves.png`: losses, word error rate (of a recogniser), gradient norm and learning rate against epochs."""
+        """Draw `curves.png`: losses, error rate, gradient norm and learning rate against epochs.
+
+        A recogniser has a word error rate.
+        """
         import matplotlib.figure
 
         steps = [record for record in self.records if record["kind"] == "step"]
@@ -137,12 +143,18 @@ def _draw_errors(axes: Any, epochs: Sequence[dict[str, Any]], best: Sequence[dic
 
 
 def _column(records: Sequence[dict[str, Any]], name: str) -> NDArray[np.float64]:
-    """One number of each record; null, such as the loss of an epoch that took no step, is NaN and leaves a gap."""
+    """One number of each record; null is NaN and leaves a gap.
+
+    The loss of an epoch that took no step is null.
+    """
     return np.array([record[name] for record in records], dtype=np.float64)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read a run's `metrics.jsonl`; a last line that a kill cut short is left out. No file, no records."""
+    """Read a run's `metrics.jsonl`; no file, no records.
+
+    A last line that a kill cut short is left out.
+    """
     if not path.is_file():
         return []
     records = []

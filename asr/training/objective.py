@@ -1,4 +1,4 @@
-"""What training minimises, of a worker's utterances: from normalised frames to a loss that can be differentiated."""
+"""What training minimises, of a worker's utterances: normalised frames -> a differentiable loss."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +15,10 @@ from asr.training.settings import TrainConfig
 
 @dataclass(frozen=True)
 class AugmentedBatch:
-    """Utterances as the model gets them; where each has two views, the first views of all come before the second ones."""
+    """Utterances as the model gets them.
+
+    Where each has two views, the first views of all come before the second ones.
+    """
 
     batch: Batch
     """The utterances, on the model's device."""
@@ -40,7 +43,10 @@ class Loss:
     infeasible: tuple[str, ...] = ()
     """Utterances that can have no loss."""
     states: Tensor | None = None
-    """Where the utterances ended, if it was told where they begin: (layers, 1 or 2, views x B, H)."""
+    """States at the utterances' ends, (layers, 1 or 2, views x B, H).
+
+    None if it was given no beginning.
+    """
 
 
 class Objective(Protocol):
@@ -58,8 +64,9 @@ class Objective(Protocol):
 
 
 class Transcription:
-    """CTC of the acoustic model's output and of its intermediate layers (Lee & Watanabe 2021); of two views, also how far they
-    disagree (Yao et al. 2024).
+    """CTC of the acoustic model's output and of its intermediate layers (Lee & Watanabe 2021).
+
+    With two views, also how far they disagree (Yao et al. 2024).
     """
 
     def __init__(self, config: TrainConfig, module: AcousticModel) -> None:

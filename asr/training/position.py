@@ -23,7 +23,10 @@ class StepResult:
     skipped: bool
     """Loss or gradient was not finite, and the weights were left as they were."""
     overflow: bool
-    """It was skipped because gradients were too large for float16 at their scale, which was lowered for the next step."""
+    """It was skipped because gradients were too large for float16 at their scale.
+
+    The scale was lowered for the next step.
+    """
     infeasible: tuple[str, ...]
     """Utterances with too few frames for their tokens."""
 
@@ -99,8 +102,8 @@ class Position:
     def judge(self, judgement: Judgement) -> bool:
         """Hold the epoch's result against the best one; returns whether it is the new best.
 
-        An epoch is stale unless the errors fall. One in which nothing is decoded yet is not: a model with CTC gives
-        nothing but blanks at first, however fast it learns.
+        An epoch is stale unless the errors fall. One in which nothing is decoded yet is not stale.
+        A model with CTC gives nothing but blanks at first, however fast it learns.
         """
         errors, best = judgement.errors, tuple(self.best[: len(judgement.errors)])
         if errors < best:

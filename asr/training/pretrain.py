@@ -1,4 +1,7 @@
-"""Pretraining: audio without transcripts in, a model folder out whose weights a recogniser can begin with (`--init`)."""
+"""Pretraining: audio without transcripts in, a model folder out.
+
+A recogniser can begin with its weights (`--init`).
+"""
 
 import copy
 from collections.abc import Sequence
@@ -34,7 +37,7 @@ def pretrain(
 
     Args:
         config: the settings.
-        sources: lhotse cut manifests, whose transcripts are not looked at, audio files and folders of them.
+        sources: lhotse cut manifests, audio files and folders of them. Transcripts are not read.
         dev: likewise; without any, every twentieth piece of the sources is held out.
         out: run folder, as `run.run` has it.
         progress: who is told how far it is.
@@ -84,7 +87,7 @@ class ForecastGoal:
 
     @property
     def recogniser(self) -> Recogniser:
-        """The recogniser with what the averaged forecaster has learnt; nothing has trained its output layer."""
+        """The recogniser with the averaged forecaster's weights; its output layer is untrained."""
         recogniser = self.trainer.recogniser
         weights = self.forecaster.state_dict().items()
         learnt = {name: tensor for name, tensor in weights if not name.startswith("heads.")}

@@ -1,8 +1,11 @@
 """How far gradients reach through time: what truncation drops, and where they vanish or explode.
 
-For a direction of a layer, in its reading order, the strength at distance k is the norm of the derivative of its output at a frame,
-along a random unit vector, with respect to what it read k frames before; averaged over frames and vectors. A strength that decays
-with k is a vanishing gradient, one that grows an exploding one (Bengio et al. 1994; Pascanu et al. 2013).
+Take a direction of a layer, in its reading order. Its strength at distance k is the norm of a
+derivative. That is the derivative of its output at a frame, along a random unit vector, with
+respect to its input k frames before. It is averaged over frames and vectors.
+
+A strength that decays with k is a vanishing gradient, one that grows an exploding one (Bengio et
+al. 1994; Pascanu et al. 2013).
 """
 
 import math
@@ -44,20 +47,21 @@ class Reach:
     def dropped(self, segment: Frames) -> float:
         """The share of the gradient that truncation to `segment` frames drops.
 
-        The first frame of a segment reaches no frame before it, the last one all others: the mean over its frames.
+        It is the mean over a segment's frames. The first one reaches no frame before it, the last
+        one all others.
         """
         beyond = 1 - self.share_within[:segment]
         return float(beyond.sum()) / segment
 
     def recommended(self) -> Frames | None:
-        """The shortest segment that drops at most `TOLERANCE`; None if none does that is measured."""
+        """The shortest segment that drops at most `TOLERANCE`; None if no measured one does."""
         beyond = (1 - self.share_within).cumsum(0) / torch.arange(1, len(self.strength) + 1)
         enough = (beyond <= TOLERANCE).nonzero()
         return int(enough[0]) + 1 if len(enough) else None
 
     @property
     def growth(self) -> float:
-        """Factor by which the strength changes from a frame to the next, over the farther half of the distances."""
+        """Factor of the strength from a frame to the next, over the farther half of distances."""
         half = self.strength[len(self.strength) // 2 :].clamp(min=torch.finfo(self.strength.dtype).tiny)
         return float((half[-1] / half[0]) ** (1 / max(1, len(half) - 1)))
 
@@ -65,15 +69,17 @@ class Reach:
 def measure_reach(
     model: AcousticModel, log_mel: Tensor, lengths: Tensor, *, distance: Frames, probes: int = 64, seed: int = 0
 ) -> list[Reach]:
-    """Measure every layer and direction of a model, in evaluation and read whole, on given utterances.
+    """Measure every layer and direction of a model on given utterances.
 
-    All draws are made on the CPU, so every device measures the same frames and directions.
+    The model is in evaluation and reads them whole. All draws are made on the CPU, so every device
+    measures the same frames and directions.
 
     Args:
         model: fresh or trained, on any device.
         log_mel: (B, T, F), on the model's device.
         lengths: (B,), valid frames, likewise.
-        distance: how far back to look, in output frames; no farther than half of the utterances allow.
+        distance: how far back to look, in output frames; no farther than half of the utterances
+            allow.
         probes: output frames, and random directions of output, to average over.
         seed: of the draws.
     """
@@ -141,14 +147,19 @@ def to_json(reaches: Sequence[Reach], *, frame: Seconds) -> list[dict[str, Any]]
 
 
 def recommended_segment(reaches: Sequence[Reach]) -> Frames | None:
-    """The shortest segment that serves every layer and direction; None if one needs more than was measured."""
+    """The shortest segment that serves every layer and direction.
+
+    None if one needs more than was measured.
+    """
     segments = [reach.recommended() for reach in reaches]
     return None if None in segments or not segments else max(segment for segment in segments if segment is not None)
 
 
 def draw_reach(models: Sequence[tuple[str, Seconds, Sequence[Reach]]], path: Path) -> None:
-    """Draw models side by side, named, with their output frame's length: strength against time back (forward direction)
-    and ahead (backward direction), relative to the frame itself.
+    """Draw models side by side, named, with their output frame's length.
+
+    Each picture shows strength against time back (forward direction) and ahead (backward
+    direction), relative to the frame itself.
     """
     import matplotlib.figure
 

@@ -1,9 +1,9 @@
 """A training run in its folder, from its first step or its last checkpoint to its end.
 
-A run is a function of its settings and manifests. Every random draw is seeded by what it is for (the epoch and
-utterance of a speed factor, the epoch of the batches, the step of masks and dropout), so a checkpoint needs no
-generator's state, and a run that was killed goes on from its last checkpoint and ends, on a CPU, with the same weights
-bit for bit.
+A run is a function of its settings and manifests. Every random draw is seeded by what it is for: a
+speed factor by epoch and utterance, batches by epoch, masks and dropout by step. So a checkpoint
+needs no generator's state. A run that was killed goes on from its last checkpoint and ends, on a
+CPU, with the same weights bit for bit.
 """
 
 import random
@@ -66,7 +66,8 @@ def run(
         goal: what its epochs are judged by.
         train_cuts: utterances to learn from, from `selection`.
         dev_cuts: those that the goal uses; they must not change while a run lasts.
-        out: run folder; gets `config.json`, `metrics.jsonl`, `tensorboard/`, `curves.png`, `checkpoints/last.pt` and `best/`.
+        out: run folder. It gets `config.json`, `metrics.jsonl`, `tensorboard/`, `curves.png`,
+            `checkpoints/last.pt` and `best/`.
         progress: who is told how far it is.
 
     Returns:
@@ -119,7 +120,7 @@ def _prepare(
 
 
 def _fit_features(trainer: Trainer, cuts: Sequence[Cut]) -> None:
-    """Take the features' statistics from the training utterances, or from enough of them drawn at random."""
+    """Take the features' statistics from the training utterances, or a random part of them."""
     config, recogniser = trainer.config, trainer.recogniser
     drawn = random.Random(f"statistics {config.seed}").sample(cuts, len(cuts))
     until = bisect_left(list(accumulate(cut.duration for cut in drawn)), STATISTICS_SECONDS)
@@ -213,7 +214,8 @@ class Run:
     def _plan_epoch(self) -> list[list[Cut]]:
         """Which utterances make which batch, in order, each at the speed that it draws."""
         config, epoch = self.config, self.position.epoch
-        # Pieces of a recording are ordered before they are perturbed: their speed changes where they start.
+        # Pieces of a recording are ordered before they are perturbed: their speed changes their
+        # start.
         in_order = sorted(self.cuts, key=lambda cut: cut.start)
         perturbed = perturb_speeds(in_order, config.augment.speeds, seed=config.seed, epoch=epoch)
         planned = plan_pieces if config.bptt.carry else plan_batches
@@ -250,7 +252,10 @@ class Run:
             )
 
     def _judge_epoch(self) -> None:
-        """Judge the averaged model, keep it if it is the best, record the epoch, and decide whether it was the last."""
+        """Judge the averaged model, and keep it if it is the best.
+
+        Records the epoch, and decides whether it was the last.
+        """
         config, position, trainer = self.config, self.position, self.trainer
         threads = torch.get_num_threads()
         torch.set_num_threads(max(threads, trainer.workers.count))  # whose cores are free now

@@ -32,7 +32,7 @@ def long_enough(cuts: Sequence[Cut], config: RunConfig, progress: Progress) -> l
 
 
 def fitting(cuts: Sequence[Cut], tokenizer: Tokenizer, config: TrainConfig, progress: Progress) -> list[Cut]:
-    """Leave out the utterances whose tokens no CTC path spells in the frames that the model gives at plain speed.
+    """Leave out utterances whose tokens no CTC path spells in the model's frames at plain speed.
 
     A faster copy of one that fits may not fit; it has no loss in that step, and is counted.
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from asr.audio.augment import LIGHT, AugmentConfig
 from asr.audio.log_mel import FeatureConfig
-from asr.config import NOT_NEGATIVE, POSITIVE, at_least, between, check
+from asr.config import NOT_NEGATIVE, POSITIVE, SEED, at_least, between, check
 from asr.errors import ConfigError
 from asr.model.acoustic import CONTEXT, AcousticConfig
 from asr.recogniser.recogniser import RecogniserConfig
@@ -19,19 +19,19 @@ class BpttConfig:
     """How far gradients reach in training."""
 
     mode: Literal["full", "truncated", "chunked"] = "truncated"
-    """Over the whole utterance; at most over a segment; or over chunks, for a model that then also reads live speech so."""
+    """Whole utterance; at most a segment; or chunks, for a model that also reads live speech."""
     segment: Seconds = 2.0
-    """Length of a segment."""
+    """Length of a segment, in seconds."""
     random_cuts: bool = False
-    """Draw for each step how long the first segment is, so that cuts do not always fall on the same frames."""
+    """Draw the first segment's length anew for each step, so that cuts fall on other frames."""
     recompute: bool = False
-    """Compute a segment's gates again for its gradient instead of keeping them: for long utterances."""
+    """Compute a segment's gates again for its gradient, not keep them: for long utterances."""
     carry: bool = False
-    """For manifests of consecutive pieces of long recordings: carry the forward direction's state from piece to piece."""
+    """For consecutive pieces of long recordings: carry the forward direction's state on."""
     chunk: Seconds = 0.64
-    """Length of a chunk."""
+    """Length of a chunk, in seconds."""
     lookahead: Seconds = 0.32
-    """What the backward direction sees beyond a chunk."""
+    """What the backward direction sees beyond a chunk, in seconds."""
 
     def __post_init__(self) -> None:
         check(self, "bptt", segment=POSITIVE, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
@@ -41,7 +41,7 @@ class BpttConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW (Loshchilov & Hutter 2019) on a one-cycle schedule: linear warm-up, then a cosine down to 0."""
+    """AdamW (Loshchilov & Hutter 2019), one cycle: linear warm-up, then a cosine down to 0."""
 
     learning_rate: float = 2e-3
     """Peak of the schedule."""
@@ -77,14 +77,16 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class ConsistencyConfig:
-    """Consistency-regularised CTC (Yao et al. 2024): each utterance is read twice, under other masks, warps and dropout, and
-    both outputs should agree. A step then costs twice as much.
+    """Consistency-regularised CTC (Yao et al. 2024): two views of an utterance should agree.
+
+    Each utterance is read twice, under other masks, warps and dropout. A step then costs twice as
+    much.
     """
 
     weight: float = 0.0
-    """Of the two views' divergence, summed over frames, beside CTC's loss, summed over tokens; 0 reads each utterance once."""
+    """Of the views' divergence (sum over frames) beside CTC (over tokens); 0 takes one view."""
     begin: float = 0.2
-    """Share of training after which it starts: while outputs are still all blank, to agree is to stay so."""
+    """Share of training after which it starts: outputs that are all blank would stay so."""
 
     def __post_init__(self) -> None:
         check(self, "consistency", weight=NOT_NEGATIVE, begin=between(0, 1))
@@ -104,19 +106,15 @@ class RunConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     init: str | None = None
-    """A model folder, trained or pretrained, of the same shape, whose weights training begins with; of its output layer, those
-    of the tokens that are tokens here too.
-    """
+    """A trained or pretrained model of this shape to begin with; of its output, known tokens."""
     epochs: int = 30
     """Passes over the training data."""
     batch_seconds: Seconds = 60.0
-    """Audio of a batch, padding included."""
+    """Seconds of audio in a batch, padding included."""
     average: float = 0.99
-    """Decay of the weights' exponential moving average, which is what is evaluated and kept; 0 keeps the weights as they are."""
+    """Decay of the weights' exponential average, which is evaluated and kept; 0 for none."""
     patience: int | None = None
-    """Epochs in a row in which the errors on dev do not fall, after which training stops. Those before the model decodes
-    anything do not count.
-    """
+    """Epochs in a row without fewer dev errors that end training; all-blank ones do not count."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of matrix products under autocast; float16 needs a CUDA device."""
     seed: int = 0
@@ -124,13 +122,11 @@ class RunConfig:
     device: str = "auto"
     """cpu, cuda, or (auto) cuda where there is one."""
     threads: int | None = None
-    """CPU processes of one thread that share each batch; none takes one a core. A run that is to be repeated bit
-    for bit names it.
-    """
+    """One-thread processes that share a batch (none: one a core); fix it to repeat runs exactly."""
     loaders: int = 1
     """Background processes that read and perturb audio."""
     checkpoint_every: Seconds = 60.0
-    """Time between checkpoints."""
+    """Time between checkpoints, in seconds."""
     failures: int = 10
     """Non-finite steps in a row after which training stops."""
 
@@ -145,6 +141,7 @@ class RunConfig:
             loaders=NOT_NEGATIVE,
             checkpoint_every=NOT_NEGATIVE,
             failures=at_least(1),
+            seed=SEED,
         )
         if self.bptt.carry and self.optimiser.accumulate > 1:
             raise ConfigError("bptt.carry needs optimiser.accumulate 1: a piece begins where a step ended")
@@ -168,9 +165,9 @@ class TrainConfig(RunConfig):
     intermediate_weight: float = 0.3
     """Weight of the intermediate CTC losses, where the model has them."""
     final: bool = False
-    """Train on dev too and keep the last epoch's weights, when the settings have been chosen with dev held out."""
+    """Train on dev too and keep the last epoch's weights, once dev has chosen the settings."""
     ctc_band: Seconds | None = None
-    """In recordings too long for PyTorch's CTC: how far a token may be from an even pace; none sets no limit, and is slow."""
+    """For very long audio: how far a token may be off an even pace; none is no limit, and slow."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -187,7 +184,7 @@ class PretrainConfig(RunConfig):
 
     augment: AugmentConfig = field(default_factory=lambda: replace(LIGHT, time_masks_per_second=0.0, frequency_masks=0))
     ahead: Seconds = 0.12
-    """How far ahead of an output frame lies what it forecasts."""
+    """How far ahead of an output frame lies what it forecasts, in seconds."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

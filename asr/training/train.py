@@ -27,9 +27,10 @@ from asr.transcription.transcribe import Transcriber
 
 
 def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILENT) -> Path:
-    """Train on `data/train.jsonl.gz`, choose on `data/dev.jsonl.gz` (or, finally, train on both), write the run to `out`.
+    """Train on `data/train.jsonl.gz`, choose on `data/dev.jsonl.gz`, write the run to `out`.
 
-    The same call after a kill goes on from the last checkpoint; after the end it returns at once.
+    With `final`, train on both. The same call after a kill goes on from the last checkpoint. After
+    the end it returns at once.
 
     Args:
         config: the settings.
@@ -107,7 +108,7 @@ class WordErrorGoal:
         return Judgement(tuple(errors), loss, metrics, line, silent=not any(evaluation.hypotheses.values()))
 
     def _dropped_share(self) -> float:
-        """The largest share of the gradient of any layer and direction that lies beyond a BPTT segment or chunk."""
+        """The largest share of any direction's gradient beyond a BPTT segment or chunk."""
         bptt, frame = self.trainer.bptt, self.trainer.recogniser.config.frame
         if isinstance(bptt, Full):
             return 0.0

@@ -1,7 +1,7 @@
 """The model in training: the step that moves its weights.
 
-Every random draw of a step is seeded by what it is for, so a step can be repeated exactly from weights, optimiser and
-position alone.
+Every random draw of a step is seeded by what it is for. So a step can be repeated exactly from
+weights, optimiser and position alone.
 """
 
 import copy
@@ -39,7 +39,10 @@ class WorkResult:
     """Of the utterances whose frames suffice for them."""
     infeasible: tuple[str, ...]
     states: dict[str, Tensor]
-    """By recording, where `bptt.carry` asks for them: where the forward direction ended, (layers, 1 or 2, H)."""
+    """By recording: where the forward direction ended, (layers, 1 or 2, H).
+
+    Kept where `bptt.carry` asks for them.
+    """
 
 
 class Trainer:
@@ -90,7 +93,9 @@ class Trainer:
         self.workers = Workers(self._work, recogniser.device, count)
 
     def step(self, batches: Sequence[Batch], learning_rate: float, *, views: int = 1) -> StepResult:
-        """Take one optimiser step on one or more batches, or none if the loss or gradient is not finite.
+        """Take one optimiser step on one or more batches.
+
+        There is none if the loss or gradient is not finite.
 
         Args:
             batches: the utterances.
@@ -122,7 +127,7 @@ class Trainer:
         return self.workers.run([shares[first::count] for first in range(count)])
 
     def _collect(self) -> list[Tensor]:
-        """Sum the workers' buffers into the parameters' gradients, and undo the scale of float16."""
+        """Sum the workers' buffers into the parameters' gradients, and undo float16's scale."""
         total, *others = self._gradients
         for gradients in others:
             torch._foreach_add_(total, gradients)
@@ -148,10 +153,10 @@ class Trainer:
         self._average()
 
     def _adapt_scale(self) -> None:
-        """Under float16: lower the scale after an infinite gradient, raise it after many finite ones.
+        """Under float16: lower the scale after an infinite gradient, raise it after many finite.
 
-        It never falls below 1. Where 1 does not help, the gradient itself is not finite; and under a smaller scale those
-        that are would soon be zeros, and nothing would be learnt.
+        It never falls below 1. Where 1 does not help, the gradient itself is not finite. Under a
+        smaller scale the finite ones would soon be zeros, and nothing would be learnt.
         """
         self.scaler.update()
         if self.scaler.is_enabled() and self.scaler.get_scale() < LEAST_SCALE:
@@ -239,7 +244,10 @@ class Trainer:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Move the averaged weights; early on they follow quickly, so that they do not remember the initial ones."""
+        """Move the averaged weights.
+
+        Early on they follow quickly, so that they do not remember the initial ones.
+        """
         decay = min(self.config.average, (1 + self.position.step) / (10 + self.position.step))
         averaged: list[Tensor] = list(self.averaged.parameters())
         torch._foreach_lerp_(averaged, list[Tensor](self.parameters), 1 - decay)
@@ -268,7 +276,7 @@ class Trainer:
 
 
 def _part(name: str) -> str:
-    """What part of the model a parameter belongs to: convolutions, layer_1, layer_2, ..., output."""
+    """What part of the model a parameter belongs to: convolutions, layer_1, ..., output."""
     first, second, *_ = name.split(".")
     if first == "layers":
         return f"layer_{int(second) + 1}"

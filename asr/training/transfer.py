@@ -13,8 +13,8 @@ from asr.recogniser.recogniser import Recogniser
 def adopt(recogniser: Recogniser, other: Recogniser) -> None:
     """Give a recogniser another one's weights, from which it goes on learning.
 
-    The output layer's are taken over for the tokens that both know. The statistics of the features stay its own, so that
-    another microphone's average sounds like the average that the weights know.
+    The output layer's are taken over for the tokens that both know. The statistics of the features
+    stay its own. So another microphone's average becomes the average that the weights know.
 
     Raises:
         ConfigError: if the two have other shapes; names what differs.

@@ -183,7 +183,7 @@ def calibration_error(confidences: npt.ArrayLike, correct: npt.ArrayLike) -> flo
 
 
 def chance_error(confidences: npt.ArrayLike, *, draws: int = 500, seed: int = 0) -> float:
-    """Measure the calibration error of luck alone: what perfect confidences would show on average."""
+    """Measure the calibration error of luck alone: what perfect confidences show on average."""
     sure = np.asarray(confidences, dtype=float)
     generator = np.random.default_rng(seed)
     return float(np.mean([calibration_error(sure, generator.random(len(sure)) < sure) for _ in range(draws)]))

@@ -314,9 +314,10 @@ class _Sound:
 
 
 def best_together(lists: Sequence[Sequence[Hypothesis]]) -> tuple[Hypothesis, ...]:
-    """The best texts of a recording from those of its pieces, each best first: as many as the longest list has.
+    """The best texts of a recording from those of its pieces, each best first.
 
-    A text's score is the sum of its pieces' scores, so these are exactly the best.
+    As many as the longest list has. A text's score is the sum of its pieces' scores, so these are
+    exactly the best.
     """
     count = max(map(len, lists), default=0)
     best = [Hypothesis((), "", 0.0, 0.0)] if count else []

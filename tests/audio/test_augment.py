@@ -1,4 +1,4 @@
-"""Laws of augmentation: repeatable, inside the utterance, as often and as wide as the settings say."""
+"""Laws of augmentation: repeatable, inside the utterance, and as settings say."""
 
 from collections import Counter
 from dataclasses import replace
@@ -102,7 +102,7 @@ def test_one_mask_is_as_wide_as_any_width_up_to_the_bound_and_stands_anywhere():
 
 @pytest.mark.parametrize(("seconds", "rate"), [(0.5, 0.8), (1.0, 1.5), (3.0, 0.8)])
 def test_a_fraction_of_a_mask_is_a_chance(seconds, rate):
-    """Masks of no frame or one, which seldom meet: half as many frames are hidden as masks are drawn."""
+    """Masks of no frame or one, which seldom meet: half of them hide a frame."""
     config = AugmentConfig(time_masks_per_second=rate, time_mask_frames=1, time_mask_share=1, frequency_masks=0)
     found = masked([round(seconds * 100)] * 2000, config, 0).all(dim=-1).sum().item() / 2000
     assert found == pytest.approx(seconds * rate / 2, rel=0.1)
@@ -144,7 +144,7 @@ def test_an_utterances_speed_depends_on_seed_epoch_and_name_alone():
 
 
 def test_speeds_are_the_same_on_every_machine():
-    """Known answers: a run continued elsewhere must hear the same."""
+    """Known answers: a run continued elsewhere must have the same features."""
     drawn = [draw_speed((0.9, 1.0, 1.1), seed=7, epoch=2, utterance=name) for name in "abcdef"]
     assert drawn == [1.0, 1.1, 1.0, 1.0, 0.9, 1.1]
 
@@ -176,7 +176,10 @@ def test_a_warp_by_one_changes_nothing():
 @unhurried
 @given(factors=st.lists(st.floats(0.7, 1.4), min_size=1, max_size=3))
 def test_a_spectrum_moves_to_its_frequencies_times_the_factor_and_stays_at_the_top(factors):
-    """Known for spectra that are straight lines over frequency, which interpolation between bins does not change."""
+    """Known for spectra that are straight lines over frequency.
+
+    Interpolation between bins does not change them.
+    """
     frequencies = torch.linspace(0.0, 1.0, 50, dtype=torch.float64)
     warped = warp_frequencies(frequencies.expand(len(factors), 2, 50), frequencies, torch.tensor(factors))
     for row, factor in zip(warped, factors, strict=True):
@@ -258,7 +261,10 @@ def test_energies_of_sound_and_noise_add_up():
 
 
 def test_noise_in_features_has_the_mean_of_noise_in_samples_and_varies_no_less():
-    """Of white noise beside a tone, each bin over time; a filter is wider than one line, so what it lets through varies less."""
+    """White noise beside a tone, each bin over time.
+
+    A filter is wider than one line, so its output varies less.
+    """
     config = FeatureConfig(sample_rate=8000, num_mels=40)
     features = LogMel(config)
     draws = torch.Generator().manual_seed(0)
@@ -272,7 +278,7 @@ def test_noise_in_features_has_the_mean_of_noise_in_samples_and_varies_no_less()
     )
     in_features = add_noise(clean, noise.clamp(min=1e-8).log(), draws)[0]
     heard = in_samples.mean(dim=0) > clean[0].mean(dim=0) + 1
-    assert heard.sum() > 30  # all but those that hear the tone
+    assert heard.sum() > 30  # all but those that the tone reaches
     found, expected = in_features.exp().mean(dim=0)[heard], in_samples.exp().mean(dim=0)[heard]
     torch.testing.assert_close(found / expected, torch.ones_like(found), rtol=0.1, atol=0)
     ratio = in_features.std(dim=0) / in_samples.std(dim=0)
@@ -281,7 +287,10 @@ def test_noise_in_features_has_the_mean_of_noise_in_samples_and_varies_no_less()
 
 
 def test_noise_is_between_the_analysis_floor_and_the_loudest_that_is_allowed():
-    """Silence takes on the noise's level, in dB; the loudest of its five points was drawn anew for each utterance."""
+    """Silence takes on the noise's level, in dB.
+
+    The loudest of its five points was drawn anew for each utterance.
+    """
     silence, lengths = torch.full((200, 30, MELS), -80 / 4.342945), torch.full((200,), 30)
     rest = {"frequencies": FREQUENCIES, "mean": torch.zeros(MELS), "deviation": torch.ones(MELS)}
     draws = torch.Generator().manual_seed(0)

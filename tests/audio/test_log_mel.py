@@ -50,7 +50,7 @@ def opened(loudness, held):
 
 
 def test_features_equal_librosas():
-    """On sound that has nothing below 100 Hz: what is taken out there has no counterpart in librosa."""
+    """On sound without anything below 100 Hz: librosa takes nothing out there."""
     waveform = above(150, syllables(RATE))
     energy = librosa.feature.melspectrogram(
         y=waveform,
@@ -208,7 +208,10 @@ def test_a_stream_has_the_features_of_the_whole(ahead, seconds):
 
 
 def test_in_a_long_recording_a_level_is_that_of_30_seconds():
-    """A second speaker, 40 dB softer and 40 s after the first, has the features of being alone: 15 s to either side count."""
+    """A second speaker, 40 dB softer and 40 s after the first, has the features of being alone.
+
+    The level is taken from 15 s to either side.
+    """
     waveform = syllables(50 * RATE)
     softer = waveform * np.where(np.arange(len(waveform)) < 10 * RATE, np.float32(1), np.float32(0.01))
     border = 10 * RATE // HOP
@@ -219,7 +222,10 @@ def test_in_a_long_recording_a_level_is_that_of_30_seconds():
 
 
 def fitted(*batches):
-    """Features with the statistics of batches, each a list of waveforms; padded samples are loud."""
+    """Features fitted to the statistics of batches, each a list of waveforms.
+
+    Padded samples are loud.
+    """
     made = LogMel(CONFIG)
     padded = []
     for waveforms in batches:
@@ -318,7 +324,7 @@ def has_empty_filter(sample_rate, window, num_mels):
 
 @pytest.mark.parametrize("sample_rate", [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000])
 def test_settings_are_refused_where_and_only_where_a_filter_would_be_empty(sample_rate):
-    """The logarithm of an empty filter is the same everywhere, and its place in the spectrum NaN."""
+    """The log of an empty filter is the same everywhere, and its place in the spectrum NaN."""
     refused = 0
     for window, num_mels in product(
         (0.002, 0.005, 0.01, 0.0128, 0.02, 0.025, 0.05, 0.2), (8, 23, 40, 64, 80, 100, 128)

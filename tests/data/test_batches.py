@@ -1,7 +1,9 @@
 """From manifests to batches: every utterance once, in bounds, in order, and every fault named."""
 
+import dataclasses
 import gzip
 import json
+import os
 
 import numpy as np
 import pytest
@@ -301,8 +303,21 @@ def test_audio_that_cannot_be_read_names_its_utterance(tmp_path, loaders, conten
         next(batches)
     message = str(caught.value)
     assert message.startswith("utterance u1: its audio cannot be read (") and "\n" not in message
+    assert str(tmp_path / "u1.wav") in message
 
 
 def test_a_cut_without_a_recording_names_itself():
     with pytest.raises(DataError, match="utterance u0: its audio cannot be read"):
         next(load_batches([bare_cuts([1.0])], TOKENIZER, sample_rate=RATE, loaders=0))
+
+
+def test_loaders_give_way_a_little_and_not_to_everybody(tmp_path, monkeypatch):
+    """At the lowest priority they, and training, would starve beside other busy programs."""
+
+    def collate_niceness(ids, *_, **__):
+        return dataclasses.replace(make_batch([5]), ids=(str(os.nice(0)),))
+
+    monkeypatch.setattr("asr.data.batches.collate", collate_niceness)
+    plan = [[cut] for cut in corpus(tmp_path)[:1]]
+    (here,), (there,) = (load_batches(plan, TOKENIZER, sample_rate=RATE, loaders=n) for n in (0, 1))
+    assert 0 < int(there.ids[0]) - int(here.ids[0]) <= 5

@@ -140,7 +140,10 @@ def test_every_fault_is_reported_by_line_and_the_rest_is_kept(tmp_path):
 
 
 def test_transcripts_are_not_held_against_durations(tmp_path):
-    """How many frames a transcript needs is for training to tell, which knows tokens, rate and subsampling."""
+    """Only training knows how many frames a transcript needs.
+
+    It depends on tokens, rate and subsampling.
+    """
     source = tmp_path / "data"
     write_sound(source / "brief.wav", 0.2)
     rows = [*WHOLE, f"brief.wav\t{'word ' * 20}\ttrain"]

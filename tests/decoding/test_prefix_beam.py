@@ -73,33 +73,6 @@ def test_hot_words_reorder_by_what_each_sequence_earns(seed):
     assert all(score == pytest.approx(math.log(expected[sequence]), abs=1e-9) for sequence, score in found)
 
 
-phrases = st.dictionaries(
-    st.lists(st.integers(0, 2), min_size=1, max_size=4).map(tuple), st.floats(0.1, 3), min_size=1, max_size=5
-)
-
-
-@unhurried
-@given(phrases, st.lists(st.integers(0, 2), max_size=12))
-def test_a_sequence_earns_the_bonus_of_every_phrase_in_it(bonuses, units):
-    occurrences = sum(
-        bonus * (tuple(units[start : start + len(phrase)]) == phrase)
-        for phrase, bonus in bonuses.items()
-        for start in range(len(units))
-    )
-    assert HotWords(bonuses).earned(units) == pytest.approx(occurrences)
-
-
-def test_a_phrase_is_paid_as_it_grows_and_pays_back_when_it_breaks_off():
-    hotwords = HotWords({(1, 2, 3): 3.0})
-    first, change = hotwords.step(0, 1)
-    assert change == pytest.approx(1.0)
-    second, change = hotwords.step(first, 2)
-    assert change == pytest.approx(1.0)
-    assert hotwords.step(second, 3)[1] == pytest.approx(1.0)
-    assert hotwords.step(second, 4) == (0, pytest.approx(-2.0))
-    assert hotwords.finish(second) == pytest.approx(-2.0)
-
-
 @pytest.mark.parametrize("hotwords", [None, HotWords({(1, 2): 1.5, (2, 2): 0.7})])
 @pytest.mark.parametrize("block", [1, 3, 1000])
 def test_clearing_the_tree_changes_nothing(monkeypatch, block, hotwords):

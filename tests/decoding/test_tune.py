@@ -14,13 +14,9 @@ from asr.decoding.tuned import TunedDecoding, load_tuned
 from asr.lm.ngram import train_ngram
 from asr.progress import SILENT
 
-
-@pytest.fixture
-def flashlight():
-    pytest.importorskip("flashlight.lib.text")
+pytest.importorskip("flashlight.lib.text")
 
 
-@pytest.mark.usefixtures("flashlight")
 def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
     cuts = load_cuts(write_corpus(tmp_path, train=3, dev=4) / "dev.jsonl.gz")
     train_ngram(["a b c", "ab c", "b", "c a"], 2).write(tmp_path / "own.arpa")
@@ -34,9 +30,11 @@ def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
     assert load_tuned(tmp_path / "model") == TunedDecoding(("lm.arpa",), tuning.config)
 
 
-@pytest.mark.usefixtures("flashlight")
 def test_what_only_ranks_well_is_decoded_before_it_is_chosen(tmp_path):
-    """The second recogniser helps the lists that are ranked; a search that follows its weight finds none of their texts."""
+    """The second recogniser helps the lists that are ranked.
+
+    A search that follows its weight finds none of their texts.
+    """
 
     class Lost(Decoder):
         def __call__(self, log_probs, config=None, *, second=None):

@@ -4,14 +4,16 @@ import json
 
 import pytest
 import torch
+from support.language import TOKENIZER
 from support.tiny import recogniser
 
+from asr.audio.log_mel import FeatureConfig
 from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tuned import TunedDecoding, load_decoder, load_tuned, save_tuned, tuned_models
-from asr.errors import ModelError
-from asr.text.tokenizer import CharacterTokenizer
-
-TOKENIZER = CharacterTokenizer(" ab")
+from asr.errors import ConfigError, ModelError
+from asr.model.acoustic import AcousticConfig
+from asr.recogniser.model_folder import save_model
+from asr.recogniser.recogniser import Recogniser, RecogniserConfig
 
 
 def test_the_language_model_goes_where_the_recogniser_is(tmp_path, monkeypatch):
@@ -36,3 +38,14 @@ def test_what_was_tuned_comes_back_with_the_model_folder(tmp_path):
         load_tuned(tmp_path)
     with pytest.raises(ModelError, match="has no language model"):
         tuned_models(tmp_path / "elsewhere")
+
+
+def test_two_models_of_a_kind_and_two_sample_rates_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="--lm takes one n-gram file"):
+        load_decoder(tmp_path, recogniser(), [tmp_path / "one.arpa", tmp_path / "two.arpa"])
+    slow = RecogniserConfig(
+        FeatureConfig(sample_rate=8000, num_mels=16), AcousticConfig(channels=2, layers=1, hidden=6)
+    )
+    save_model(tmp_path / "slow", Recogniser(slow, TOKENIZER), readme="")
+    with pytest.raises(ConfigError, match=r"slow: takes 8000 samples a second, .* 16000"):
+        load_decoder(tmp_path, recogniser(), [], second=tmp_path / "slow")

@@ -25,10 +25,11 @@ def test_what_may_follow_a_history_sums_to_one(text, order, history):
 
 
 def test_a_bigram_model_by_hand():
-    """Two sentences "a": counts too regular for estimated discounts, so 1/2 for ones, 1 for twos, 3/2 for more.
+    """Two sentences "a": counts too regular for estimated discounts.
 
-    Of words, a and </s> each follow one other word: (1 - 1/2)/2 + 1/2 x 1/3 = 5/12, and <unk> has 1/2 x 1/3. After <s>, a was
-    seen twice: (2 - 1)/2 + 1/2 x 5/12 = 17/24.
+    So discounts are 1/2 for ones, 1 for twos, 3/2 for more. Of words, a and </s> each follow one
+    other word: (1 - 1/2)/2 + 1/2 x 1/3 = 5/12, and <unk> has 1/2 x 1/3. After <s>, a was seen
+    twice: (2 - 1)/2 + 1/2 x 5/12 = 17/24.
     """
     model = train_ngram(["a", "a"], 2)
     assert math.exp(model.log_prob((), "a")) == pytest.approx(5 / 12)

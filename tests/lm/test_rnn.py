@@ -38,6 +38,17 @@ def test_a_texts_probability_is_that_of_its_tokens_and_its_end_alone_or_in_a_bat
         assert found == pytest.approx(total, abs=1e-5)
 
 
+def test_long_texts_are_read_in_parts(monkeypatch):
+    model = fresh(layers=2)
+    texts = ["ab c" * 10, "", "cab" * 5, "c"]
+    expected = model.log_probs(texts)
+    shapes = []
+    model.register_forward_pre_hook(lambda module, inputs: shapes.append(tuple(inputs[0].shape)))
+    monkeypatch.setattr("asr.lm.rnn.READ_AT_ONCE", 8)
+    assert model.log_probs(texts) == pytest.approx(expected, abs=1e-5)
+    assert shapes == [(4, 8)] * 5 + [(4, 1)]
+
+
 @torch.no_grad()
 def test_words_and_their_tokens_have_the_same_probability_together():
     model, text = fresh(), ["ab c", "cab", "a b"]
@@ -62,7 +73,10 @@ def test_words_that_are_not_to_be_counted_are_read_all_the_same():
 
 
 def test_training_learns_what_only_the_carried_state_can_know():
-    """Sentences alternate, and each is longer than a segment: within one segment nothing tells which is next."""
+    """Sentences alternate, and each is longer than a segment.
+
+    So within one segment nothing tells which is next.
+    """
     text = ["aaaaab", "cccccb"] * 20
     shape, units = RnnLmConfig(hidden=12, embedding=6, dropout=0.0), TokenizerConfig()
     training = RnnTraining(epochs=25, segment=5, strands=4, learning_rate=0.03)

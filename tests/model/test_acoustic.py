@@ -89,7 +89,10 @@ def outputs(model, frames, width, padding, bptt):
     precision=st.sampled_from([(torch.float64, 1e-12), (torch.float32, 1e-5)]),
 )
 def test_neither_padding_nor_batch_changes_a_valid_frame(config, lengths, extra, padding, bptt, precision):
-    """In any batch and order, padded with anything, an utterance's log-probs are what they are alone and unpadded."""
+    """An utterance's log-probs in any batch and order equal those alone and unpadded.
+
+    Padding may hold anything.
+    """
     dtype, tolerance = precision
     model = build(config, dtype)
     frames = utterances(lengths, dtype)
@@ -112,7 +115,10 @@ def test_log_probs_equal_a_second_implementation(config, length):
 @pytest.mark.parametrize("subsampling", [2, 3, 4])
 @pytest.mark.parametrize("padding", [0.0, 1e30, math.nan])
 def test_a_gradient_never_reaches_padding_nor_comes_from_it(cell, subsampling, padding):
-    """Of the input, exactly zero at padded frames; of the weights, the same whatever the padding holds."""
+    """Gradients of the input are exactly zero at padded frames.
+
+    Those of the weights are the same whatever the padding holds.
+    """
     model = build(small(cell=cell, subsampling=subsampling))
 
     def gradients(value):
@@ -143,7 +149,10 @@ def test_output_lengths_are_those_that_units_count(factor, features):
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_an_output_frame_sees_the_frames_around_its_own(factor):
-    """One to either side in the first convolution, two more in the second, whose inputs lie two frames apart."""
+    """One to either side in the first convolution, two more in the second.
+
+    The second one's inputs lie two frames apart.
+    """
     torch.manual_seed(0)
     subsample = Subsampling(FEATURES, 8, 3, factor).double()
     (frames,) = utterances([25])
@@ -311,7 +320,10 @@ def test_a_stream_and_the_whole_utterance_give_the_same_log_probs(config, length
 
 @pytest.mark.parametrize("subsampling", [2, 3, 4])
 def test_a_stream_waits_for_a_chunk_and_its_lookahead_and_keeps_little(subsampling):
-    """Frame by frame: log-probs come in chunks, as soon as the convolutions have all of chunk and lookahead."""
+    """Frame by frame: log-probs come in chunks.
+
+    A chunk comes as soon as the convolutions have all of chunk and lookahead.
+    """
     model, bptt = build(small(subsampling=subsampling)), Chunked(chunk=3, lookahead=2)
     (frames,) = utterances([100])
     stream, scored = None, 0
@@ -336,7 +348,10 @@ def test_a_lookahead_over_the_whole_utterance_in_one_chunk_is_full(cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_chunk_sees_all_before_it_and_its_lookahead_and_nothing_more(cell):
-    """Values depend on every earlier frame and on no frame beyond the lookahead; gradients stop at the chunk's start."""
+    """Values depend on every earlier frame, and on none beyond the lookahead.
+
+    Gradients stop at the chunk's start.
+    """
     model = build(small(cell=cell, layers=2))
     hidden = torch.randn(1, 9, 4, dtype=torch.float64)
     lengths = torch.tensor([9])

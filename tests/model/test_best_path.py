@@ -78,7 +78,10 @@ def test_tokens_that_are_impossible_are_refused():
 
 
 def test_memory_grows_with_a_power_below_one_of_frames_times_states(monkeypatch):
-    """Counted in numbers kept: all stored columns and the widest window, for a lattice 64 times as large."""
+    """Counted in numbers kept, for a lattice 64 times as large.
+
+    They are all stored columns and the widest window.
+    """
     kept: list[int] = []
     walk = module._walk
 

@@ -61,7 +61,7 @@ def gradients_under_test(model, log_mel, bptt):
 
 
 def gradients_by_hand(model, log_mel, cuts):
-    """Each utterance alone and unpadded; `cuts` gives an utterance's cuts from its number of frames."""
+    """Each utterance alone and unpadded; `cuts` maps its number of frames to its cuts."""
     log_mel = log_mel.clone().requires_grad_()
     loss = torch.zeros((), dtype=torch.float64)
     for features, length, target, tokens in zip(log_mel, LENGTHS, TARGETS, TARGET_LENGTHS, strict=True):
@@ -123,7 +123,10 @@ def test_gradients_of_a_segment_are_those_of_full_exactly_where_it_covers_the_ut
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("grad", [True, False])
 def test_forward_values_equal_those_of_full(cell, log_mel, dtype, tolerance, grad):
-    """Not bit for bit: a kernel may multiply the inputs of all frames at once, and rounds by their number."""
+    """Not bit for bit: a kernel may multiply the inputs of all frames at once.
+
+    It rounds by their number.
+    """
     model, log_mel = build(cell, "concat").to(dtype), log_mel.to(dtype)
     with torch.set_grad_enabled(grad):
         full = model(log_mel, LENGTHS, Full())
@@ -133,7 +136,10 @@ def test_forward_values_equal_those_of_full(cell, log_mel, dtype, tolerance, gra
 
 
 def test_the_loss_is_never_cut(cell, log_mel):
-    """CTC's gradient at the log-probs spans segment borders: with one-frame segments it is that of Full."""
+    """CTC's gradient at the log-probs spans segment borders.
+
+    With one-frame segments it is that of Full.
+    """
     model = build(cell, "sum")
 
     def at_log_probs(bptt):
@@ -146,7 +152,10 @@ def test_the_loss_is_never_cut(cell, log_mel):
 
 @pytest.mark.parametrize("segment", [1, 2, 3, None])
 def test_a_gradient_reaches_the_frames_of_its_own_segment_and_no_other(cell, segment):
-    """Exactly zero across a border, and not zero within, in each direction; padding is reached by none."""
+    """Exactly zero across a border, and not zero within, in each direction.
+
+    No gradient reaches padding.
+    """
     torch.manual_seed(0)
     layer = RecurrentLayer(cell, 2, 2, bidirectional=True, merge="concat").double()
     frames, length = 6, 5
@@ -202,7 +211,7 @@ def trained_gradients(model, log_mel, bptt, seed=3):
 def test_recomputation_changes_no_value_and_no_gradient(
     cell, stack, log_mel, dtype, tolerance, rows, offset, monkeypatch
 ):
-    """However many segments are recomputed at once, and with the dropout masks of the forward pass."""
+    """However many segments are recomputed at once, with the forward pass's dropout masks."""
     monkeypatch.setattr(asr.model.bptt, "ROWS", rows)
     model, log_mel = build(cell, stack, dropout=0.4).to(dtype), log_mel.to(dtype)
     kept, expected = trained_gradients(model, log_mel, Truncated(2, False, offset))
@@ -318,7 +327,10 @@ def kept_bytes(model, frames, bptt):
 
 
 def test_recomputation_keeps_a_layers_inputs_and_no_gates(cell):
-    """For each frame more: an input of each layer and a mask of one byte a feature; truncation alone keeps gates too."""
+    """For each frame more: an input of each layer and a mask of one byte a feature.
+
+    Truncation alone keeps gates too.
+    """
     torch.manual_seed(0)
     config = AcousticConfig(subsampling=2, channels=2, cell=cell, layers=3, hidden=32, dropout=0.3, merge="sum")
     model = AcousticModel(config, num_features=4, num_tokens=4).double()

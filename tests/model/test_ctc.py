@@ -128,7 +128,10 @@ def test_an_infeasible_utterance_has_no_loss_no_gradient_and_no_effect_on_its_ne
 
 
 def test_an_utterance_without_frames_says_nothing_for_sure():
-    """The one path through no frames is empty, so no tokens have a probability of one, and nothing to learn."""
+    """The one path through no frames is empty.
+
+    So no tokens have a probability of one, and nothing to learn.
+    """
     log_probs = random_log_probs(2, 3, 3)
     loss = ctc_loss(log_probs, torch.tensor([0, 3]), torch.tensor([[0], [1]]), torch.tensor([0, 1]))
     assert loss.feasible.all()
@@ -161,7 +164,7 @@ def test_what_stands_beyond_an_utterance_is_not_read():
 
 
 def test_a_lattice_above_the_stated_size_is_checkpointed(lattice, monkeypatch):
-    """Seen from outside by what is kept for the gradient: columns for a few frames instead of all."""
+    """Seen from outside by what is kept for the gradient: columns for a few frames, not all."""
     monkeypatch.setattr(asr.model.ctc, "LARGEST_LATTICE", 2 * 400 * 7 - (lattice == "checkpointed"))
     log_probs = random_log_probs(2, 400, 5)
     loss = ctc_loss(log_probs, torch.tensor([400, 399]), torch.tensor([[1, 2, 2], [3, 0, 0]]), torch.tensor([3, 1]))
@@ -172,7 +175,10 @@ def test_a_lattice_above_the_stated_size_is_checkpointed(lattice, monkeypatch):
 
 
 def test_the_gradient_of_a_long_utterance_is_hardly_rounded_in_float32(monkeypatch):
-    """5,000 frames, 600 tokens. PyTorch's lattice, float32 like its input, is off by 0.04 of a path here."""
+    """5,000 frames, 600 tokens.
+
+    PyTorch's lattice, float32 like its input, is off by 0.04 of a path here.
+    """
     monkeypatch.setattr(asr.model.ctc, "LARGEST_LATTICE", 0)
     generator = torch.Generator().manual_seed(0)
     exact = (2 * torch.randn(1, 5000, 30, dtype=torch.float64, generator=generator)).log_softmax(-1)
@@ -187,7 +193,7 @@ def test_the_gradient_of_a_long_utterance_is_hardly_rounded_in_float32(monkeypat
 
 
 def states_of(path):
-    """The lattice's states along a path: 0 before the first token, 1 in it, 2 after it, 3 in the next, ..."""
+    """The lattice's states along a path: 0 before the first token, 1 in it, 2 after it, ..."""
     states, before = [], 0
     for number, token in enumerate(path):
         if token == 0:

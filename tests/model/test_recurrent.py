@@ -79,12 +79,15 @@ def test_every_forget_gate_starts_with_a_bias_of_one():
 
 
 def test_a_new_lstm_forgets_little():
-    """Known by construction: with no input and nothing to write, a cell of one is sigmoid(1) a step later."""
+    """Known by construction: with no input, a cell of one is sigmoid(1) a step later.
+
+    The candidate is zero, so nothing is added.
+    """
     (rnn,) = RecurrentLayer("lstm", 3, 5, bidirectional=False, merge="sum").rnns
     with torch.no_grad():
         rnn.weight_ih_l0.zero_()
         rnn.weight_hh_l0.zero_()
-        rnn.bias_ih_l0[10:15] = 0  # the candidate: nothing new is written
+        rnn.bias_ih_l0[10:15] = 0  # the candidate: nothing new is added
         rnn.bias_hh_l0[10:15] = 0
         _, (_, cell) = rnn(torch.zeros(1, 1, 3), (torch.zeros(1, 1, 5), torch.ones(1, 1, 5)))
     torch.testing.assert_close(cell, torch.full_like(cell, torch.sigmoid(torch.tensor(1.0)).item()))
@@ -93,7 +96,10 @@ def test_a_new_lstm_forgets_little():
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bptt", [Full(), Truncated(2), Truncated(2, recompute=True), Truncated(3, True, 1)])
 def test_pieces_that_hand_on_their_state_are_one_sequence(cell, bptt):
-    """Two sequences in two pieces of unequal lengths, one direction: values as of the whole, gradients cut between the pieces."""
+    """Two sequences in two pieces of unequal lengths, one direction.
+
+    Values are those of the whole. Gradients are cut between the pieces.
+    """
     torch.manual_seed(0)
     layer = RecurrentLayer(cell, 3, 5, bidirectional=False, merge="sum", layer_norm=True).double()
     first, second, ends = random_frames(2, 6), random_frames(2, 5, seed=2), ((6, 3), (2, 5))
@@ -128,7 +134,7 @@ def test_one_way_is_what_the_layer_gives_when_the_other_direction_is_silent(dire
     layer = RecurrentLayer("lstm", 3, 5, bidirectional=True, merge=merge, layer_norm=True).double()
     with torch.no_grad():
         for weight in layer.rnns[1 - direction].parameters():
-            weight.zero_()  # an LSTM without weights says zero
+            weight.zero_()  # an LSTM without weights gives zero
     inputs = random_frames()
     expected, _ = layer(inputs, LENGTHS, bptt)
     in_order = reverse_within(inputs, LENGTHS) if direction else inputs

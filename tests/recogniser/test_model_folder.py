@@ -257,3 +257,16 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     path.unlink()
     with pytest.raises(ModelError, match=r"last.pt: not a checkpoint"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("version", [None, 1, 3])
+def test_a_model_of_other_features_is_refused(tmp_path, version):
+    """Its shape fits, so else it would go on and understand nothing."""
+    save_model(tmp_path, recogniser(), readme="")
+    weights = safetensors.torch.load_file(tmp_path / "model.safetensors")
+    del weights["features.front_end"]
+    if version is not None:
+        weights["features.front_end"] = torch.tensor(version)
+    safetensors.torch.save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="features of another version of the program; train it again"):
+        load_model(tmp_path)

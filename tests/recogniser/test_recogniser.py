@@ -21,7 +21,10 @@ HOUR = 3600.0
     st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100]), st.sampled_from([0.008, 0.010, 0.0125]), st.integers(2, 4)
 )
 def test_the_last_frame_of_an_hour_is_at_its_end(rate, hop, subsampling):
-    """At 22,050 Hz a hop of 10 ms is 221 samples, not 220.5: after an hour 8.2 s would be missing."""
+    """At 22,050 Hz a hop of 10 ms is 221 samples, not 220.5.
+
+    After an hour 8.2 s would be missing.
+    """
     config = RecogniserConfig(FeatureConfig(sample_rate=rate, hop=hop), AcousticConfig(subsampling=subsampling))
     features = config.features
     frames = num_frames(int(HOUR * rate), window=features.window_samples, hop=features.hop_samples)
@@ -38,7 +41,10 @@ def test_usual_rates_have_the_times_that_are_set(rate):
 
 
 def test_latency_counts_whole_samples():
-    """A chunk of 10 frames: 20 input frames of 221 samples, what convolutions and level see, and a window."""
+    """A chunk of 10 frames: 20 input frames of 221 samples.
+
+    The convolutions' overhang, what the level looks ahead, and the last frame's window are added.
+    """
     features, acoustic = FeatureConfig(sample_rate=22_050), AcousticConfig(subsampling=2, channels=2, hidden=4)
     whole = Recogniser(RecogniserConfig(features, acoustic), CharacterTokenizer(" a"))
     assert whole.latency == math.inf

@@ -14,7 +14,7 @@ def compared(references, first, second, **options):
 
 
 def noisy(seed):
-    """Sixty references and the output of two systems, of which the second errs somewhat more often."""
+    """Sixty references and two systems' hypotheses; the second errs somewhat more often."""
     generator = random.Random(seed)
     vocabulary = [f"w{number}" for number in range(30)]
     references, systems = {}, ({}, {})
@@ -63,7 +63,10 @@ def test_segments_end_at_two_words_that_both_have_right(first, second, segments)
 
 
 def test_z_is_the_mean_difference_in_its_standard_errors():
-    """Four segments with 2, 1, 0 and 1 errors more: mean 1, deviation sqrt(2/3), so z = 1 / (sqrt(2/3) / 2)."""
+    """Four segments with 2, 1, 0 and 1 errors more.
+
+    The mean is 1 and the deviation sqrt(2/3), so z = 1 / (sqrt(2/3) / 2).
+    """
     references = {"a": "p q", "b": "p q", "c": "p q", "d": "p q"}
     first = {"a": "p q", "b": "p q", "c": "x q", "d": "p q"}
     second = {"a": "x x", "b": "p x", "c": "p x", "d": "p x"}

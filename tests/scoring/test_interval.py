@@ -39,7 +39,10 @@ def test_the_interval_holds_the_value(counted, samples, seed):
 @unhurried
 @given(COUNTED, st.integers(0, 3))
 def test_the_interval_is_that_of_the_textbook(counted, seed):
-    """Bootstrap-t written out sample by sample, on the same draws, and the limit of Fay & Feuer for few wrong units."""
+    """Bootstrap-t computed sample by sample, on the same draws.
+
+    For few wrong units the limit of Fay & Feuer holds where it is higher.
+    """
     errors, lengths = (np.array(side, dtype=float) for side in zip(*counted, strict=True))
     units, samples = len(errors), 80
     if units == 1 or not lengths.all():
@@ -73,7 +76,10 @@ def test_the_interval_is_that_of_the_textbook(counted, seed):
 
 @pytest.mark.parametrize(("wrong", "exact"), [(0, 3.689), (1, 5.572), (2, 7.225)])
 def test_few_wrong_utterances_have_garwoods_limit(wrong, exact):
-    """The upper 97.5 % limits of a Poisson mean (Garwood 1936), for utterances of ten words with one error at most."""
+    """The upper 97.5 % limits of a Poisson mean (Garwood 1936).
+
+    Utterances have ten words and one error at most.
+    """
     rate = bootstrap([1] * wrong + [0] * (200 - wrong), [10] * 200)
     assert rate.value == wrong / 2000
     assert 0 <= rate.low < 0.0001
@@ -99,7 +105,10 @@ def test_a_bounded_rate_near_its_bound_has_a_lower_limit_likewise(right, exact):
 
 
 def test_about_95_in_100_intervals_hold_the_true_rate():
-    """50 utterances, errors crowded in few; `benchmarks/score_coverage.py` measures this with more repetitions."""
+    """50 utterances, errors crowded in few.
+
+    `benchmarks/score_coverage.py` measures this with more repetitions.
+    """
     generator, held = np.random.default_rng(11), 0
     for seed in range(400):
         lengths = generator.geometric(1 / 8, size=50)

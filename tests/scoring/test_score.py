@@ -12,7 +12,8 @@ from asr.errors import DataError, MissingExtra
 from asr.scoring.interval import Rate
 from asr.scoring.score import Counts, Edit, score, summary_line, worst
 
-# Few words, so that pairs share some; one-letter words, several scripts and directions, and marks included.
+# Few words, so that pairs share some. They include one-letter words, several scripts and
+# directions, and marks.
 WORDS = st.sampled_from(["a", "i", "the", "don't", "é", "שלום", "سلام", "今天", "किताब", "ก็", "𝄞", "x", "y"])
 TEXTS = st.lists(WORDS, max_size=8).map(" ".join)
 TEST_SETS = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.tuples(TEXTS, TEXTS), min_size=1, max_size=6)
@@ -130,7 +131,10 @@ def test_counts_are_the_fewest_possible_and_reach_both_lengths(pairs):
 @unhurried
 @given(TEST_SETS)
 def test_swapping_sides_turns_insertions_into_deletions(pairs):
-    """Of alignments with equally few errors another may be chosen, so only what all of them share must hold."""
+    """Another alignment with equally few errors may be chosen.
+
+    So only what all of them share must hold.
+    """
     references, hypotheses = split(pairs)
     there = score(references, hypotheses, samples=1)
     back = score(hypotheses, references, samples=1)
@@ -196,7 +200,10 @@ def test_counts_are_those_of_kaldialign_also_with_sclites_costs(seed):
 
 
 def test_sclites_costs_pair_words_where_that_is_cheaper():
-    """Three substitutions cost 12; NIST's 4 against 3 prefers a hit with a deletion and an insertion, at 10."""
+    """Three substitutions cost 12.
+
+    With NIST's costs, 4 against 3, a hit with a deletion and an insertion is better, at 10.
+    """
     pytest.importorskip("kaldialign")
     references, hypotheses = {"u": "a b c"}, {"u": "b x d"}
     assert score(references, hypotheses, samples=1).words == Counts(substitutions=3)
@@ -308,7 +315,7 @@ def test_one_utterance_is_its_own_interval():
     assert score({"u": "a b c d"}, {"u": "a b"}).wer == Rate(0.5, 0.5, 0.5)
 
 
-# What is said of it
+# What is shown of it
 
 
 def test_worst_are_ordered_by_errors_then_rate_then_id():

@@ -1,8 +1,8 @@
-"""The acoustic model written a second time, from its equations: slow, plain, and sharing no code with the package.
+"""The acoustic model a second time, from its equations: slow, plain, sharing no code.
 
-One utterance at a time, unpadded, one cell step after another; autograd does the rest. Only weights and settings are
-read from the modules under test. Cuts are listed by hand: `cuts` holds the steps, in a direction's reading order, at
-whose start the carried state is detached.
+One utterance at a time, unpadded, one cell step after another; autograd does the rest. Only weights
+and settings are read from the modules under test. Cuts are listed by hand. `cuts` holds steps in a
+direction's reading order. At each step's start the carried state is detached.
 
     T frames, F features of a frame, H units of a direction, V tokens
 """
@@ -11,7 +11,10 @@ import torch
 
 
 def cuts_every(segment, frames, offset=0):
-    """Cuts of segments of `segment` frames, the first of which begins at the first frame read and is `offset` shorter."""
+    """Cuts of segments of `segment` frames.
+
+    The first segment begins at the first frame read and is `offset` shorter.
+    """
     return set(range(segment - offset, frames, segment))
 
 
@@ -22,7 +25,10 @@ def rnn_step(frame, state, w_ih, w_hh, b_ih, b_hh):
 
 
 def gru_step(frame, state, w_ih, w_hh, b_ih, b_hh):
-    """Cho et al. 2014, with the reset gate after the recurrent product as cuDNN and PyTorch have it; gates r, z, n."""
+    """Cho et al. 2014, with gates r, z, n.
+
+    The reset gate comes after the recurrent product, as in cuDNN and PyTorch.
+    """
     (h,) = state
     x_r, x_z, x_n = (w_ih @ frame + b_ih).chunk(3)
     h_r, h_z, h_n = (w_hh @ h + b_hh).chunk(3)
@@ -57,7 +63,10 @@ def direction(rnn, frames, cuts):
 
 
 def recurrent(layer, frames, cuts):
-    """(T, F) -> (T, H), or (T, 2 H) for two directions side by side; the backward one reads from the last frame."""
+    """(T, F) -> (T, H), or (T, 2 H) for two directions side by side.
+
+    The backward one reads from the last frame.
+    """
     forwards = direction(layer.rnns[0], frames, cuts)
     if len(layer.rnns) == 1:
         return forwards
@@ -99,7 +108,10 @@ def subsample(module, log_mel):
 
 
 def log_probs(model, log_mel, cuts=()):
-    """(T, F) -> (ceil(T / factor), V), without dropout; every layer and direction is cut at `cuts`."""
+    """(T, F) -> (ceil(T / factor), V), without dropout.
+
+    Every layer and direction is cut at `cuts`.
+    """
     hidden = subsample(model.subsample, log_mel)
     for block in model.layers:
         output = recurrent(block.recurrent, norm(block.recurrent.norm, hidden), cuts)

@@ -1,4 +1,7 @@
-"""Small things that many tests need: sounds of known content and a recogniser that fits in a few kilobytes."""
+"""Small things that many tests need: sounds of known content and a small recogniser.
+
+The recogniser fits in a few kilobytes.
+"""
 
 import numpy as np
 import torch
@@ -28,7 +31,10 @@ def sine(frequency: float, seconds: float, rate: int = RATE, level: float = 0.5)
 def recogniser(
     tokenizer: Tokenizer | None = None, *, seed: int = 0, chunk: float | None = None, lookahead: float = 0.0, **acoustic
 ) -> Recogniser:
-    """A recogniser with random weights, the last of which are large enough for it to say more than one token."""
+    """A recogniser with random weights.
+
+    The last ones are large enough for it to give more than one token.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         shape = AcousticConfig(**{"channels": 2, "layers": 1, "hidden": 6, "dropout": 0.0, **acoustic})

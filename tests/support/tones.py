@@ -40,7 +40,10 @@ def write_cut(folder: Path, name: str, text: str, samples: np.ndarray, subtype: 
 
 
 def write_corpus(folder: Path, *, train: int, dev: int) -> Path:
-    """Write recordings and `train.jsonl.gz` and `dev.jsonl.gz`, the same ones each time; returns the folder."""
+    """Write recordings, `train.jsonl.gz` and `dev.jsonl.gz`; return the folder.
+
+    They are the same each time.
+    """
     draw = random.Random(0)
     for split, count in (("train", train), ("dev", dev)):
         texts = [sentence(draw) for _ in range(count)]

@@ -51,7 +51,7 @@ def test_subtitles_keep_to_their_limits(text):
         assert 0 < length <= LONGEST + 1e-9
         whole = [word for word in text.words if cell_len(word.text) <= LINE]
         said = [word for word in whole if cue.start <= word.start and (not after or word.start < after.start)]
-        assert len(said) <= 1 or cue.end >= said[-1].end - 1e-9  # nothing is heard after it was seen
+        assert len(said) <= 1 or cue.end >= said[-1].end - 1e-9  # no word ends after its cue
         until = after.start if after else text.duration + GAP
         assert cue.end <= until or not after
         width = cell_len(" ".join(cue.lines))

@@ -9,7 +9,8 @@ from asr.errors import MissingExtra
 from asr.text.normalise import normalise, normaliser
 
 unhurried = settings(deadline=None)
-# Letters alone hide what happens where they meet: mix them with what is removed, joined or composed.
+# Letters alone hide what happens where they meet. So mix them with what is removed, joined or
+# composed.
 TRICKY = st.sampled_from(
     list("aÉßİΣ' -’´`_\t\u00a0\u00ad\u0301\u0307\u0345\u200b\u200c\u200d\u200e\u0e33\u0149ﬁⅷ²½가각\u1e9e")
 )

@@ -1,4 +1,4 @@
-"""Forecasting: no direction may know what it has yet to hear, and padding may not reach a loss."""
+"""Forecasting: no direction may know what it has yet to read, and padding may not reach a loss."""
 
 import pytest
 import torch
@@ -40,7 +40,7 @@ def heard(log_mel, lengths):
 @pytest.mark.parametrize("subsampling", [2, 3, 4])
 @pytest.mark.parametrize("direction", [0, 1])
 def test_no_direction_hears_what_it_forecasts(direction, subsampling, merge):
-    """The gradient of a forecast reaches no frame that lies `ahead` of it, or further, in the direction's order."""
+    """The gradient of a forecast reaches no frame `ahead` of it or further, in reading order."""
     module = forecaster(subsampling=subsampling, merge=merge, channels=16)
     log_mel, lengths = frames(48)
     log_mel.requires_grad_()
@@ -57,7 +57,7 @@ def test_no_direction_hears_what_it_forecasts(direction, subsampling, merge):
 
 
 def test_what_is_forecast_are_the_frames_some_way_ahead_and_back():
-    """Against the definition, frame by frame: 17 frames are four whole blocks and one that is not."""
+    """Against the definition, frame by frame: 17 frames are four whole blocks and a part."""
     module = forecaster()
     log_mel, lengths = frames(17)
     forecasts = [found for found, _ in module(log_mel, lengths, Full())]
@@ -95,7 +95,7 @@ def test_an_utterance_too_short_to_be_forecast_is_named_and_has_no_loss():
 
 
 def test_it_learns_what_can_be_foreseen():
-    """A tone that comes and goes in a fixed rhythm: the error falls far below that of a constant."""
+    """A tone in a fixed rhythm: the error falls far below that of a constant."""
     time = torch.arange(160, dtype=torch.float64)
     log_mel = (
         torch.stack([torch.sin(time / 5 + phase) for phase in range(4)])[..., None].expand(4, 160, MELS).contiguous()

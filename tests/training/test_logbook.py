@@ -80,7 +80,10 @@ def test_a_resumed_run_drops_what_came_after_its_checkpoint(tmp_path):
 
 
 def test_an_epoch_that_its_checkpoint_had_not_finished_is_written_again(tmp_path):
-    """A kill after the epoch's line and before its checkpoint: the last one was taken at the same step."""
+    """A kill after the epoch's line and before its checkpoint.
+
+    The last checkpoint was taken at the same step.
+    """
     first = Logbook(tmp_path, step=0, epoch=0)
     first.write("epoch", 12, epoch=1)
     first.write("epoch", 24, epoch=2)

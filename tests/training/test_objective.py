@@ -11,7 +11,10 @@ from asr.training.settings import ConsistencyConfig, OptimiserConfig
 
 
 def test_two_equal_views_are_one_and_two_different_ones_are_drawn_together():
-    """Without dropout, masks and warps both views are the same: they agree, and their mean is either of them."""
+    """Without dropout, masks and warps both views are the same.
+
+    They agree, and their mean is either of them.
+    """
     consistency = ConsistencyConfig(weight=0.5, begin=0.25)
     told = batch(["abc abc", "b", "ca"])
     plain = trainer(dataclasses.replace(PLAIN, consistency=consistency))
@@ -29,7 +32,10 @@ def test_two_equal_views_are_one_and_two_different_ones_are_drawn_together():
 
 
 def test_an_utterance_too_short_for_its_text_has_no_part_in_the_step():
-    """The others move the weights exactly as they do without it, but for the mean's larger number of tokens."""
+    """The others move the weights exactly as they do without it.
+
+    Only the mean's number of tokens is larger.
+    """
     unclipped = dataclasses.replace(PLAIN, optimiser=OptimiserConfig(clip=1e9))
     both, alone = trainer(unclipped), trainer(unclipped)
     result = both.step([batch(["abc", "abcabcabc abc"], seconds=[9, 0.1])], learning_rate=1e-3)

@@ -9,7 +9,10 @@ BLANK = (1.0, 1.0)
 
 
 def stale_after(*epochs: tuple[float, ...], loss: float = 1.0) -> list[int]:
-    """Epochs without progress, after each of some with these errors; (1, 1) is an epoch in which nothing is decoded."""
+    """Stale epochs after each of some epochs with these errors.
+
+    In an epoch (1, 1) nothing is decoded.
+    """
     position, found = Position(), []
     for number, errors in enumerate(epochs):
         position.judge(Judgement(errors, loss - 1e-3 * number, {}, "", silent=errors == BLANK))

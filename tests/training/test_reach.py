@@ -26,7 +26,10 @@ def log_mel():
 
 
 def recurrence_of(model, radius):
-    """Every direction's recurrence becomes `radius` times a rotation, its inputs too small for tanh to bend."""
+    """Every direction's recurrence becomes `radius` times a rotation.
+
+    Its inputs are too small for tanh to bend.
+    """
     with torch.no_grad():
         for layer in model.layers:
             for rnn in layer.recurrent.rnns:
@@ -55,7 +58,10 @@ def test_every_layer_and_direction_is_measured_in_order():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_strength_is_the_norm_of_a_derivative_along_a_unit_vector(cell):
-    """With one unit there is one unit vector, and with one possible frame one probe: the Jacobian's entries themselves."""
+    """With one unit there is one unit vector, and with one possible frame one probe.
+
+    So strengths are the Jacobian's entries themselves.
+    """
     model = build(cell, hidden=1)
     frames = log_mel()[:1, :12]  # 6 output frames
     found = measure_reach(model, frames, torch.tensor([12]), distance=99, probes=3)
@@ -99,7 +105,10 @@ def test_a_fresh_lstm_reaches_farther_than_a_gru_and_that_than_a_tanh_rnn():
 
 
 def test_what_a_segment_drops_is_the_mean_over_its_frames():
-    """Strength 1, 1, 1, 1: of four equal parts the first frame of a segment keeps one, the second two, ..."""
+    """Strength 1, 1, 1, 1: four equal parts.
+
+    The first frame of a segment keeps one, the second two, ...
+    """
     even = Reach(1, "forward", torch.ones(4, dtype=torch.float64))
     assert even.share_within.tolist() == [0.25, 0.5, 0.75, 1.0]
     assert [even.dropped(segment) for segment in (1, 2, 3, 4, 8)] == [0.75, 0.625, 0.5, 0.375, 0.1875]

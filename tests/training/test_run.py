@@ -40,7 +40,7 @@ def test_the_same_call_gives_the_same_weights_and_another_seed_others(finished: 
 
 
 def test_a_run_killed_at_any_point_ends_with_the_same_weights(finished: Path, corpus: Path, tmp_path: Path):
-    """SIGKILL to a real process, several times, at moments that fall inside steps, evaluations and writes alike."""
+    """SIGKILL to a real process, several times, inside steps, evaluations and writes alike."""
     out = tmp_path / "killed"
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps(to_dict(SMALL)))

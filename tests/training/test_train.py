@@ -69,7 +69,10 @@ def test_a_model_trained_in_chunks_is_evaluated_in_chunks(corpus: Path, tmp_path
 
 
 def test_a_run_on_pieces_of_recordings_hands_their_states_on(tmp_path: Path):
-    """Two recordings of four utterances each, in the manifest in any order: each begins where the one before it ended."""
+    """Two recordings of four utterances each, in the manifest in any order.
+
+    Each utterance begins where the one before it ended.
+    """
     draw, told = random.Random(0), []
     for recording in range(2):
         texts = ["abc", "b", "ca", "abb"]

@@ -53,7 +53,10 @@ def pieces(first: str, second: str) -> Batch:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_piece_begins_where_the_piece_before_ended(threads: int, cell: Cell):
-    """Known from the states that are handed on, whatever worker had the piece, and from a run that went on from a checkpoint."""
+    """Known from the states that are handed on, whatever worker had the piece.
+
+    So it is after a run that went on from a checkpoint.
+    """
     config = dataclasses.replace(
         PLAIN,
         acoustic=dataclasses.replace(PLAIN.acoustic, cell=cell),

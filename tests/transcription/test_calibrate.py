@@ -20,7 +20,10 @@ MODEL = Transcriber(recogniser(seed=24))
 
 @pytest.fixture(scope="module")
 def cuts(tmp_path_factory):
-    """Every other one with a transcript that is what the model finds, and one recording too short for a frame."""
+    """Utterances of which every other one's transcript is what the model finds.
+
+    One recording is too short for a frame.
+    """
     folder = tmp_path_factory.mktemp("tones")
     cuts = [
         write_cut(folder, f"u{n:02d}", "a b a", waveform("abc ca b" + "a" * n, random.Random(n))) for n in range(11)

@@ -1,4 +1,4 @@
-"""Probabilities of stretches against sums over all paths, and calibration against truths that are drawn."""
+"""Probabilities of stretches against sums over all paths; calibration against drawn truths."""
 
 import math
 from itertools import product
@@ -64,7 +64,10 @@ def test_more_stretches_than_are_scored_at_once():
 
 
 def test_one_long_pause_does_not_widen_the_stretches_of_all_words(monkeypatch):
-    """What is scored at once, padding included, is bounded, or is a single stretch; values stay exactly the same."""
+    """What is scored at once, padding included, is bounded, or is a single stretch.
+
+    Values stay exactly the same.
+    """
     tokens = [2, 1] * 149 + [2]
     log_probs = torch.full((40_000, 3), -9.0)
     log_probs[:, 0] = 0.0

@@ -62,7 +62,10 @@ def test_each_utterance_has_the_text_that_it_has_alone(cuts, beam):
 
 
 def test_log_probs_that_wait_for_the_beam_search_are_bounded(cuts, monkeypatch):
-    """However many utterances there are, a group holds the bound and at most a batch more; greedy decoding keeps no batch."""
+    """However many utterances there are, a group holds the bound and at most a batch more.
+
+    Greedy decoding keeps no batch.
+    """
     model = recogniser(seed=24)
     searching = Transcriber(model, Decoder(model.tokenizer, DecodingConfig(beam=2)))
     texts, groups = Transcriber.texts, []

@@ -44,7 +44,10 @@ def test_words_without_a_pause_meet_where_it_is_quietest():
 
 
 def test_a_stop_inside_a_word_is_not_the_pause_after_it():
-    """The longest quiet stretch counts: a closure of 80 ms before the burst of "eight" is shorter than the pause."""
+    """The longest quiet stretch counts.
+
+    A closure of 80 ms before the burst of "eight" is shorter than the pause.
+    """
     level = loudness((0.3, -20), (0.08, -60), (0.05, -30), (0.2, -60), (0.3, -20))
     first, second = word_spans([(0.12, 0.16), (0.72, 0.76)], level)
     assert (first[1], second[0]) == pytest.approx((0.43, 0.63))

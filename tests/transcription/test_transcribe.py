@@ -1,4 +1,4 @@
-"""Recordings in, texts out: from files, from arrays, one by one and many, greedily and by beam search."""
+"""Recordings in, texts out: from files and arrays, one by one and many, greedily and by beam."""
 
 from dataclasses import replace
 

@@ -1,0 +1,54 @@
+"""`asr lm train`, `asr tune`, and what they bring to the others."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def test_language_models_are_trained_tuned_and_used(asr, model: Path, recordings: Path, tmp_path: Path):
+    pytest.importorskip("flashlight.lib.text")
+    data, folder = model.parent.parent, shutil.copytree(model, tmp_path / "model")
+    dev, sound = data / "dev.jsonl.gz", recordings / "test" / "test-0.wav"
+    text = tmp_path / "text.txt"
+    text.write_text("A, b c!\nab c\n\n" * 30)
+    words = asr("lm", "train", text, data / "train.jsonl.gz", "--order", 2, "--out", tmp_path / "w.arpa")
+    assert words.code == 0, words.err
+    assert re.match(r"2-gram of words: perplexity \d+\.\d\d \(\d+ held-out words", words.out)
+    tokens = asr("lm", "train", text, "--held-out", text, "--tokens", folder, "--out", tmp_path / "t.arpa")
+    assert tokens.code == 0, tokens.err
+    sizes = ["--rnn-shape.hidden", 8, "--training.epochs", 1, "--training.strands", 2]
+    rnn = asr("lm", "train", text, "--rnn", "--out", tmp_path / "rnn", *sizes)
+    assert rnn.code == 0, rnn.err
+    assert "recurrent, sentences alone: perplexity" in rnn.out
+    second = shutil.copytree(model, tmp_path / "second")
+    for lm in ([tmp_path / "t.arpa"], [tmp_path / "rnn"], [tmp_path / "w.arpa", tmp_path / "rnn", "--second", second]):
+        tuned = asr("tune", dev, "--model", folder, "--beam", 4, "--lm", *lm)
+        assert tuned.code == 0, tuned.err
+        assert re.search(r"dev, greedy: WER .*\ndev, tuned: WER ", tuned.out)
+    assert "second recogniser's weight" in tuned.out
+    shutil.rmtree(second)
+    assert (folder / "lm.arpa").read_bytes() == (tmp_path / "w.arpa").read_bytes()
+    stored, named = (
+        asr("transcribe", sound, "--model", folder, "--nbest", 3, "--lm", *lm)
+        for lm in ([], [tmp_path / "w.arpa", tmp_path / "rnn", "--second", folder / "second"])
+    )
+    assert stored.code == named.code == 0, stored.err
+    assert stored.out == named.out
+    assert re.match(rf"{sound}\t-?\d+\.\d{{4}}\t", stored.out)
+    scored = asr("evaluate", dev, "--model", folder, "--json", "--lm")
+    assert scored.code == 0, scored.err
+    names = tmp_path / "names.txt"
+    names.write_text("cab ab\nbac\t2.5\n")
+    hot = asr("transcribe", sound, "--model", folder, "--beam", 5, "--hotwords", names)
+    assert hot.code == 0, hot.err
+
+
+def test_mistakes_end_in_one_clear_line(refused, model: Path, text: Path, tmp_path: Path):
+    out = ("--out", tmp_path / "o")
+    refused(1, "none: cannot be read", "lm", "train", tmp_path / "none", *out)
+    refused(2, "--order 12", "lm", "train", text, *out, "--order", "12")
+    refused(2, "--tokens is for n-grams", "lm", "train", text, *out, "--rnn", "--tokens", model)
+    refused(2, "training.seed must fit into 64 bits", "lm", "train", text, *out, "--rnn", "--training.seed", 2**70)
+    refused(2, "sing", "lm", "sing", text, *out)

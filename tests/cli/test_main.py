@@ -1,0 +1,87 @@
+"""What holds for all commands."""
+
+import ast
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+from dataclasses import is_dataclass
+from itertools import pairwise
+from typing import get_type_hints
+
+import pytest
+
+import asr as package
+from asr import cli
+
+
+def command(name: str) -> type:
+    """The dataclass of a command."""
+    return getattr(importlib.import_module(f"asr.cli.{name}"), name.capitalize())
+
+
+def settings(kind: type) -> set[type]:
+    """A dataclass, those that it extends, and those that it holds."""
+    held = [hint for hint in get_type_hints(kind).values() if is_dataclass(hint)]
+    return {parent for parent in kind.__mro__ if is_dataclass(parent)}.union(*map(settings, held))
+
+
+def test_without_arguments_the_commands_are_listed(asr):
+    shown = asr()
+    assert shown.code == 0 and shown == asr("--help") == asr("-h")
+    assert shown.out.startswith("usage: asr COMMAND")
+    assert [line.split()[0] for line in shown.out.splitlines() if line.startswith("  ")] == list(cli.COMMANDS)
+
+
+def test_the_version_is_that_of_the_package(asr):
+    assert asr("--version").out == f"asr {package.__version__}\n"
+
+
+def test_the_package_can_be_run_as_a_module(asr):
+    ran = subprocess.run([sys.executable, "-m", "asr", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout == asr("--version").out
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_each_command_lists_its_options(asr, name: str):
+    shown = asr(name, "--help")
+    assert shown.code == 0
+    assert shown.out.startswith(f"usage: asr {name} ")
+
+
+def test_an_option_is_explained_on_one_line_of_source():
+    """tyro keeps the line breaks of longer ones."""
+    broken = []
+    for kind in set().union(*(settings(command(name)) for name in cli.COMMANDS)):
+        body = ast.parse(inspect.getsource(kind)).body[0].body
+        for field, help_text in pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(help_text, ast.Expr) and "\n" in help_text.value.value:
+                broken.append(f"{kind.__name__}.{field.target.id}")
+    assert broken == []
+
+
+def test_a_command_that_does_not_exist_is_refused(refused):
+    refused(2, "no such command: sing; there are prepare, ", "sing")
+
+
+@pytest.mark.parametrize("arguments", [[], ["score", "--help"]], ids=" ".join)
+def test_a_reader_who_has_left_is_no_trouble(arguments):
+    """As in `asr --help | head -0`: what is left to print is dropped in silence."""
+    reader, writer = os.pipe()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    os.close(reader)
+    program = [sys.executable, "-m", "asr", *arguments]
+    ran = subprocess.run(program, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writer)
+    assert ran.returncode in (0, 1) and ran.stderr == ""
+
+
+def test_an_interruption_and_a_full_disk_have_their_codes(capfd):
+    for error, code, line in (
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(28, "No space", "f"), 1, "f: No space"),
+    ):
+        with pytest.raises(SystemExit) as stop, cli.exit_codes():
+            raise error
+        assert stop.value.code == code and line in capfd.readouterr().err

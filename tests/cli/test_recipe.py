@@ -1,0 +1,101 @@
+"""A recipe prepares, trains and evaluates."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from support.command_line import SMALL, Result
+
+from asr.cli.recipe import recipe
+from asr.recogniser.model_folder import load_model
+from asr.text.tokenizer import TokenizerConfig
+from asr.training.settings import OptimiserConfig, TrainConfig
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], recordings: Path, tmp_path: Path):
+    """Run a recipe on the recordings, with settings and options, in `tmp_path`."""
+
+    def run(*stages: TrainConfig, fast: tuple[TrainConfig, ...] = (), options: tuple[object, ...] = SMALL) -> Result:
+        arguments = ["--source", recordings, "--out", tmp_path, *options]
+        monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            recipe("folder", *stages, fast=fast)
+        printed = capfd.readouterr()
+        return Result(stop.value.code, printed.out, printed.err)
+
+    return run
+
+
+UNDROPPED = ("--acoustic.dropout", "0.0", *SMALL)
+
+
+def config_of(run: Path) -> dict:
+    return json.loads((run / "config.json").read_text())["config"]
+
+
+def test_a_recipe_ends_with_one_line_of_its_test_error(run, tmp_path: Path):
+    result = run(TrainConfig(epochs=1, optimiser=OptimiserConfig(learning_rate=1e-3)), options=UNDROPPED)
+    assert result.code == 0, result.err
+    assert re.fullmatch(r"test WER \d+\.\d\d % \[\d+\.\d, \d+\.\d\] \(6 utterances, \d+ words\)\n", result.out)
+    assert config_of(tmp_path)["acoustic"]["dropout"] == 0.0
+    assert {"data", "best", "checkpoints", "curves.png", "metrics.jsonl", "test.json"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+
+
+def test_a_recipe_with_a_fast_setting_begins_with_it_on_request(run, tmp_path: Path):
+    config, fast = TrainConfig(epochs=2), TrainConfig(epochs=1)
+    result = run(config, fast=(fast,), options=("--fast", *UNDROPPED))
+    assert result.code == 0, result.err
+    assert (config_of(tmp_path)["epochs"], config_of(tmp_path)["acoustic"]["dropout"]) == (1, 0.0)
+    without = run(config, options=("--fast",))
+    assert without.code == 2 and "--fast" in without.err
+
+
+def test_each_stage_of_a_recipe_begins_with_the_weights_of_the_one_before(run, tmp_path: Path):
+    characters = TrainConfig(epochs=1)
+    words = TrainConfig(
+        epochs=2, tokenizer=TokenizerConfig(units="words"), optimiser=OptimiserConfig(learning_rate=1e-12)
+    )
+    for _ in range(2):  # the second time all is finished
+        result = run(characters, words, options=UNDROPPED)
+        assert result.code == 0, result.err
+        assert result.out.count("\n") == 1
+    folders = tmp_path / "stage-1", tmp_path
+    stored = [config_of(folder) for folder in folders]
+    assert [config["epochs"] for config in stored] == [1, 2]
+    assert [config["acoustic"]["dropout"] for config in stored] == [0.0, 0.0]
+    assert [config["init"] for config in stored] == [None, str(tmp_path / "stage-1" / "best")]
+    first, second = (load_model(folder / "best") for folder in folders)
+    assert second.tokenizer.size > first.tokenizer.size
+    for name, tensor in first.acoustic.layers.state_dict().items():
+        torch.testing.assert_close(second.acoustic.layers.state_dict()[name], tensor, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("request_text", [None, "not JSON", "[1]", '{"corpus": "an4"}'])
+def test_a_recipe_does_not_mix_two_corpora_in_one_run(run, tmp_path: Path, request_text: str | None):
+    (tmp_path / "checkpoints").mkdir()
+    if request_text is not None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "request.json").write_text(request_text)
+    result = run(TrainConfig())
+    assert result.code == 2
+    assert result.err == f"asr: {tmp_path} holds a run on other data; choose another --out\n"
+
+
+def test_a_run_begun_when_preparing_depended_on_the_model_goes_on(run, tmp_path: Path):
+    """Its request names the subsampling, and its data stay as they are."""
+    assert run(TrainConfig(epochs=1)).code == 0
+    path = tmp_path / "data" / "request.json"
+    request = json.loads(path.read_text())
+    assert "subsampling" not in request
+    older = json.dumps(request | {"subsampling": 2})
+    path.write_text(older)
+    again = run(TrainConfig(epochs=1))
+    assert again.code == 0, again.err
+    assert path.read_text() == older

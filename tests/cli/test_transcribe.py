@@ -1,0 +1,79 @@
+"""`asr transcribe`."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from asr.cli.options import read_hotwords
+from asr.errors import ConfigError
+
+
+def test_transcripts_with_times_as_files_and_on_standard_output(asr, model: Path, recordings: Path, tmp_path: Path):
+    test = recordings / "test"
+    written = asr("transcribe", test, "--model", model, "--format", "srt", "json", "--out", tmp_path / "o")
+    assert written.code == 0, written.err
+    assert written.out.splitlines()[:2] == [str(tmp_path / "o" / f"test-0.{form}") for form in ("srt", "json")]
+    assert len(list((tmp_path / "o").iterdir())) == 12
+    copy = shutil.copy(test / "test-0.wav", tmp_path)
+    assert asr("transcribe", copy, "--model", model, "--format", "TextGrid").code == 0
+    assert (tmp_path / "test-0.TextGrid").is_file()
+    shown = asr("transcribe", copy, "--model", model, "--format", "json", "--out", "-")
+    assert shown.out == (tmp_path / "o" / "test-0.json").read_text()
+
+
+def test_one_bad_file_does_not_keep_the_others_from_being_transcribed(
+    asr, model: Path, recordings: Path, tmp_path: Path
+):
+    good = recordings / "test" / "test-0.wav"
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF")
+    result = asr("transcribe", bad, good, "--model", model)
+    assert result.code == 1
+    assert result.out.startswith(f"{good}\t")
+    assert "1 of 2 files could not be transcribed" in result.err
+
+
+def test_a_model_folder_works_wherever_it_is_copied(asr, model: Path, recordings: Path, tmp_path: Path):
+    copy = shutil.copytree(model, tmp_path / "elsewhere")
+    here, there = (asr("transcribe", recordings / "test", "--model", folder) for folder in (model, copy))
+    assert here.code == there.code == 0
+    assert here.out == there.out
+
+
+def test_nbest_is_checked_before_a_model_is_loaded(refused, noise: Path, tmp_path: Path):
+    for options in (["--nbest", 3], ["--nbest", 0, "--beam", 4], ["--nbest", 2, "--beam", 4, "--format", "srt"]):
+        refused(2, f"--nbest {options[1]} is not allowed", "transcribe", noise, "--model", tmp_path, *options)
+
+
+def test_hot_words_have_their_bonus_or_the_usual_one(tmp_path: Path):
+    path = tmp_path / "names.txt"
+    path.write_text("\ufeffcab ab\n\n bac \t2.5\n", encoding="utf-8")
+    assert read_hotwords(path) == {"cab ab": 6.0, "bac": 2.5}
+    path.write_text("\n")
+    with pytest.raises(ConfigError, match="no hot words to read"):
+        read_hotwords(path)
+
+
+def test_mistakes_end_in_one_clear_line(refused, model: Path, noise: Path, text: Path, tmp_path: Path):
+    endless = tmp_path / "endless.txt"
+    endless.write_text("hello\tnan\n")
+    of_noise = ("transcribe", noise, "--model", model)
+    refused(1, "noise.wav: not readable as audio", *of_noise)
+    refused(1, "none.wav: no such audio file", "transcribe", tmp_path / "none.wav", "--model", model)
+    (tmp_path / "empty").mkdir()
+    refused(1, "no audio file in this folder", "transcribe", tmp_path / "empty", "--model", model)
+    refused(2, "no file to transcribe", "transcribe", "--model", model)
+    refused(1, "text.txt", "transcribe", noise, "--model", text)
+    refused(2, "no device abacus", *of_noise, "--device", "abacus")
+    refused(2, "--out needs --format", *of_noise, "--out", tmp_path)
+    refused(2, "doc", *of_noise, "--format", "doc")
+    refused(2, "standard output takes one", "transcribe", noise, *of_noise[1:], "--format", "srt", "--out", "-")
+    refused(2, "two recordings would be written", "transcribe", noise, *of_noise[1:], "--format", "srt")
+    refused(1, "none.arpa: no language model", *of_noise, "--lm", tmp_path / "none.arpa")
+    refused(1, "text.txt: not an n-gram language model", *of_noise, "--lm", text)
+    refused(1, "has no language model", *of_noise, "--lm")
+    refused(2, "--second needs --lm", *of_noise, "--second", model)
+    refused(2, "beam must be at least 1", *of_noise, "--beam", "0")
+    refused(2, "no hot words to read", *of_noise, "--hotwords", tmp_path / "none")
+    refused(2, "a bonus is no finite number", *of_noise, "--hotwords", endless)
