@@ -1,6 +1,6 @@
 """`asr transcribe`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from asr.cli.output import deliver, delivery
 from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError
 from asr.text.formats import Format
+from asr.transcription.coverage import MIN_CONFIDENCE, Low
 from asr.transcription.transcribe import find_recordings
 
 
@@ -31,6 +32,10 @@ class Transcribe:
     """Of files with several sound tracks: the one to read, from 0. Without it their default one."""
     channel: int | None = None
     """Of files with several channels: the one to read, from 0. Without it they are averaged."""
+    min_confidence: float = MIN_CONFIDENCE
+    """Words that are less sure are left out; 0 keeps all, also those on music and noise."""
+    low: Low = "drop"
+    """Of such words: drop them, or mark them, which JSON shows."""
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
 
@@ -46,5 +51,6 @@ class Transcribe:
             raise ConfigError("--out needs --format, such as --format srt json")
         destination = delivery([path.with_suffix("") for path in paths], self.format, self.out, nbest=self.nbest)
         transcriber = self.search.transcriber(self.model, self.device)
+        transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
         found = transcriber.transcribe_files(paths, track=self.track, channel=self.channel)
         deliver(found, destination, len(paths), "files could not be transcribed")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from heapq import nlargest
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,17 @@ from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import Spelling, spell, split_words
 from asr.text.timed import Segment, TimedText, joined
 from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
+from asr.transcription.coverage import (
+    MIN_CONFIDENCE,
+    Counts,
+    Low,
+    count,
+    coverage,
+    mark,
+    sum_counts,
+    warning,
+    without_unsure,
+)
 from asr.transcription.long import pieces
 from asr.transcription.timing import time_text
 from asr.transcription.transcript import Transcript
@@ -51,8 +62,16 @@ class Decoded:
     """With a decoder: all that it has found, the text first."""
 
 
-_Part: TypeAlias = tuple[Seconds, TimedText, tuple[Hypothesis, ...]]
-"""Where a piece of a recording begins, its text, and with a decoder all its texts."""
+@dataclass(frozen=True)
+class _Part:
+    """The text of a piece of a recording."""
+
+    start: Seconds
+    timed: TimedText
+    hypotheses: tuple[Hypothesis, ...]
+    """With a decoder: all its texts."""
+    counts: Counts
+    """Of its levels."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +88,16 @@ class Transcriber:
     decoder: Decoder | None = None
     """None decodes greedily."""
     calibration: Calibration = UNCALIBRATED
+    min_confidence: float = MIN_CONFIDENCE
+    """Words below it are dropped or marked; 0 keeps all. Given texts keep theirs."""
+    low: Low = "drop"
+    """What becomes of these words."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_confidence <= 1:
+            raise ConfigError(f"min_confidence is {self.min_confidence}; it is a probability, from 0 to 1")
+        if self.low not in get_args(Low):
+            raise ConfigError(f"low is {self.low!r}; it is one of {', '.join(get_args(Low))}")
 
     @classmethod
     def load(
@@ -150,9 +179,9 @@ class Transcriber:
             DataError, ConfigError: as `transcribe`.
         """
         with self._opened(recording, sample_rate) as sound:
-            for start, timed, _ in self._parts(sound):
-                for segment in timed.segments:
-                    yield segment.shifted(start)
+            for part in self._parts(sound):
+                for segment in part.timed.segments:
+                    yield segment.shifted(part.start)
 
     def hypotheses(self, recording: Recording, sample_rate: int | None = None) -> tuple[Hypothesis, ...]:
         """Find the best texts of a recording, best first, with their scores.
@@ -164,7 +193,7 @@ class Transcriber:
         if self.decoder is None:
             raise ConfigError("greedy decoding has a single text; load the model with a beam or a language model")
         with self._opened(recording, sample_rate) as sound:
-            return best_together([found for _, _, found in self._parts(sound)])
+            return best_together([part.hypotheses for part in self._parts(sound)])
 
     def align(
         self, recording: Recording, text: str, sample_rate: int | None = None, *, language: str | None = None
@@ -215,7 +244,7 @@ class Transcriber:
                 yield Transcript(name, stem, None, error)
             else:
                 timed = self._together(parts, sound, None)
-                hypotheses = best_together([found for _, _, found in parts])
+                hypotheses = best_together([part.hypotheses for part in parts])
                 yield Transcript(name, stem, timed, hypotheses=hypotheses)
 
     def scored(self, emissions: Emissions, waveforms: Tensor, num_samples: Tensor) -> list[Scored]:
@@ -286,12 +315,17 @@ class Transcriber:
             timed = time_text(
                 self.recogniser, piece.waveform, piece.log_probs, found.spelling, found.spikes, self.calibration
             )
-            yield piece.start, timed, found.hypotheses
+            rate = self.recogniser.config.features.sample_rate
+            timed = mark(timed, piece.waveform, rate, self.min_confidence)
+            counts = count(timed.words, piece.waveform, rate)
+            yield _Part(piece.start, without_unsure(timed) if self.low == "drop" else timed, found.hypotheses, counts)
 
-    def _together(self, parts: Iterable[_Part], sound: "_Sound", language: str | None) -> TimedText:
+    def _together(self, parts: Sequence[_Part], sound: "_Sound", language: str | None) -> TimedText:
         duration = sound.samples / self.recogniser.config.features.sample_rate
-        timed = joined([(start, timed) for start, timed, _ in parts], duration, language)
-        return replace(timed, warnings=tuple(sound.warnings))
+        timed = joined([(part.start, part.timed) for part in parts], duration, language)
+        covered = coverage(sum_counts(part.counts for part in parts), duration)
+        missed = warning(covered)
+        return replace(timed, warnings=(*sound.warnings, *([missed] if missed else [])), coverage=covered)
 
 
 class _Sound:
