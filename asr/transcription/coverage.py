@@ -23,7 +23,7 @@ Low: TypeAlias = Literal["drop", "mark"]
 """What becomes of words that are too unsure."""
 
 MIN_CONFIDENCE = 0.05
-"""Chosen on AN4's dev utterances; all of their right words are surer, calibrated or not."""
+"""Chosen on AN4: of 762 words decoded there none is below it, uncalibrated."""
 STEADIEST = 0.92
 """A word on a sound as steady as this is none: spoken words of AN4's dev reach 0.89."""
 
@@ -72,6 +72,7 @@ def without_unsure(text: TimedText) -> TimedText:
 def count(words: Sequence[Word], waveform: Waveform, sample_rate: int) -> Counts:
     """Count the levels of a waveform, by the words that its blocks of 10 ms lie in."""
     level, block = levels(waveform, sample_rate)
+    level = level.clip(_EDGES[0], _EDGES[-2])
     kind = np.full(len(level), _NONE)
     for word in words:
         kind[round(word.start / block) : round(word.end / block)] = _UNSURE if word.unsure else _SURE
