@@ -56,8 +56,11 @@ class Stretch(io.RawIOBase):
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # typeshed's buffer is not public
         view = memoryview(buffer).cast("B")
-        self.file.seek(self.start + self._at)
-        data = self.file.read(max(0, min(len(view), len(self) - self._at)))
+        try:
+            self.file.seek(self.start + self._at)
+            data = self.file.read(max(0, min(len(view), len(self) - self._at)))
+        except OSError:  # a bad disk, a share that is gone: the file breaks off here, which its reader will notice
+            data = b""
         view[: len(data)] = data
         place, better = self.mended
         for number in range(max(place, self._at), min(place + len(better), self._at + len(data))):

@@ -19,7 +19,7 @@ from asr.units import Samples, Seconds
 GAP: Seconds = 0.05
 """Time stamps are rounded: no shorter gap is filled."""
 LEAP: Seconds = 10.0
-"""In broadcasts and other streams that may be joined: a longer one is no gap, but time that begins anew."""
+"""A longer one in a broadcast, whose parts may be joined, is no gap: time begins anew."""
 LONGEST_GAP: Seconds = 3600.0
 
 
@@ -31,8 +31,8 @@ class MediaSource:
         track: number of the sound track, from 0; None takes the file's default.
 
     Raises:
-        DataError: if FFmpeg does not know it, it has no such track, or nothing in it can be decoded.
-            The text lacks the file's name.
+        DataError: if FFmpeg does not know it, it has no such track, or nothing can be decoded. The
+            text lacks the file's name.
     """
 
     def __init__(self, stretch: Stretch, track: int | None = None) -> None:
@@ -83,6 +83,9 @@ class MediaSource:
                 packet = next(packets, None)
                 if packet is None:
                     return
+            except IndexError:  # a broadcast has got a track that was not there when it began; PyAV does not know it
+                packets = container.demux(stream)
+                continue
             except (av.FFmpegError, OSError):
                 self.damaged += 1
                 return
@@ -96,7 +99,7 @@ class MediaSource:
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         try:
-            container = av.open(self.stretch.again(), "r")
+            container = av.open(self.stretch.again(), "r", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise DataError(f"not readable as audio ({getattr(error, 'strerror', error)}); is it damaged?") from None
         with container:
@@ -112,9 +115,12 @@ class MediaSource:
 
 
 def packet_seconds(stretch: Stretch) -> Seconds:
-    """Add up how long the packets of a file's first sound track are, without decoding them; 0 if unknown."""
+    """Add up how long the packets of a file's first sound track are; 0 if nobody knows.
+
+    None is decoded.
+    """
     try:
-        with av.open(stretch.again(), "r") as container:
+        with av.open(stretch.again(), "r", metadata_errors="replace") as container:
             stream = container.streams.audio[0]
             ticks: int = sum(packet.duration or 0 for packet in container.demux(stream))
             return float(ticks * (stream.time_base or 0))

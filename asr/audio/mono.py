@@ -28,7 +28,7 @@ class Mixer:
     def __init__(self, channel: int | None = None) -> None:
         self.channel = channel
         self.cancelled: Seconds | None = None
-        """Where channels were found to cancel each other; from there on the loudest is taken."""
+        """Where channels were found to cancel each other; from there on one is taken."""
         self._position: Seconds = 0.0
 
     def __call__(self, samples: Channels, sample_rate: int) -> npt.NDArray[np.float32]:
@@ -37,7 +37,8 @@ class Mixer:
         if self.channel is None and samples.shape[1] > 1:
             powers = np.einsum("nc,nc->c", samples, samples)
             if float(mixed @ mixed) < CANCELLED * float(powers.mean()):
-                self.channel, self.cancelled = int(powers.argmax()), self._position
+                self.channel = int((powers >= powers.max() / 2).argmax())  # the first that is loud
+                self.cancelled = self._position
                 mixed = samples[:, self.channel]
         self._position += len(samples) / sample_rate
         return np.ascontiguousarray(mixed)

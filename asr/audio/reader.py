@@ -64,7 +64,10 @@ class Recording:
 
     @property
     def frames(self) -> Samples | None:
-        """Samples of a channel that libsndfile reads by itself, from anywhere; None if it does not read all."""
+        """Samples of a channel that libsndfile reads by itself, from anywhere.
+
+        None if it does not read all.
+        """
         source = self._source
         if len(self._links) > 1 or isinstance(source, MediaSource) or not source.seekable:
             return None
@@ -227,7 +230,8 @@ def open_recording(
     Args:
         source: a file, a pipe, "-" for standard input, or an open binary file.
         track: of several sound tracks, from 0; None is the file's default.
-        channel: of several channels, from 0; None averages them, or takes one if they cancel each other.
+        channel: of several channels, from 0; None averages them, or takes one if they cancel each
+            other.
 
     Raises:
         DataError: if it is missing, not audio, or has no such track or channel.
@@ -272,7 +276,10 @@ def _behind(waveforms: Iterable[Waveform], first: Samples) -> Iterator[Waveform]
 
 
 def _by_second(blocks: Iterable[tuple[Channels, int]]) -> Iterator[tuple[Channels, int]]:
-    """Regroup to a second each: what is decided of a second does not depend on how it was decoded."""
+    """Regroup to a second each.
+
+    So what is decided of a second does not depend on how it was decoded.
+    """
     kept: list[Channels] = []
     size, kind = 0, (0, 0)
     for samples, rate in blocks:

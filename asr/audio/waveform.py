@@ -62,7 +62,8 @@ def load(
         sample_rate: wanted rate, in Hz; the file's own rate may be any.
         start: where to begin, in seconds.
         duration: how much to read, in seconds; None reads to the end.
-        channel: the one to read, from 0; None averages them, or takes one if they cancel each other.
+        channel: the one to read, from 0; None averages them, or takes one if they cancel each
+            other.
 
     Raises:
         DataError: if the file is missing, not audio, without samples, or ends before `start`.
@@ -72,7 +73,9 @@ def load(
 
 
 def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
-    """Turn samples into a waveform, their channels averaged (one taken if they cancel), resampled to `wanted`.
+    """Turn samples into a waveform, resampled to `wanted`.
+
+    Channels are averaged; where they cancel each other, one is taken.
 
     Args:
         samples: (N,) or (channels, N); floats of full scale +-1, or PCM of 16 or 32 bits, or of 8

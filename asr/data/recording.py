@@ -36,7 +36,8 @@ class Sound:
 def examine(path: Path, *, check: Check, rewritten: Path, sample_rate: int) -> Sound:
     """Find out what a recording holds.
 
-    Training reads recordings by libsndfile, from anywhere. What that reads wholly stays where it is.
+    Training reads recordings by libsndfile, from anywhere. What that reads wholly stays where it
+    is.
 
     Args:
         path: the recording.
@@ -112,7 +113,10 @@ def _judged(recording: Recording, blocks: Iterable[Waveform]) -> Iterator[Wavefo
 
 
 def _rewrite(path: Path, recording: Recording, folder: Path, sample_rate: int) -> Sound:
-    """Turn a recording into FLAC, under a name that no other path shares and every file system takes."""
+    """Turn a recording into FLAC.
+
+    Its name is one that no other path shares and every file system takes.
+    """
     stem = os.fsencode(path.stem)[:100].decode("utf-8", "ignore")
     target = folder / f"{stem}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}.flac"
     with atomic(target) as temporary:

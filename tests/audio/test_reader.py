@@ -3,6 +3,7 @@
 Each input is made here. A recording is recognised by tones: which pitch is where.
 """
 
+import contextlib
 import io
 import os
 import shutil
@@ -11,10 +12,11 @@ import sys
 import threading
 import types
 
+import av
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.media import write_media
 from support.tiny import RATE, noise, sine, unhurried
@@ -92,7 +94,7 @@ def test_blocks_together_are_the_whole_whatever_their_size(tmp_path_factory, sec
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "ogg", "m4a", "webm"])
 def test_ten_minutes_are_never_held(tmp_path, monkeypatch, kind):
-    """However long: before the first block is taken, next to nothing is decoded, and after it a block."""
+    """Before the first block is taken nothing is decoded, and after it a block."""
     path, minutes = tmp_path / f"a.{kind}", 10 if kind == "wav" else 1
     minute = noise(RATE * 60, level=0.05)
     rate = 48_000 if kind == "webm" else RATE
@@ -158,8 +160,8 @@ def test_a_stretch_lies_where_it_lies_in_the_whole_where_nothing_can_be_sought(t
 
 
 def vbr_mp3(path, seconds=60):
-    """Quiet first, loud then, at a bit rate that follows: the first frame says nothing of the rest."""
-    sound = np.concatenate([np.zeros(5 * RATE, np.float32), sine(440, seconds - 6), sine(880, 1.0)])
+    """Noise first, at a bit rate that follows: the first frames promise too short a file."""
+    sound = np.concatenate([noise(5 * RATE), sine(440, seconds - 6), sine(880, 1.0)])
     soundfile.write(path, sound, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.3)
     return path
 
@@ -176,7 +178,7 @@ def test_an_mp3_that_does_not_tell_its_length_is_read_to_its_end(tmp_path):
     path = vbr_mp3(tmp_path / "a.mp3")
     _, second, _ = first_frame(path)
     path.write_bytes(path.read_bytes()[second:])
-    assert abs(soundfile.info(path).duration - 60) > 3, "what libsndfile believes"
+    assert soundfile.info(path).duration < 57, "what libsndfile believes"
     waveform, warnings = read(path)
     assert len(waveform) / RATE == pytest.approx(60, abs=0.3) and warnings == []
     has_pitches(waveform, [(10, 12, 440), (59.3, 59.8, 880)])
@@ -464,8 +466,6 @@ def test_of_several_tracks_there_is_the_default_one_or_the_chosen_one(tmp_path, 
 
 
 def test_a_film_without_sound_and_a_wav_with_one_track_are_named(tmp_path):
-    import av
-
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
@@ -570,3 +570,50 @@ def test_standard_input_is_read(tmp_path, monkeypatch, kind):
 
 def test_an_open_file_is_read(tmp_path):
     assert len(read(io.BytesIO(content("wav", tmp_path)))[0]) == RATE
+
+
+def test_a_disk_that_fails_breaks_the_recording_off(tmp_path):
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() > 100_000:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    soundfile.write(tmp_path / "a.wav", sound := noise(10 * RATE), RATE)
+    waveform, (warning,) = read(Failing((tmp_path / "a.wav").read_bytes()))
+    assert 3 < len(waveform) / RATE < len(sound) / RATE and "breaks off after" in warning and "of 10.00 s" in warning
+
+
+def test_tags_of_another_encoding_do_not_matter(tmp_path):
+    path = write_media(tmp_path / "a.mka", noise(RATE), RATE, "flac", "matroska", title="cafe")
+    data = path.read_bytes()
+    assert b"cafe" in data
+    path.write_bytes(data.replace(b"cafe", b"caf\xe9"))
+    assert len(read(path)[0]) == RATE
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory):
+    """A second of every kind, for damage."""
+    folder = tmp_path_factory.mktemp("whole")
+    for form in ("WAV", "FLAC", "OGG", "MP3", "AIFF", "NIST"):
+        soundfile.write(folder / form, noise(RATE), RATE, format=form)
+    for codec, form in (("aac", "adts"), ("aac", "ipod"), ("libopus", "matroska"), ("aac", "mpegts"), ("mp2", "avi")):
+        write_media(folder / form, noise(RATE), RATE, codec, form)
+    return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
+@settings(unhurried, max_examples=150)
+@given(data=st.data())
+def test_no_damage_is_a_traceback(whole_files, data):
+    """Bytes are changed, mostly in the header, and the end is cut off."""
+    damaged = bytearray(data.draw(st.sampled_from(whole_files)))
+    places = st.integers(0, 199) | st.integers(0, len(damaged) - 1)
+    for place, byte in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
+        damaged[place] = byte
+    del damaged[data.draw(st.integers(1, len(damaged))) :]
+    with contextlib.suppress(DataError), open_recording(io.BytesIO(bytes(damaged))) as recording:
+        for block in recording.blocks(1.0, sample_rate=RATE):
+            assert np.isfinite(block).all()
+            if recording.seconds > 60:  # a rate or a time stamp that was changed
+                break

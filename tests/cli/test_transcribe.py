@@ -1,9 +1,13 @@
 """`asr transcribe`."""
 
+import os
 import shutil
 from pathlib import Path
+from threading import Thread
 
+import numpy as np
 import pytest
+import soundfile
 
 from asr.cli.options import read_hotwords
 from asr.errors import ConfigError
@@ -32,6 +36,37 @@ def test_one_bad_file_does_not_keep_the_others_from_being_transcribed(
     assert result.code == 1
     assert result.out.startswith(f"{good}\t")
     assert "1 of 2 files could not be transcribed" in result.err
+
+
+def test_standard_input_is_transcribed(asr, model: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch):
+    path = recordings / "test" / "test-0.wav"
+    file = asr("transcribe", path, "--model", model)
+    reading, writing = os.pipe()
+
+    def write():
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(path.read_bytes())
+
+    writer = Thread(target=write)
+    writer.start()
+    with os.fdopen(reading) as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        piped = asr("transcribe", "-", "--model", model)
+    writer.join()
+    assert piped.code == 0, piped.err
+    assert piped.out.split("\t")[1] == file.out.split("\t")[1] and piped.out.startswith("-\t")
+
+
+def test_a_channel_or_track_is_chosen_and_what_is_amiss_is_told(asr, refused, model: Path, tmp_path: Path):
+    path, sound = tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 16_000)
+    soundfile.write(path, np.stack([sound, -sound], axis=1), 16_000)
+    amiss = asr("transcribe", path, "--model", model)
+    assert amiss.code == 0 and amiss.out.startswith(f"{path}\t")
+    assert amiss.err == f"asr: {path}: its channels cancel each other at 0.00 s; from there on channel 0 is read\n"
+    chosen = asr("transcribe", path, "--model", model, "--channel", 0)
+    assert (chosen.out, chosen.err) == (amiss.out, "")
+    refused(1, "has no channel 2; it has 2", "transcribe", path, "--model", model, "--channel", 2)
+    refused(1, "has no sound track 1; it has 1", "transcribe", path, "--model", model, "--track", 1)
 
 
 def test_a_model_folder_works_wherever_it_is_copied(asr, model: Path, recordings: Path, tmp_path: Path):

@@ -9,9 +9,11 @@ from lhotse.cut import MonoCut, MultiCut
 from support.media import write_media
 
 from asr.audio.reader import open_recording
+from asr.audio.waveform import AudioInfo, load
 from asr.corpora import Options
+from asr.corpora.utterance import Utterance
 from asr.data import recording as module
-from asr.data.prepare import prepare
+from asr.data.prepare import cut_of, prepare
 from asr.data.recording import examine
 from asr.errors import ConfigError, DataError
 
@@ -290,6 +292,73 @@ def test_a_header_check_believes_the_header(tmp_path):
     path = write_sound(tmp_path / "a.flac")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert look(path, check="header").info.num_samples == RATE
+
+
+def make_kind(folder, kind):
+    """Two seconds that training by libsndfile would not read rightly from here."""
+    path, sound = folder / f"{kind}.wav", noise(2.0)[:, 0] / 2
+    if kind == "chained":
+        for name in ("1.ogg", "2.ogg"):
+            soundfile.write(folder / name, sound[:RATE], RATE)
+        path.write_bytes((folder / "1.ogg").read_bytes() + (folder / "2.ogg").read_bytes())
+    elif kind == "piped":
+        soundfile.write(path, sound, RATE, format="FLAC")
+        data = bytearray(path.read_bytes())
+        data[22:26] = bytes(4)  # the count of samples
+        path.write_bytes(data)
+    elif kind in ("sized 0", "sized 1000"):
+        soundfile.write(path, sound, RATE)
+        data = bytearray(path.read_bytes())
+        at = data.index(b"data") + 4
+        data[at : at + 4] = int(kind.split()[1]).to_bytes(4, "little")
+        path.write_bytes(data)
+    elif kind == "gsm":
+        soundfile.write(path, sound[::2], RATE // 2, subtype="GSM610")
+    elif kind == "raw":
+        path = path.with_suffix(".raw")
+        soundfile.write(folder / "a.wav", sound, RATE)
+        (folder / "a.wav").rename(path)
+    else:
+        path = folder / ("ä" * 115 + ".m4a")
+        write_media(path, sound, RATE, "aac", "ipod")
+    return path
+
+
+@pytest.mark.parametrize("check", ["decode", "header"])
+@pytest.mark.parametrize("kind", ["chained", "piped", "sized 0", "sized 1000", "gsm", "raw", "long name"])
+def test_what_is_accepted_is_what_training_reads(tmp_path, kind, check):
+    path = make_kind(tmp_path, kind)
+    sound = look(path, check)
+    assert sound.path.suffix == ".flac" and sound.info.duration == pytest.approx(2.0, abs=0.06)
+    cut = cut_of(Utterance("a", path, "yes", where="here"), sound)
+    with audio_backend(LibsndfileBackend()):
+        trained = cut.load_audio()
+    assert trained.shape == (1, sound.info.num_samples)
+    np.testing.assert_allclose(trained[0], load(path, sample_rate=RATE), atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
+def test_what_libsndfile_reads_wholly_stays_where_it_is(tmp_path, form):
+    soundfile.write(tmp_path / "a", noise(2.0, channels=2), RATE, format=form)
+    sound = look(tmp_path / "a")
+    assert (sound.path, sound.info) == (tmp_path / "a", AudioInfo(RATE, 2 * RATE, 2))
+
+
+def test_an_mp3_that_libsndfile_reads_in_part_is_rewritten_whole(tmp_path):
+    for name in ("a.mp3", "b.mp3"):
+        soundfile.write(tmp_path / name, noise(3.0), RATE)
+    (tmp_path / "ab.mp3").write_bytes((tmp_path / "a.mp3").read_bytes() + (tmp_path / "b.mp3").read_bytes())
+    sound = look(tmp_path / "ab.mp3")
+    assert sound.path.suffix == ".flac" and sound.info.duration == pytest.approx(6.0, abs=0.3)
+
+
+def test_a_rewritten_file_that_breaks_off_leaves_nothing(tmp_path):
+    write_media(tmp_path / "a.mp4", noise(5.0)[:, 0], RATE, "aac", muxer={"movflags": "faststart"})
+    data = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match=r"a.mp4: breaks off after 2\.\d+ s of 5\.\d+ s"):
+        look(tmp_path / "a.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_one_bad_sample_among_many_is_found(tmp_path):

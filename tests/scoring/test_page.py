@@ -135,7 +135,10 @@ def test_a_perfect_system_and_silence_have_a_page_too(tmp_path):
 
 
 def test_a_media_file_is_decoded_once_for_all_its_clips(tmp_path, monkeypatch):
-    """Nothing can be sought there: to read each clip by itself would decode the file as often as it has clips."""
+    """Such a file cannot be sought.
+
+    To read each clip by itself would decode the file as often as it has clips.
+    """
     sound = np.random.default_rng(0).uniform(-0.3, 0.3, 3 * 16_000).astype(np.float32)
     for name in ("a.m4a", "b.mp4"):
         write_media(tmp_path / name, sound, 16_000, "aac")

@@ -21,6 +21,7 @@ def write_media(
     start: float = 0.0,
     gaps: Sequence[tuple[float, float]] = (),
     muxer: dict[str, str] | None = None,
+    title: str | None = None,
 ) -> Path:
     """Write sound, (N,) or (channels, N), as the tracks of a file.
 
@@ -36,10 +37,13 @@ def write_media(
         start: time stamp of the sound's beginning, in seconds.
         gaps: (time, length): what comes after that much sound is so much later.
         muxer: options of the container.
+        title: a tag.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tracks = [np.atleast_2d(track).astype(np.float32) for track in (samples, *others)]
     with av.open(str(path), "w", format=form, options=muxer or {}) as container:
+        if title is not None:
+            container.metadata["title"] = title
         picture = container.add_stream("mpeg4", rate=10) if video else None
         if picture is not None:
             picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"

@@ -49,6 +49,12 @@ def test_loud_is_against_the_recordings_own_level(gain):
     assert of(waveform).loud == pytest.approx(10, abs=0.1)
 
 
+def test_what_is_far_below_the_loudest_is_not_loud():
+    waveform = bursts((10, 20))
+    waveform[30 * RATE : 35 * RATE] *= 4  # 12 dB above the hiss, 28 dB below the noise
+    assert of(waveform).loud == pytest.approx(10, abs=0.1)
+
+
 @pytest.mark.parametrize("level", [0, 1e-3, 0.1])
 def test_steady_noise_and_silence_are_not_loud(level):
     assert of(noise(60 * RATE, level=level)).loud == 0

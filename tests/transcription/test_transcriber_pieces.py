@@ -5,10 +5,13 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from support.tiny import RATE, noise, recogniser, sine
 
+from asr.audio.reader import Recording
 from asr.decoding.hypothesis import Hypothesis
+from asr.errors import ConfigError
 from asr.transcription.transcribe import Transcriber, best_together
 
 
@@ -44,3 +47,50 @@ def test_a_long_recording_is_read_in_parts_that_lie_where_they_are():
     assert all(one.end <= other.start + 1e-9 for one, other in pairwise(words))
     assert words[-1].end <= 90 and words[-1].end > 60
     assert tuple(model.segments(waveform, RATE)) == timed.segments
+
+
+def test_a_file_is_read_block_by_block_and_its_segments_come_before_its_end(tmp_path, monkeypatch):
+    """The same text as of the whole waveform, and no block is held."""
+    model = Transcriber(recogniser(layers=2))
+    with torch.no_grad():
+        model.recogniser.acoustic.output.bias[0] -= 2
+    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 900)
+    waveform = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + noise(180 * RATE, level=0.01)
+    soundfile.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
+    sizes = []
+    blocks = Recording.blocks
+
+    def counted(recording, *args, **options):
+        for block in blocks(recording, *args, **options):
+            sizes.append(len(block))
+            yield block
+
+    monkeypatch.setattr(Recording, "blocks", counted)
+    expected = model.transcribe(waveform, RATE)
+    assert model.transcribe(tmp_path / "a.wav") == expected
+    assert sum(sizes) == 180 * RATE and max(sizes) <= 10 * RATE
+    sizes.clear()
+    segments = model.segments(tmp_path / "a.wav")
+    assert next(segments) == expected.segments[0]
+    assert sum(sizes) < 90 * RATE, "the first segment needs the beginning only"
+    segments.close()
+
+
+def test_what_is_amiss_with_a_recording_comes_with_its_text(tmp_path):
+    model, path = Transcriber(recogniser()), tmp_path / "a.wav"
+    soundfile.write(path, np.stack([noise(RATE), -noise(RATE)], axis=1), RATE, subtype="FLOAT")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4])
+    (transcript,) = model.transcribe_files([path])
+    cancelled, torn = transcript.timed.warnings
+    assert "channels cancel each other" in cancelled and "breaks off after 0.75 s of 1.00 s" in torn
+    assert transcript.text == model.transcribe(noise(RATE)[: RATE * 3 // 4], RATE).text
+    (chosen,) = model.transcribe_files([path], channel=1)
+    assert "".join(chosen.timed.warnings).count("cancel") == 0
+    (absent,) = model.transcribe_files([path], channel=2)
+    assert str(absent.error) == f"{path}: has no channel 2; it has 2, counted from 0"
+
+
+def test_a_channel_is_chosen_from_files_only():
+    with pytest.raises(ConfigError, match="track and channel choose from a file"):
+        Transcriber(recogniser()).transcribe(noise(RATE), RATE, channel=0)
