@@ -42,7 +42,7 @@ Counts: TypeAlias = npt.NDArray[np.int64]
 
 
 def mark(text: TimedText, waveform: Waveform, sample_rate: int, least: float) -> TimedText:
-    """Mark words whose confidence is too low; where a tone is held, it is 0 whatever the model says.
+    """Mark words whose confidence is too low; where a tone is held, it is 0.
 
     Args:
         text: of the waveform.

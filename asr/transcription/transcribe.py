@@ -295,7 +295,7 @@ class Transcriber:
             if sample_rate is not None:
                 raise ConfigError(f"{recording}: a file has its own sample rate; leave sample_rate out")
             with open_recording(recording, track=track, channel=channel) as file:
-                yield _Sound(file.blocks(sample_rate=wanted), file.warnings)
+                yield _Sound(file.blocks(sample_rate=wanted), file.warnings, f"{file.name}: ")
             return
         if sample_rate is None:
             raise ConfigError("samples do not say their rate: transcribe(samples, sample_rate)")
@@ -325,7 +325,9 @@ class Transcriber:
         timed = joined([(part.start, part.timed) for part in parts], duration, language)
         covered = coverage(sum_counts(part.counts for part in parts), duration)
         missed = warning(covered)
-        return replace(timed, warnings=(*sound.warnings, *([missed] if missed else [])), coverage=covered)
+        return replace(
+            timed, warnings=(*sound.warnings, *([sound.prefix + missed] if missed else [])), coverage=covered
+        )
 
 
 class _Sound:
@@ -334,9 +336,11 @@ class _Sound:
     Args:
         blocks: (N,) each.
         warnings: what is amiss; complete when all is read.
+        prefix: of what is warned of later, a file's name.
     """
 
-    def __init__(self, blocks: Iterator[Waveform], warnings: list[str]) -> None:
+    def __init__(self, blocks: Iterator[Waveform], warnings: list[str], prefix: str = "") -> None:
+        self.prefix = prefix
         self.warnings = warnings
         self.samples: Samples = 0
         self._blocks = blocks
