@@ -133,6 +133,8 @@ def deliver(transcripts: "Iterable[Transcript]", delivery: Delivery, total: int,
             delivery(transcript, transcript.timed)
             for warning in transcript.timed.warnings:
                 complain(warning)
+            if transcript.timed.coverage is not None:
+                complain(f"{transcript.name}: {transcript.timed.coverage}")
     if failed and total == 1:
         sys.exit(AsrError.exit_code)
     if failed:

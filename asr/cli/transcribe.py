@@ -1,6 +1,6 @@
 """`asr transcribe`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver,
 from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError
 from asr.text.formats import Format
+from asr.transcription.coverage import MIN_CONFIDENCE, Low
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Transcribe:
     """Of files with several channels: the one to read, from 0. Without it they are averaged."""
     skip_existing: bool = False
     """Leave out recordings whose files are all there: an earlier run's, or another process's."""
+    min_confidence: float = MIN_CONFIDENCE
+    """Words that are less sure are left out; 0 keeps all, also those on music and noise."""
+    low: Low = "drop"
+    """Of such words: drop them, or mark them, which JSON shows."""
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
 
@@ -57,6 +62,7 @@ class Transcribe:
         if not waiting:
             return
         transcriber = self.search.transcriber(self.model, self.device)
+        transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
         found = transcribed(
             transcriber,
             waiting,

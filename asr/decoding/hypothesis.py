@@ -1,6 +1,8 @@
 """A text that may be right, its score, and what the parts of the score weigh."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from heapq import nlargest
 
 from asr.config import NOT_NEGATIVE, at_least, between, check
 
@@ -65,3 +67,26 @@ class Candidate:
     text: str
     ngram_score: float
     bonus: float
+
+
+def best_together(lists: Sequence[Sequence[Hypothesis]]) -> tuple[Hypothesis, ...]:
+    """The best texts of a recording from those of its pieces, each best first.
+
+    As many as the longest list has. A text's score is the sum of its pieces' scores, so these are
+    exactly the best.
+    """
+    count = max(map(len, lists), default=0)
+    best = [Hypothesis((), "", 0.0, 0.0)] if count else []
+    for found in lists:
+        pairs = [_concatenated(one, other) for one in best for other in found[:count]] if found else best
+        best = nlargest(count, pairs, key=lambda hypothesis: hypothesis.score)
+    return tuple(best)
+
+
+def _concatenated(one: Hypothesis, other: Hypothesis) -> Hypothesis:
+    sums = {
+        part.name: getattr(one, part.name) + getattr(other, part.name)
+        for part in fields(Hypothesis)
+        if part.name != "text"
+    }
+    return Hypothesis(text=f"{one.text} {other.text}".strip(), **sums)

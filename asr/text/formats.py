@@ -3,7 +3,8 @@
 txt        a line a segment
 json       Whisper's fields: text, language (if known), segments of id, start, end, text,
            words of word, start, end, probability.
-           Beyond them: duration, confidence of the whole and of segments, tokens of words.
+           Beyond them: duration, confidence of the whole and of segments, tokens of words,
+           "low": true of marked words, coverage (seconds, see `Coverage`).
 srt, vtt   subtitles, see `subtitles`
 tsv        Whisper's: start and end of each segment in milliseconds, text
 ctm        NIST's: recording, channel, start, duration, word, confidence;
@@ -14,6 +15,7 @@ TextGrid   Praat's long form: a tier of words and one of tokens
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -150,7 +152,9 @@ def _json(text: TimedText) -> dict[str, Any]:
                 "text": segment.text,
                 "confidence": round(segment.confidence, 4),
                 "words": [
-                    described(word, "word") | {"tokens": [described(token, "token") for token in word.tokens]}
+                    described(word, "word")
+                    | ({"low": True} if word.unsure else {})
+                    | {"tokens": [described(token, "token") for token in word.tokens]}
                     for word in segment.words
                 ],
             }
@@ -159,6 +163,7 @@ def _json(text: TimedText) -> dict[str, Any]:
         **({"language": text.language} if text.language else {}),
         "duration": round(text.duration, 3),
         "confidence": round(text.confidence, 4),
+        **({"coverage": {name: round(s, 2) for name, s in asdict(text.coverage).items()}} if text.coverage else {}),
     }
 
 

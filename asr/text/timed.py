@@ -31,6 +31,8 @@ class Word:
     confidence: float
     """Probability that the word is right."""
     tokens: tuple[Token, ...] = ()
+    unsure: bool = False
+    """Whether its confidence is below the least that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,28 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a recording has text; see `transcription.coverage` for what is loud."""
+
+    duration: Seconds
+    """Of the recording."""
+    loud: Seconds
+    """With sound."""
+    transcribed: Seconds
+    """In words that are sure enough."""
+    unsure: Seconds
+    """In words that are not, marked or dropped."""
+    missed: Seconds
+    """Loud, but in no word that is sure enough."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.duration:.1f} s: {self.loud:.1f} s with sound, {self.transcribed:.1f} s transcribed, "
+            f"{self.unsure:.1f} s unsure, {self.missed:.1f} s with sound but no text"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TimedText:
     """The text of a recording with its times; no segments if there is no speech.
 
@@ -76,6 +100,8 @@ class TimedText:
     language: str | None = None
     warnings: tuple[str, ...] = ()
     """What was amiss with the recording, a line each."""
+    coverage: Coverage | None = None
+    """Of what was transcribed; none of what was aligned."""
 
     @property
     def words(self) -> tuple[Word, ...]:

@@ -5,12 +5,14 @@ somewhere inside the sound, and the rest is blank. So spikes only say which gap 
 words. The loudness of every 10 ms says where in the gap the border is.
 
 - Quiet is what lies less than a fifth (`QUIET`) of the way, in dB, from the gap's quietest 10 ms up
-to the quieter one
-  of its neighbours.
+  to the quieter one of its neighbours.
 - The gap's longest quiet stretch, if it lasts 60 ms (`PAUSE`), is a pause that belongs to neither
-word. - Without a pause the words meet at the quietest 10 ms. - No word goes further than half a
-second (`REACH`) beyond its spikes: what nobody transcribed is no part of it. - Inside a word,
-tokens meet halfway between their spikes.
+  word.
+- Without a pause the words meet at the quietest 10 ms.
+- No word goes further than half a second (`REACH`) beyond its spikes: what nobody transcribed is no
+  part of it.
+- Inside a word, tokens meet halfway between their spikes.
+- A word with more than a second of blank (`BREAK`) between its tokens is where most of them are.
 
 Nothing here depends on which decoder found the text. `benchmarks/alignment.py` measures it where
 the truth is known. `QUIET` and `PAUSE` were chosen on FSDD's dev recordings.
@@ -31,13 +33,15 @@ from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import Spelling
 from asr.text.timed import Segment, TimedText, Token, Word
 from asr.transcription.confidence import Calibration, stretch_log_probs
-from asr.units import Seconds, seconds_to_samples
+from asr.units import Frames, Seconds, seconds_to_samples
 
 BLOCK: Seconds = 0.010
 """Stretch of which a level is taken, and so the resolution of word borders."""
 QUIET = 0.2
 PAUSE: Seconds = 0.060
 REACH: Seconds = 0.5
+BREAK: Seconds = 1.0
+"""Blank of this length parts a word's tokens: only those on one side of it are where it is."""
 SEGMENT_PAUSE: Seconds = 1.0
 """Pause that ends a segment."""
 LONGEST_SEGMENT: Seconds = 30.0
@@ -76,9 +80,8 @@ def time_text(
     if not spelling.words:
         silence = stretch_log_probs(log_probs, spelling, spikes, [(0, 0)])[0] if len(log_probs) else 0.0
         return TimedText((), duration, calibration.utterances(silence), language)
-    spiked = [
-        (spikes[at.start].start * frame, min(duration, spikes[at.stop - 1].stop * frame)) for _, at in spelling.words
-    ]
+    own = [together(spikes[at.start : at.stop], recogniser.config.frames(BREAK)) for _, at in spelling.words]
+    spiked = [(of[0].start * frame, min(duration, of[-1].stop * frame)) for of in own]
     spans = word_spans(spiked, *levels(waveform, rate))
     alone = [(number, number + 1) for number in range(len(spans))]
     sure = stretch_log_probs(log_probs, spelling, spikes, alone)
@@ -136,6 +139,17 @@ def word_spans(spiked: Sequence[Span], level: npt.NDArray[np.float64], block: Se
     return list(zip(starts[:-1], ends[1:], strict=True))
 
 
+def together(spikes: Sequence[Spike], most: Frames) -> Sequence[Spike]:
+    """Keep the most spikes of a word that lie together; of equally many, the first.
+
+    Args:
+        spikes: all those of the word, in order.
+        most: blank frames between two that lie together.
+    """
+    breaks = [n for n in range(1, len(spikes)) if spikes[n].start - spikes[n - 1].stop > most]
+    return max((spikes[start:stop] for start, stop in pairwise([0, *breaks, len(spikes)])), key=len)
+
+
 def segments(spans: Sequence[Span]) -> list[tuple[int, int]]:
     """Part words at pauses of `SEGMENT_PAUSE`.
 
@@ -177,7 +191,10 @@ def _tokens(
     recogniser: Recogniser, tokens: Sequence[int], spikes: Sequence[Spike], at: range, span: Span
 ) -> tuple[Token, ...]:
     own = spikes[at.start : at.stop]
-    halfway = [(before.stop + after.start) / 2 * recogniser.config.frame for before, after in pairwise(own)]
+    halfway = [
+        min(max((before.stop + after.start) / 2 * recogniser.config.frame, span[0]), span[1])
+        for before, after in pairwise(own)
+    ]
     return tuple(
         Token(recogniser.tokenizer.decode([token]), start, end, math.exp(spike.log_prob))
         for token, spike, (start, end) in zip(

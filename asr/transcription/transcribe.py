@@ -5,11 +5,10 @@ The `Transcriber` is the one object that commands, evaluation and Python users h
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from heapq import nlargest
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from asr.audio.reader import Waveform, open_recording
 from asr.audio.waveform import from_array
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
-from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.hypothesis import Hypothesis, best_together
 from asr.decoding.parallel import ParallelDecoder, Scored
 from asr.decoding.tuned import load_decoder, tuned_models
 from asr.decoding.vocabulary import separator
@@ -35,6 +34,17 @@ from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import Spelling, spell, split_words
 from asr.text.timed import Segment, TimedText, joined
 from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
+from asr.transcription.coverage import (
+    MIN_CONFIDENCE,
+    Counts,
+    Low,
+    count,
+    coverage,
+    mark,
+    sum_counts,
+    warning,
+    without_unsure,
+)
 from asr.transcription.long import WORD_PAUSE, part_words, pieces
 from asr.transcription.timing import time_text
 from asr.transcription.transcript import Transcript
@@ -59,8 +69,16 @@ class Decoded:
     """With a decoder: all that it has found, the text first."""
 
 
-_Part: TypeAlias = tuple[Seconds, TimedText, tuple[Hypothesis, ...]]
-"""Where a piece of a recording begins, its text, and with a decoder all its texts."""
+@dataclass(frozen=True)
+class _Part:
+    """The text of a piece of a recording."""
+
+    start: Seconds
+    timed: TimedText
+    hypotheses: tuple[Hypothesis, ...]
+    """With a decoder: all its texts."""
+    counts: Counts
+    """Of its levels."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,16 @@ class Transcriber:
     decoder: Decoder | None = None
     """None decodes greedily."""
     calibration: Calibration = UNCALIBRATED
+    min_confidence: float = MIN_CONFIDENCE
+    """Words below it are dropped or marked; 0 keeps all. Given texts keep theirs."""
+    low: Low = "drop"
+    """What becomes of these words."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_confidence <= 1:
+            raise ConfigError(f"min_confidence is {self.min_confidence}; it is a probability, from 0 to 1")
+        if self.low not in get_args(Low):
+            raise ConfigError(f"low is {self.low!r}; it is one of {', '.join(get_args(Low))}")
 
     @classmethod
     def load(
@@ -158,9 +186,9 @@ class Transcriber:
             DataError, ConfigError: as `transcribe`.
         """
         with self._opened(recording, sample_rate) as sound:
-            for start, timed, _ in self._parts(sound):
-                for segment in timed.segments:
-                    yield segment.shifted(start)
+            for part in self._parts(sound):
+                for segment in part.timed.segments:
+                    yield segment.shifted(part.start)
 
     def hypotheses(self, recording: Recording, sample_rate: int | None = None) -> tuple[Hypothesis, ...]:
         """Find the best texts of a recording, best first, with their scores.
@@ -172,7 +200,7 @@ class Transcriber:
         if self.decoder is None:
             raise ConfigError("greedy decoding has a single text; load the model with a beam or a language model")
         with self._opened(recording, sample_rate) as sound:
-            return best_together([found for _, _, found in self._parts(sound)])
+            return best_together([part.hypotheses for part in self._parts(sound)])
 
     def align(
         self, recording: Recording, text: str, sample_rate: int | None = None, *, language: str | None = None
@@ -230,7 +258,7 @@ class Transcriber:
                 yield Transcript(name, stem, None, error)
             else:
                 timed = self._together(parts, sound, None)
-                hypotheses = best_together([found for _, _, found in parts])
+                hypotheses = best_together([part.hypotheses for part in parts])
                 yield Transcript(name, stem, timed, hypotheses=hypotheses)
 
     def scored(self, emissions: Emissions, waveforms: Tensor, num_samples: Tensor) -> list[Scored]:
@@ -286,7 +314,7 @@ class Transcriber:
             if sample_rate is not None:
                 raise ConfigError(f"{recording}: a file has its own sample rate; leave sample_rate out")
             with open_recording(recording, track=track, channel=channel) as file:
-                yield _Sound(_telling(file, wanted, told), file.warnings)
+                yield _Sound(_telling(file, wanted, told), file.warnings, f"{file.name}: ")
             return
         if sample_rate is None:
             raise ConfigError("samples do not say their rate: transcribe(samples, sample_rate)")
@@ -316,12 +344,19 @@ class Transcriber:
             timed = time_text(
                 self.recogniser, piece.waveform, log_probs, found.spelling, found.spikes, self.calibration
             )
-            yield piece.start, timed, found.hypotheses
+            rate = self.recogniser.config.features.sample_rate
+            timed = mark(timed, piece.waveform, rate, self.min_confidence)
+            counts = count(timed.words, piece.waveform, rate)
+            yield _Part(piece.start, without_unsure(timed) if self.low == "drop" else timed, found.hypotheses, counts)
 
-    def _together(self, parts: Iterable[_Part], sound: "_Sound", language: str | None) -> TimedText:
+    def _together(self, parts: Sequence[_Part], sound: "_Sound", language: str | None) -> TimedText:
         duration = sound.samples / self.recogniser.config.features.sample_rate
-        timed = joined([(start, timed) for start, timed, _ in parts], duration, language)
-        return replace(timed, warnings=tuple(sound.warnings))
+        timed = joined([(part.start, part.timed) for part in parts], duration, language)
+        covered = coverage(sum_counts(part.counts for part in parts), duration)
+        missed = warning(covered)
+        return replace(
+            timed, warnings=(*sound.warnings, *([sound.prefix + missed] if missed else [])), coverage=covered
+        )
 
 
 def _telling(file: OpenRecording, sample_rate: int, told: Callable[[float], None]) -> Iterator[Waveform]:
@@ -338,9 +373,11 @@ class _Sound:
     Args:
         blocks: (N,) each.
         warnings: what is amiss; complete when all is read.
+        prefix: of what is warned of later, a file's name.
     """
 
-    def __init__(self, blocks: Iterator[Waveform], warnings: list[str]) -> None:
+    def __init__(self, blocks: Iterator[Waveform], warnings: list[str], prefix: str = "") -> None:
+        self.prefix = prefix
         self.warnings = warnings
         self.samples: Samples = 0
         self._blocks = blocks
@@ -349,26 +386,3 @@ class _Sound:
         for block in self._blocks:
             self.samples += len(block)
             yield block
-
-
-def best_together(lists: Sequence[Sequence[Hypothesis]]) -> tuple[Hypothesis, ...]:
-    """The best texts of a recording from those of its pieces, each best first.
-
-    As many as the longest list has. A text's score is the sum of its pieces' scores, so these are
-    exactly the best.
-    """
-    count = max(map(len, lists), default=0)
-    best = [Hypothesis((), "", 0.0, 0.0)] if count else []
-    for found in lists:
-        pairs = [_concatenated(one, other) for one in best for other in found[:count]] if found else best
-        best = nlargest(count, pairs, key=lambda hypothesis: hypothesis.score)
-    return tuple(best)
-
-
-def _concatenated(one: Hypothesis, other: Hypothesis) -> Hypothesis:
-    sums = {
-        part.name: getattr(one, part.name) + getattr(other, part.name)
-        for part in fields(Hypothesis)
-        if part.name != "text"
-    }
-    return Hypothesis(text=f"{one.text} {other.text}".strip(), **sums)

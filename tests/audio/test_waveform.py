@@ -77,7 +77,7 @@ def test_resampling_keeps_pitch_level_and_duration(rate):
 
 
 def test_resampling_removes_what_the_lower_rate_cannot_hold():
-    """Else 10 kHz would appear at 6 kHz."""
+    """Else 10 kHz would be heard at 6 kHz."""
     assert np.abs(resample(sine(10_000, 0.5, 48_000), 48_000, RATE)[800:-800]).max() < 1e-4
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import RATE, noise, recogniser, unhurried
 
-from asr.model.best_path import align
+from asr.model.best_path import Spike, align
 from asr.text.spelling import spell
 from asr.transcription.confidence import UNCALIBRATED
 from asr.transcription.timing import (
@@ -20,6 +20,7 @@ from asr.transcription.timing import (
     levels,
     segments,
     time_text,
+    together,
     word_spans,
 )
 
@@ -123,3 +124,25 @@ def test_a_text_with_its_times():
         assert edges == [*(token.start for token in word.tokens), word.end]
         assert all(0 <= part.confidence <= 1 for part in (word, *word.tokens))
     assert 0 <= found.confidence == pytest.approx(np.prod([segment.confidence for segment in found.segments]))
+
+
+def test_tokens_far_from_the_others_are_no_part_of_a_word():
+    spikes = [Spike(at, at + 1, 0.0) for at in (0, 2, 60, 62, 65, 100)]
+    assert together(spikes, 10) == spikes[2:5]
+    assert together(spikes[:4], 10) == spikes[:2], "of equally many the first"
+    assert together(spikes, 57) == spikes
+
+
+def test_a_word_ends_with_its_sound_though_a_token_comes_much_later():
+    """Log-probs say "ab", then blank for 5 s, then "c": the word is "abc", and it is short."""
+    frame, tokens = MODEL.config.frame, MODEL.tokenizer.encode("abc")
+    log_probs = torch.full((round(7 / frame), MODEL.tokenizer.size), -9.0)
+    log_probs[:, 0] = 0.0
+    for token, at in zip(tokens, (1.0, 1.2, 6.2), strict=True):
+        log_probs[round(at / frame), [0, token]] = torch.tensor([-9.0, 0.0])
+    spelling = spell("abc", MODEL.tokenizer)
+    found = time_text(MODEL, noise(7 * RATE), log_probs, spelling, align(log_probs, spelling.tokens), UNCALIBRATED)
+    (word,) = found.words
+    assert word.start <= 1.0 and 1.2 <= word.end <= 1.3 + REACH
+    times = [time for token in word.tokens for time in (token.start, token.end)]
+    assert times == sorted(times) and (times[0], times[-1]) == (word.start, word.end)

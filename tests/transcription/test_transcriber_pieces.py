@@ -10,9 +10,9 @@ import torch
 from support.tiny import RATE, noise, recogniser, sine
 
 from asr.audio.reader import Recording
-from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.hypothesis import Hypothesis, best_together
 from asr.errors import ConfigError
-from asr.transcription.transcribe import Transcriber, best_together
+from asr.transcription.transcribe import Transcriber
 
 
 def test_the_best_texts_of_pieces_make_the_best_texts_of_all():

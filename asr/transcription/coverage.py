@@ -1,0 +1,117 @@
+"""Which part of a recording's sound has text: sums over pieces, so memory does not grow.
+
+Levels of 10 ms are counted in steps of 1 dB, apart for those in words, in unsure words and in none.
+What counts as loud is known when all are counted: what lies within 20 dB (`BELOW`) of the level
+that 5 % exceed, at least 6 dB (`ABOVE`) above the level that 10 % do not reach (the noise floor),
+and above -80 dB of full scale. So steady noise is floor, and not loud.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.audio.steadiness import steadiness
+from asr.audio.waveform import Waveform
+from asr.text.timed import Coverage, TimedText, Word
+from asr.transcription.timing import SILENCE, levels
+from asr.units import Seconds
+
+Low: TypeAlias = Literal["drop", "mark"]
+"""What becomes of words that are too unsure."""
+
+MIN_CONFIDENCE = 0.05
+"""Chosen on AN4: of 762 words decoded there none is below it, uncalibrated."""
+STEADIEST = 0.92
+"""A word on a sound as steady as this is none: spoken words of AN4's dev reach 0.89."""
+
+BELOW = 20
+ABOVE = 6
+QUIETEST = -80
+MISSED: Seconds = 3.0
+"""A warning needs so much loud sound without text, and a share of `MISSED_SHARE`."""
+MISSED_SHARE = 0.25
+
+_EDGES = np.arange(SILENCE, 2)
+_SURE, _UNSURE, _NONE = range(3)
+
+Counts: TypeAlias = npt.NDArray[np.int64]
+"""(3, levels): blocks in sure words, in unsure ones, in none."""
+
+
+def mark(text: TimedText, waveform: Waveform, sample_rate: int, least: float) -> TimedText:
+    """Mark words whose confidence is too low; where a tone is held, it is 0.
+
+    Args:
+        text: of the waveform.
+        waveform: (N,).
+        sample_rate: in Hz.
+        least: words below it are marked.
+    """
+
+    def marked(word: Word) -> Word:
+        around = slice(*(max(0, round(time * sample_rate)) for time in (word.start - 0.1, word.end + 0.1)))
+        if steadiness(waveform[around], sample_rate) >= STEADIEST:
+            word = replace(word, confidence=0.0)
+        return replace(word, unsure=word.confidence < least)
+
+    segments = (replace(segment, words=tuple(map(marked, segment.words))) for segment in text.segments)
+    return replace(text, segments=tuple(segments))
+
+
+def without_unsure(text: TimedText) -> TimedText:
+    """Drop the words that are marked, and segments that have no other."""
+    kept = (
+        replace(segment, words=tuple(word for word in segment.words if not word.unsure)) for segment in text.segments
+    )
+    return replace(text, segments=tuple(segment for segment in kept if segment.words))
+
+
+def count(words: Sequence[Word], waveform: Waveform, sample_rate: int) -> Counts:
+    """Count the levels of a waveform, by the words that its blocks of 10 ms lie in."""
+    level, block = levels(waveform, sample_rate)
+    level = level.clip(_EDGES[0], _EDGES[-2])
+    kind = np.full(len(level), _NONE)
+    for word in words:
+        kind[round(word.start / block) : round(word.end / block)] = _UNSURE if word.unsure else _SURE
+    return np.stack([np.histogram(level[kind == each], _EDGES)[0] for each in range(3)])
+
+
+def sum_counts(parts: Iterable[Counts]) -> Counts:
+    """Add up what pieces have; zeros without any."""
+    return sum(parts, start=np.zeros((3, len(_EDGES) - 1), dtype=np.int64))
+
+
+def coverage(counts: Counts, duration: Seconds) -> Coverage:
+    """Say how much of a recording is loud and how much of it has text.
+
+    Args:
+        counts: summed over the recording.
+        duration: of it.
+    """
+    below = counts.sum(axis=0).cumsum()
+    if not below[-1]:
+        return Coverage(duration, 0.0, 0.0, 0.0, 0.0)
+    high, floor = (int(_EDGES[below.searchsorted(share * below[-1])]) for share in (0.95, 0.1))
+    loud = counts[:, _EDGES[:-1] >= max(high - BELOW, floor + ABOVE, QUIETEST)].sum(axis=1)
+    block = duration / below[-1]
+    in_words = counts.sum(axis=1) * block
+    return Coverage(
+        duration,
+        float(loud.sum() * block),
+        float(in_words[_SURE]),
+        float(in_words[_UNSURE]),
+        float((loud.sum() - loud[_SURE]) * block),
+    )
+
+
+def warning(found: Coverage) -> str | None:
+    """Say that much loud sound has no text, if so."""
+    if found.missed < MISSED or found.missed < MISSED_SHARE * found.loud:
+        return None
+    return (
+        f"{found.missed:.1f} s of {found.loud:.1f} s with sound have no text; "
+        "is it speech, in the language of the model?"
+    )
