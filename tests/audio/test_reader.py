@@ -561,9 +561,9 @@ def test_standard_input_is_read(tmp_path, monkeypatch, kind):
         def seek(self, *_):
             raise OSError("a pipe")
 
-    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=Pipe(content(kind, tmp_path))))
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=Pipe(content(kind, tmp_path)), isatty=lambda: False))
     assert len(read("-")[0]) == pytest.approx(RATE, abs=0.1 * RATE)
-    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=Pipe(b"")))
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=Pipe(b""), isatty=lambda: False))
     with pytest.raises(DataError, match=r"standard input: .*empty"):
         read("-")
 

@@ -15,7 +15,7 @@ from asr.transcription.calibrate import Outcomes, calibrated, cross_validated, d
 from asr.transcription.confidence import fit
 from asr.transcription.transcribe import Transcriber
 
-MODEL = Transcriber(recogniser(seed=24))
+MODEL = Transcriber(recogniser(seed=24), min_confidence=0.0)
 
 
 @pytest.fixture(scope="module")
