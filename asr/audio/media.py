@@ -22,6 +22,9 @@ LEAP: Seconds = 10.0
 """A longer one in a broadcast, whose parts may be joined, is no gap: time begins anew."""
 LONGEST_GAP: Seconds = 3600.0
 
+_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+"""Tags may be of any encoding; from version 19 on PyAV takes them all, and not this option."""
+
 
 class MediaSource:
     """A sound track of a file that FFmpeg knows.
@@ -99,7 +102,7 @@ class MediaSource:
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         try:
-            container = av.open(self.stretch.again(), "r", metadata_errors="replace")
+            container = _container(self.stretch)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise DataError(f"not readable as audio ({getattr(error, 'strerror', error)}); is it damaged?") from None
         with container:
@@ -114,13 +117,18 @@ class MediaSource:
             yield container, stream
 
 
+def _container(stretch: Stretch) -> Any:
+    options = {"protocol_whitelist": "none"}  # else a playlist could have other files read
+    return av.open(stretch.again(), "r", None, options, **_TAGS)
+
+
 def packet_seconds(stretch: Stretch) -> Seconds:
     """Add up how long the packets of a file's first sound track are; 0 if nobody knows.
 
     None is decoded.
     """
     try:
-        with av.open(stretch.again(), "r", metadata_errors="replace") as container:
+        with _container(stretch) as container:
             stream = container.streams.audio[0]
             ticks: int = sum(packet.duration or 0 for packet in container.demux(stream))
             return float(ticks * (stream.time_base or 0))
@@ -151,7 +159,7 @@ def _promised(container: Any, stream: Any) -> Seconds | None:
         start = (stream.start_time or 0) * stream.time_base - (container.start_time or 0) / av.time_base
         return float(stream.duration * stream.time_base + max(0, start))
     if container.duration and not container.streams.video:
-        return float(container.duration / av.time_base)
+        return float((container.duration - max(0, container.start_time or 0)) / av.time_base)
     return None
 
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from asr.units import Seconds
 
-CANCELLED = 0.01
-"""Of the channels' mean power, in a second: an average with less has lost its sound."""
+CANCELLED = 0.25
+"""Of the power that an average of independent channels has: one with less has lost its sound."""
 
 Channels = npt.NDArray[np.float32]
 """Shape (samples, channels), full scale is +-1."""
@@ -21,6 +21,8 @@ Channels = npt.NDArray[np.float32]
 class Mixer:
     """Makes one channel of several, second by second.
 
+    What counts is all sound up to a second's end, so that a quiet second decides nothing.
+
     Args:
         channel: the one to take, from 0; None averages them.
     """
@@ -28,18 +30,27 @@ class Mixer:
     def __init__(self, channel: int | None = None) -> None:
         self.channel = channel
         self.cancelled: Seconds | None = None
-        """Where channels were found to cancel each other; from there on one is taken."""
+        """Where channels were first found to cancel each other; there one is taken."""
+        self.taken: int | None = None
+        """Which one."""
         self._position: Seconds = 0.0
+        self._average = 0.0
+        self._powers: npt.NDArray[np.float64] = np.zeros(1)
 
     def __call__(self, samples: Channels, sample_rate: int) -> npt.NDArray[np.float32]:
         """Give (N,) of (N, channels), which should be about a second."""
         mixed = samples.mean(axis=1, dtype=np.float32) if self.channel is None else samples[:, self.channel]
         if self.channel is None and samples.shape[1] > 1:
-            powers = np.einsum("nc,nc->c", samples, samples)
-            if float(mixed @ mixed) < CANCELLED * float(powers.mean()):
-                self.channel = int((powers >= powers.max() / 2).argmax())  # the first that is loud
-                self.cancelled = self._position
-                mixed = samples[:, self.channel]
+            if len(self._powers) != samples.shape[1]:  # a stream has changed
+                self._average, self._powers = 0.0, np.zeros(samples.shape[1])
+                self.taken = None
+            self._powers += np.einsum("nc,nc->c", samples, samples)
+            self._average += float(mixed @ mixed)
+            if self._average < CANCELLED / samples.shape[1] * float(self._powers.mean()):
+                if self.taken is None:
+                    self.taken = int((self._powers >= self._powers.max() / 2).argmax())  # the first that is loud
+                self.cancelled = self._position if self.cancelled is None else self.cancelled
+                mixed = samples[:, self.taken]
         self._position += len(samples) / sample_rate
         return np.ascontiguousarray(mixed)
 

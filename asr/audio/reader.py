@@ -134,7 +134,7 @@ class Recording:
         if mixer.cancelled is not None:
             at = first / self.sample_rate + mixer.cancelled
             self.warnings.append(
-                f"{self.name}: its channels cancel each other at {at:.2f} s; from there on channel {mixer.channel} is read"
+                f"{self.name}: its channels cancel each other at {at:.2f} s; from there on channel {mixer.taken} is read"
             )
 
     def _decoded(self, first: Samples) -> Iterator[tuple[Channels, int]]:
@@ -143,7 +143,7 @@ class Recording:
 
     def _of(self, source: Source, first: Samples) -> Iterator[tuple[Channels, int]]:
         """One source's samples; where libsndfile breaks off, FFmpeg goes on."""
-        position = first
+        position, broken = first, 0
         if isinstance(source, SoundSource):
             try:
                 for block in source.blocks(first):
@@ -151,14 +151,14 @@ class Recording:
                     yield block
                 return
             except soundfile.LibsndfileError:
-                pass
+                broken = 1  # FFmpeg may decode it all the same, wrongly
             try:
                 source = MediaSource(source.stretch, self._track)
             except DataError:
                 self._damaged(1)
                 return
         yield from source.blocks(position)
-        self._damaged(source.damaged)
+        self._damaged(source.damaged or broken)
 
     def _damaged(self, parts: int) -> None:
         if parts:

@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import soundfile
 
@@ -12,6 +13,9 @@ from asr.units import Samples, Seconds
 
 _UNKNOWN: Samples = 1 << 62
 """libsndfile's mark for a length that no header tells is beyond this."""
+
+RUN_UP: Samples = 1 << 15
+"""An MP3 is decoded from so far before a stretch: its frames need bits of up to 20 earlier ones."""
 
 
 class SoundSource:
@@ -45,10 +49,11 @@ class SoundSource:
         Raises:
             soundfile.LibsndfileError: where the file breaks off.
         """
-        with self._opened() as sound:
+        with _Reading(self.stretch.again()) as sound:
             if first and self.seekable:
-                sound.seek(min(first, self.frames))
-            while first and not self.seekable:
+                begin = max(0, first - RUN_UP) if self.format == "MP3" else first
+                first -= sound.seek(min(begin, self.frames))
+            while first > 0:
                 first -= len(sound.read(min(first, self.sample_rate), dtype="float32")) or first
             # Not sound.blocks(): that yields as many samples as the header says, whatever is there.
             while len(block := sound.read(self.sample_rate, dtype="float32", always_2d=True)):
@@ -56,6 +61,26 @@ class SoundSource:
 
     def _opened(self) -> soundfile.SoundFile:
         return soundfile.SoundFile(self.stretch.again())
+
+
+class _Reading(soundfile.SoundFile):  # type: ignore[misc]
+    """Reads on without seeking: soundfile seeks after each read to where it is.
+
+    After that, an MP3 goes on with up to 0.3 seconds of silence.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+def is_mp3(path: Path) -> bool:
+    """Whether a file begins as MP3 does: with ID3 tags, or with a frame of MPEG's layer III."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(3)
+    except OSError:  # none of this machine's; who reads it will say so
+        return False
+    return head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2)
 
 
 def _mended(stretch: Stretch) -> Stretch:

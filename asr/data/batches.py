@@ -7,16 +7,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from lhotse.audio import set_current_audio_backend
 from lhotse.audio.backend import LibsndfileBackend
 from lhotse.cut import Cut
+from lhotse.utils import compute_num_samples
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from asr.audio.mono import mixed
+from asr.audio.sound import is_mp3
 from asr.audio.waveform import Waveform, resample
 from asr.data.cuts import recording_of, text_of
 from asr.errors import DataError
@@ -36,6 +41,10 @@ class Distort(Protocol):
     """What changes the sound of an utterance in training."""
 
     def __call__(self, waveform: Waveform, sample_rate: int, /, *, utterance: str) -> Waveform: ...
+
+
+RUN_UP: Seconds = 4.1
+"""Samples that an MP3 needs before a stretch, at 8 kHz."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,29 @@ def collate(
     )
 
 
+class RunUpBackend(LibsndfileBackend):  # type: ignore[misc]
+    """libsndfile for lhotse; stretches of an MP3 are decoded from before their beginning.
+
+    Else they begin with up to 0.3 seconds of silence: frames need bits of earlier ones.
+    """
+
+    def read_audio(
+        self,
+        path_or_fd: str | Path | BinaryIO,
+        offset: Seconds = 0.0,
+        duration: Seconds | None = None,
+        force_opus_sampling_rate: int | None = None,
+    ) -> tuple[npt.NDArray[np.float32], int]:
+        """Read a stretch: (channels, N), and its rate."""
+        begin = offset
+        if offset > 0 and isinstance(path_or_fd, str | Path) and is_mp3(Path(path_or_fd)):
+            begin = max(0.0, offset - RUN_UP)
+            duration = None if duration is None else duration + offset - begin
+        samples, rate = super().read_audio(path_or_fd, begin, duration, force_opus_sampling_rate)
+        skipped = compute_num_samples(offset, rate) - compute_num_samples(begin, rate) if begin < offset else 0
+        return samples[:, skipped:], rate
+
+
 class BatchDataset(Dataset["Batch | DataError"]):
     """Batch plans by index.
 
@@ -169,7 +201,7 @@ class BatchDataset(Dataset["Batch | DataError"]):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> "Batch | DataError":
-        set_current_audio_backend(LibsndfileBackend())  # else lhotse hands Sphere files to an external program
+        set_current_audio_backend(RunUpBackend())  # else lhotse hands Sphere files to an external program
         cuts = self.batches[index]
         waveforms = []
         for cut in cuts:

@@ -24,6 +24,7 @@ from support.tiny import RATE, noise, sine, unhurried
 from asr.audio import media, reader
 from asr.audio.reader import open_recording
 from asr.audio.waveform import info, load, resample
+from asr.data.recording import examine
 from asr.errors import DataError
 
 
@@ -194,6 +195,16 @@ def test_an_mp3_that_lies_about_its_length_is_read_to_its_end(tmp_path, frames, 
     assert [("breaks off after 6" in line or "breaks off after 59" in line) for line in warnings] == [True] * warned
 
 
+@pytest.mark.parametrize("start", [0.0, 0.3, 1.25, 2.6])
+def test_an_mp3_has_no_silence_at_borders_of_blocks_and_stretches(tmp_path, start):
+    """Tones need few bits, so frames borrow many of earlier ones."""
+    tones = np.concatenate([sine(pitch, 1.0) for pitch in (400, 800, 1200, 1600)])
+    soundfile.write(tmp_path / "a.mp3", tones, RATE)
+    whole = soundfile.read(tmp_path / "a.mp3", dtype="float32")[0]
+    found = load(tmp_path / "a.mp3", sample_rate=RATE, start=start)
+    np.testing.assert_allclose(found, whole[round(start * RATE) :], atol=1e-6)
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_chained_ogg_is_read_link_by_link(tmp_path, subtype):
     """Even where the rate changes from link to link, and the number of channels."""
@@ -281,6 +292,17 @@ def test_a_film_that_breaks_off_is_read_as_far_as_it_goes(tmp_path):
     assert "not readable as audio" in message(torn(path)), "its index comes last"
 
 
+def test_what_ffmpeg_decodes_of_damage_is_told(tmp_path):
+    """libsndfile refuses such a frame, so training could not read it."""
+    soundfile.write(tmp_path / "a.flac", noise(4 * RATE), RATE)
+    content = (tmp_path / "a.flac").read_bytes()
+    middle = len(content) // 2
+    waveform, (warning,) = read(patched(tmp_path / "a.flac", middle, bytes([content[middle] ^ 1])))
+    assert len(waveform) == 4 * RATE and "a.flac: a part is damaged" in warning
+    with pytest.raises(DataError, match=r"a.flac: a part is damaged"):
+        examine(tmp_path / "a.flac", check="decode", rewritten=tmp_path, sample_rate=RATE)
+
+
 def test_what_is_damaged_is_left_out_and_counted(tmp_path):
     path = tmp_path / "a.flac"
     soundfile.write(path, noise(20 * RATE), RATE)
@@ -339,6 +361,29 @@ def test_channels_that_cancel_each_other_are_not_averaged(tmp_path):
         f"{tmp_path / 'a.wav'}: its channels cancel each other at 0.00 s; from there on channel 0 is read"
     )
     assert read(tmp_path / "a.wav", channel=1)[1] == []
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.7])
+@pytest.mark.parametrize("rest", [0.01, 0.03])
+def test_a_voice_is_kept_where_inverse_channels_have_noise_of_their_own(tmp_path, gain, rest):
+    """The average has only the noise."""
+    voice = noise(4 * RATE, seed=9)
+    channels = np.stack([voice + noise(4 * RATE, seed=1, level=rest), noise(4 * RATE, level=rest) - gain * voice])
+    soundfile.write(tmp_path / "a.wav", channels.T, RATE, subtype="FLOAT")
+    waveform, (warning,) = read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(waveform, channels[0])
+    assert "cancel each other at 0.00 s" in warning
+
+
+def test_the_other_voice_of_a_call_is_kept_behind_a_second_that_cancels(tmp_path):
+    """Hum on both wires, in a pause of one who has an echo; then the other one talks."""
+    voice, hum = noise(4 * RATE, level=0.2), sine(50, 1.0, level=0.001)
+    left = np.concatenate([voice, hum, 0 * voice])
+    right = np.concatenate([-0.1 * voice, -hum, noise(4 * RATE, seed=3)])
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], axis=1), RATE, subtype="FLOAT")
+    waveform, warnings = read(tmp_path / "a.wav")
+    np.testing.assert_allclose(waveform, (left + right) / 2, atol=1e-7)
+    assert warnings == []
 
 
 def test_the_average_is_kept_where_a_single_channel_sounds(tmp_path):
@@ -439,6 +484,21 @@ def test_gaps_are_silence(tmp_path, ending):
     waveform, warnings = read(path)
     assert len(waveform) / RATE == pytest.approx(6.5, abs=0.15) and warnings == []
     has_pitches(waveform, [(0.1, 0.9, 440), (1.15, 3.85, 0), (4.2, 4.85, 440), (5.15, 5.4, 0), (5.65, 6.4, 440)])
+
+
+@pytest.mark.parametrize(("ending", "codec", "rate"), [("mka", "pcm_s16le", RATE), ("webm", "libopus", 48_000)])
+def test_sound_alone_that_begins_late_is_no_less_than_promised(tmp_path, ending, codec, rate):
+    path = write_media(tmp_path / f"a.{ending}", sine(440, 2.0, rate), rate, codec, start=2.0)
+    waveform, warnings = read(path)
+    assert len(waveform) / RATE == pytest.approx(2.0, abs=0.1) and warnings == []
+
+
+def test_a_playlist_has_no_other_file_read(tmp_path, monkeypatch):
+    """FFmpeg joins the files that such a list names, wherever it came from."""
+    soundfile.write(tmp_path / "secret.wav", noise(RATE), RATE)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.wav").write_bytes(b"ffconcat version 1.0\n#\x01\x02\nfile secret.wav\n")
+    assert "not readable as audio" in message(tmp_path / "a.wav")
 
 
 def test_time_that_begins_anew_in_a_broadcast_is_no_gap():

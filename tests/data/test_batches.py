@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -288,6 +289,19 @@ def test_channels_are_averaged_and_other_rates_resampled(tmp_path):
     np.testing.assert_allclose(batch.waveforms[0].numpy(), stereo.mean(axis=1), atol=1e-7)
     (half,) = load_batches([[cut]], TOKENIZER, sample_rate=8_000, loaders=0)
     assert half.num_samples.tolist() == [2_000]
+
+
+def test_segments_of_an_mp3_begin_with_their_own_sound(tmp_path):
+    """libsndfile alone begins them with silence: it does not know the bits of earlier frames."""
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, np.concatenate([sine(400, 3.0), sine(800, 3.0)]), RATE)
+    whole = soundfile.read(path, dtype="float32")[0]
+    recording = Recording.from_file(path).to_cut()
+    for offset in (0.0, 1.25, 5.3):
+        cut = recording.truncate(offset=offset, duration=0.5)
+        (batch,) = load_batches([[cut]], TOKENIZER, sample_rate=RATE, loaders=0)
+        first = round(offset * RATE)
+        np.testing.assert_allclose(batch.waveforms[0].numpy(), whole[first : first + RATE // 2], atol=1e-6)
 
 
 @pytest.mark.parametrize("loaders", [0, 1])
