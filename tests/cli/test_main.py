@@ -100,7 +100,13 @@ def test_an_interruption_of_imports_is_one_line(tmp_path):
     )
     path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
     program = [sys.executable, "-m", "asr", "score", "a", "b"]
-    ran = subprocess.run(program, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    ran = subprocess.run(
+        program,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", f"{cli.INTERRUPTED}\n")
 
 
