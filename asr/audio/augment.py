@@ -44,6 +44,8 @@ class AugmentConfig:
     """Largest gain or loss, in dB, of a filter that imitates other rooms and microphones."""
     noise: float = QUIETEST
     """Loudest noise added, in dB relative to the loudest sound. At -80 dB it counts as silence."""
+    level: float = 10.0
+    """Most that a louder voice nearby lowers an utterance, in dB; half of them are lowered."""
     channel: float = 0.3
     """Share of the utterances that go through rooms, noise, hum, codecs or telephone lines."""
     time_masks_per_second: float = 0.8
@@ -68,6 +70,7 @@ class AugmentConfig:
             warp=between(0, 0.5),
             filter=NOT_NEGATIVE,
             noise=between(QUIETEST, 0, unit="dB"),
+            level=NOT_NEGATIVE,
             channel=between(0, 1),
             time_masks_per_second=NOT_NEGATIVE,
             time_mask_frames=NOT_NEGATIVE,
@@ -77,7 +80,7 @@ class AugmentConfig:
         )
 
 
-LIGHT = AugmentConfig(speeds=(0.9, 1.0, 1.1), stretch=0.0, warp=0.0, filter=0.0, channel=0.1)
+LIGHT = AugmentConfig(speeds=(0.9, 1.0, 1.1), stretch=0.0, warp=0.0, filter=0.0, level=0.0, channel=0.1)
 """Little change, for trainings that are over after few steps."""
 
 
@@ -115,7 +118,7 @@ def perturb_sound(
     deviation: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Give each utterance another vocal tract, noise and room, where the settings ask for them.
+    """Give each utterance another vocal tract, noise, room and level, as the settings ask for them.
 
     No frame moves.
 
@@ -141,7 +144,11 @@ def perturb_sound(
     if config.filter:
         gains = config.filter * _draw(generator, count, FILTER_POINTS)
         log_mel = log_mel + _curves(gains, len(deviation)).to(log_mel) / (NEPER * deviation)
-    if config.noise > QUIETEST or config.filter:
+    if config.level:
+        drops = config.level * _draw(generator, count, 1, 1).clamp(min=0)
+        log_mel = lower(log_mel * deviation + mean, drops / NEPER)
+        log_mel = (log_mel - mean) / deviation
+    if config.noise > QUIETEST or config.filter or config.level:
         valid = torch.arange(log_mel.shape[1], device=log_mel.device) < lengths[:, None]
         log_mel = log_mel * valid[..., None]
     return log_mel
@@ -218,6 +225,19 @@ def add_noise(log_mel: Tensor, levels: Tensor, generator: torch.Generator) -> Te
     # Frame by frame, so that padding changes no draw.
     draws = torch.empty(num_frames, count, num_mels).exponential_(generator=generator).log().transpose(0, 1)
     return torch.logaddexp(log_mel, levels.to(log_mel) + draws.to(log_mel))
+
+
+def lower(log_mel: Tensor, drops: Tensor) -> Tensor:
+    """Make each utterance quieter beside its level, as where a louder voice stands next to it.
+
+    Args:
+        log_mel: (B, T, M), in nats, relative to the level.
+        drops: (B, 1, 1), in nats, not negative.
+
+    Returns:
+        (B, T, M), where it stays above the floor of the analysis.
+    """
+    return (log_mel - drops.to(log_mel)).clamp(min=math.log(DYNAMIC_RANGE))
 
 
 def _draw(generator: torch.Generator, *shape: int) -> Tensor:

@@ -33,7 +33,9 @@ Channel = Callable[[Waveform, int, Draw], Waveform]
 
 
 def distort(waveform: Waveform, sample_rate: int, *, share: float, seed: int, epoch: int, utterance: str) -> Waveform:
-    """Send an utterance through up to three channels, or through none.
+    """Send an utterance through some channels, or through none.
+
+    Each channel has its chance in `CHANNELS`; where none is drawn it is a line.
 
     Args:
         waveform: (N,).
@@ -49,9 +51,9 @@ def distort(waveform: Waveform, sample_rate: int, *, share: float, seed: int, ep
     draw = np.random.default_rng(zlib.crc32(f"channel {seed} {epoch} {utterance}".encode()))
     if draw.random() >= share or not waveform.any():
         return waveform
-    count = draw.integers(1, 4)
-    for number in sorted(draw.choice(len(CHANNELS), size=count, replace=False)):
-        waveform = CHANNELS[number](waveform, sample_rate, draw)
+    drawn = [channel for channel, chance in CHANNELS.items() if draw.random() < chance]
+    for channel in drawn or [line]:
+        waveform = channel(waveform, sample_rate, draw)
     return waveform
 
 
@@ -179,5 +181,13 @@ LINES: dict[str, Channel] = {
     "8 kHz": partial(at_rate, TELEPHONE, None),
     "11 kHz": partial(at_rate, 11_025, None),
 }
-CHANNELS: tuple[Channel, ...] = (room, noise, babble, hum, overdrive, faint, line)
-"""In the order in which sound goes through them."""
+CHANNELS: dict[Channel, float] = {
+    room: 0.25,
+    noise: 0.3,
+    babble: 0.15,
+    hum: 0.15,
+    overdrive: 0.15,
+    faint: 0.15,
+    line: 0.5,
+}
+"""Chances of the channels, in the order in which sound goes through them."""

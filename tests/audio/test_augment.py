@@ -300,6 +300,21 @@ def test_noise_is_between_the_analysis_floor_and_the_loudest_that_is_allowed():
     assert float(levels[:, 0].std()) > 10 and float(levels.mean()) == pytest.approx(-50, abs=3)
 
 
+def test_half_of_the_utterances_are_lowered_as_beside_a_louder_voice_but_not_below_the_floor():
+    """By 0 to 10 dB, drawn evenly, the same in all frames and bins."""
+    speech, lengths = torch.full((400, 3, MELS), -40 / 4.342945), torch.full((400,), 3)
+    speech[:, :, 0] = -75 / 4.342945
+    rest = {"frequencies": FREQUENCIES, "mean": torch.full((MELS,), -9.0), "deviation": torch.full((MELS,), 3.0)}
+    draws = torch.Generator().manual_seed(0)
+    found = perturb_sound((speech + 9) / 3, lengths, replace(LIGHT, level=10.0), **rest, generator=draws)
+    decibels = (found * 3 - 9) * 4.342945
+    drops = -40 - decibels[:, 0, 1]
+    torch.testing.assert_close(decibels[:, :, 1:], (-40 - drops)[:, None, None].expand(400, 3, MELS - 1))
+    torch.testing.assert_close(decibels[:, :, 0], (-75 - drops).clamp(min=-80)[:, None].expand(400, 3))
+    assert float((drops > 1e-3).float().mean()) == pytest.approx(0.5, abs=0.1)
+    assert 9 < float(drops.max()) < 10.001 and float(drops.min()) > -1e-3
+
+
 def test_what_is_off_changes_nothing_and_draws_nothing():
     log_mel, lengths = frames(30, 20)
     draws = torch.Generator().manual_seed(0)
