@@ -20,7 +20,7 @@ class Prepare:
     """Turn a corpus into checked manifests: train, dev and test."""
 
     corpus: Annotated[Positional[str], arg(metavar="CORPUS")]
-    """an4, commonvoice, folder, fsdd, librispeech, prompts, yesno, or lhotse:NAME (its recipes)."""
+    """an4, collection, commonvoice, folder, fsdd, librispeech, prompts, yesno, or lhotse:NAME."""
     out: Path
     """Folder for the manifests."""
     source: Path | None = None

@@ -3,15 +3,15 @@
 Here a name becomes one of them.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from asr.corpora import an4, commonvoice, folder, fsdd, lhotse_recipe, librispeech, prompts, yesno
+from asr.corpora import an4, collection, commonvoice, folder, fsdd, lhotse_recipe, librispeech, prompts, yesno
 from asr.corpora.utterance import Splits
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress
 
-NAMES = ("an4", "commonvoice", "folder", "fsdd", "librispeech", "prompts", "yesno")
+NAMES = ("an4", "collection", "commonvoice", "folder", "fsdd", "librispeech", "prompts", "yesno")
 """The corpora known by name; "lhotse:NAME" stands for any of lhotse's own recipes."""
 
 LHOTSE = "lhotse:"
@@ -28,6 +28,9 @@ class Options:
         train: librispeech: the parts to train on.
         dev: librispeech: the parts for dev.
         test: librispeech: the parts for test.
+        parts: collection: which of the folders to read.
+        min_confidence: collection, commonvoice, folder: utterances are left out whose transcripts
+            state a lower confidence.
     """
 
     language: str | None = None
@@ -35,11 +38,14 @@ class Options:
     train: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    min_confidence: float = 0.0
 
 
 _TAKES = {
-    "commonvoice": {"language"},
-    "folder": {"language"},
+    "collection": {"language", "parts", "min_confidence"},
+    "commonvoice": {"language", "min_confidence"},
+    "folder": {"language", "min_confidence"},
     "fsdd": {"held_out_speaker"},
     "librispeech": {"train", "dev", "test"},
     "prompts": {"language"},
@@ -59,9 +65,26 @@ def read(corpus: str, source: Path, options: Options) -> Splits:
         DataError: if it cannot be read as that corpus.
     """
     _require_options_fit(corpus, options)
+    return _confident(_read(corpus, source, options), options.min_confidence)
+
+
+def _confident(splits: Splits, least: float) -> Splits:
+    """Leave out the utterances whose transcripts state less confidence, and note how many."""
+    kept = {
+        name: tuple(one for one in getattr(splits, name) if one.confidence is None or one.confidence >= least)
+        for name in ("train", "dev", "test")
+    }
+    doubtful = sum(len(getattr(splits, name)) - len(part) for name, part in kept.items())
+    note = (f"{doubtful} utterances are left out: their confidence is below {least:g}",) if doubtful else ()
+    return replace(splits, **kept, notes=(*splits.notes, *note))
+
+
+def _read(corpus: str, source: Path, options: Options) -> Splits:
     match corpus:
         case "an4":
             return an4.read(source)
+        case "collection":
+            return collection.read(source, parts=options.parts, language=options.language)
         case "commonvoice":
             return commonvoice.read(source, language=options.language)
         case "folder":
@@ -109,6 +132,8 @@ def download(corpus: str, downloads: Path, options: Options, progress: Progress 
             return yesno.download(downloads, progress=progress)
         case "commonvoice":
             raise DataError(commonvoice.HOW_TO_GET)
+        case "collection":
+            raise DataError("collection: is a folder of corpora, so name it with --source DIR")
         case "folder":
             raise DataError("folder: is your own data, so name it with --source DIR")
     raise DataError(f"{corpus}: fetch it with `lhotse download`, then name its folder with --source DIR")

@@ -71,5 +71,9 @@ def _read_part(table: Path, language: str | None, problems: list[Problem]) -> li
         return []
     clips = table.parent / "clips"
     rows, faults = read_table(table, clips if clips.is_dir() else table.parent, language)
+    if rows and not rows[0].utterance.audio.exists():  # tables of parts of the corpus: "clips/NAME"
+        beside, more = read_table(table, table.parent, language)
+        if beside[0].utterance.audio.exists():
+            rows, faults = beside, more
     problems += faults
     return [row.utterance for row in rows]

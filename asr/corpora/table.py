@@ -1,6 +1,7 @@
 """Tables of utterances: TSV and CSV files, gzipped or not, whose first line names the columns."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ ID = ("id", "utterance_id", "utt_id")
 SPEAKER = ("speaker", "client_id", "speaker_id")
 LANGUAGE = ("language", "locale", "lang")
 SPLIT = ("split", "subset")
+CONFIDENCE = ("confidence", "logprob")
+"""Of a transcript that a machine made: 0 to 1, or the mean log-probability of its tokens."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ def read_table(path: Path, audio_folder: Path, language: str | None = None) -> t
 
     A .csv is parted by commas and may quote its fields. Any other is parted by tabs and quotes
     nothing, as in Common Voice. Column names are looked for in `AUDIO`, `TEXT`, `ID`, `SPEAKER`,
-    `LANGUAGE` and `SPLIT`, letter case aside; the first two must be there. Without an id column the
-    id is the path without its ending.
+    `LANGUAGE`, `SPLIT` and `CONFIDENCE`, letter case aside; the first two must be there. Without an
+    id column the id is the path without its ending.
 
     Args:
         path: the table.
@@ -54,6 +57,7 @@ def read_table(path: Path, audio_folder: Path, language: str | None = None) -> t
         raise DataError(f"{where}: cannot be read from here on ({error}); is a quote missing before?") from None
     header = [name.strip().lower() for name in records[0][1]] if records else []
     columns = {kind[0]: _column(header, kind) for kind in (AUDIO, TEXT, ID, SPEAKER, LANGUAGE, SPLIT)}
+    columns |= {name: _column(header, (name,)) for name in CONFIDENCE}
     if columns["path"] is None or columns["sentence"] is None:
         raise DataError(
             f"{path}:1: the first line must name the columns, parted by {'commas' if commas else 'tabs'}: "
@@ -83,6 +87,10 @@ def _row(
     cells = {name: "" if at is None else fields[at].strip() for name, at in columns.items()}
     if not cells["path"]:
         return "names no audio file"
+    try:
+        confidence = _confidence(cells)
+    except ValueError:
+        return "its confidence is not a number from 0 to 1, nor its logprob one up to 0"
     utterance = Utterance(
         id=cells["id"] or PurePosixPath(cells["path"].replace("\\", "/")).with_suffix("").as_posix(),
         audio=written(audio_folder, cells["path"]),
@@ -90,8 +98,22 @@ def _row(
         where=where,
         speaker=cells["speaker"] or None,
         language=cells["language"] or language,
+        confidence=confidence,
     )
     return Row(utterance, cells["split"].lower())
+
+
+def _confidence(cells: Mapping[str, str]) -> float | None:
+    """Read a row's confidence; an empty cell has none."""
+    if cells["confidence"]:
+        confidence = float(cells["confidence"])
+    elif cells["logprob"]:
+        confidence = math.exp(min(float(cells["logprob"]), 1.0))
+    else:
+        return None
+    if not 0 <= confidence <= 1:
+        raise ValueError
+    return confidence
 
 
 def _column(header: Sequence[str], names: Sequence[str]) -> int | None:

@@ -22,6 +22,8 @@ class Utterance:
         duration: how long it is, in seconds; None is to the recording's end.
         language: the language's code ("en"); None where unknown.
         channel: the one channel that holds it, from 0; None is the recording as it is.
+        corpus: which of several corpora it comes from; None where there is only one.
+        confidence: how sure the transcript is, 0 to 1; None where a person wrote it.
     """
 
     id: str
@@ -33,6 +35,8 @@ class Utterance:
     duration: Seconds | None = None
     language: str | None = None
     channel: int | None = None
+    corpus: str | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from asr.units import Seconds
 REWRITTEN_RATE = FeatureConfig().sample_rate
 """Of media files that are rewritten, in Hz; other recordings keep their own rate."""
 
+KEPT = ("corpus", "confidence")
+"""What else a manifest says of an utterance, where it is known."""
 OVERHANG: Seconds = 0.025
 """A segment may reach so far past its file's end, where it is cut: times in corpora are rounded."""
 
@@ -196,6 +198,7 @@ def cut_of(utterance: Utterance, sound: Sound) -> Cut:
         text=utterance.text,
         language=utterance.language,
         speaker=utterance.speaker,
+        custom={name: value for name in KEPT if (value := getattr(utterance, name)) is not None} or None,
     )
     kind = MonoCut if len(channels) == 1 else MultiCut
     return kind(utterance.id, utterance.start, duration, channel, supervisions=[supervision], recording=recording)

@@ -372,7 +372,7 @@ def test_prompts_say_what_is_missing(tmp_path):
 def test_names_lead_to_readers_and_misfits_are_refused(tmp_path):
     splits = corpora.read("fsdd", make_fsdd(tmp_path), corpora.Options(held_out_speaker="ann"))
     assert {u.speaker for u in splits.test} == {"ann"}
-    with pytest.raises(ConfigError, match="an4, commonvoice, folder"):
+    with pytest.raises(ConfigError, match="an4, collection, commonvoice, folder"):
         corpora.read("an5", tmp_path, corpora.Options())
     with pytest.raises(ConfigError, match="held_out_speaker is ann, but an4 has no such option"):
         corpora.read("an4", tmp_path, corpora.Options(held_out_speaker="ann"))
