@@ -28,6 +28,7 @@ COMMANDS = {
     "calibrate": ("calibrate MANIFEST --model DIR", "confidences that can be believed"),
     "lm": ("lm train TEXTS --out LM", "texts -> a language model"),
     "tune": ("tune MANIFEST --model DIR --lm LM", "weights of a language model, found on dev"),
+    "export": ("export MODEL", "a model -> ONNX, which runs without PyTorch"),
     "score": ("score REF HYP [HYP2 ...]", "error rates of transcripts; which system is better"),
     "gradients": ("gradients MANIFEST", "how far gradients reach through time"),
 }

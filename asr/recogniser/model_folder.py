@@ -21,7 +21,7 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 CONFIG_FILE = "config.json"
-FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json")
+FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json", "model.onnx", "model.int8.onnx")
 """What was fitted to the weights in the folder, and does not outlast them."""
 
 
