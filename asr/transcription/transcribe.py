@@ -23,32 +23,27 @@ from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import Hypothesis, best_together
 from asr.decoding.parallel import ParallelDecoder, Scored
 from asr.decoding.tuned import load_decoder, tuned_models
-from asr.decoding.vocabulary import separator
 from asr.errors import AsrError, ConfigError, DataError
 from asr.model.acoustic import Emissions
-from asr.model.best_path import Spike, align
-from asr.model.bptt import Full
+from asr.model.best_path import align
 from asr.model.ctc import minimum_frames
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
-from asr.text.spelling import Spelling, spell, split_words
+from asr.text.spelling import spell
 from asr.text.timed import Segment, TimedText, joined
 from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
 from asr.transcription.coverage import (
     MIN_CONFIDENCE,
-    Counts,
     Low,
-    count,
     coverage,
-    mark,
     sum_counts,
     warning,
-    without_unsure,
 )
-from asr.transcription.long import WORD_PAUSE, part_words, pieces
+from asr.transcription.long import pieces
+from asr.transcription.part import Decoded, Part, PieceReader
 from asr.transcription.timing import time_text
 from asr.transcription.transcript import Transcript
-from asr.units import Samples, Seconds
+from asr.units import Samples
 from asr.workers import choose_device
 
 Recording: TypeAlias = str | Path | npt.NDArray[Any] | Tensor
@@ -57,28 +52,6 @@ Recording: TypeAlias = str | Path | npt.NDArray[Any] | Tensor
 
 def _nobody(*_told: Any) -> None:
     """Is told nothing."""
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """The text of an utterance, and where its tokens are."""
-
-    spelling: Spelling
-    spikes: tuple[Spike, ...]
-    hypotheses: tuple[Hypothesis, ...] = ()
-    """With a decoder: all that it has found, the text first."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The text of a piece of a recording."""
-
-    start: Seconds
-    timed: TimedText
-    hypotheses: tuple[Hypothesis, ...]
-    """With a decoder: all its texts."""
-    counts: Counts
-    """Of its levels."""
 
 
 @dataclass(frozen=True)
@@ -276,17 +249,8 @@ class Transcriber:
         return [Scored(*both) for both in zip(utterances, second, strict=True)]
 
     def decode(self, utterance: Scored) -> Decoded:
-        """Find an utterance's text and where its tokens are.
-
-        The decoder's best text is aligned; the best path of greedy decoding needs no alignment.
-        """
-        tokenizer = self.recogniser.tokenizer
-        if self.decoder is None:
-            path = greedy(utterance.log_probs)
-            return Decoded(split_words(path.tokens, tokenizer), path.spikes)
-        hypotheses = tuple(self.decoder(utterance.log_probs, second=utterance.second))
-        tokens = hypotheses[0].tokens
-        return Decoded(split_words(tokens, tokenizer), tuple(align(utterance.log_probs, tokens)), hypotheses)
+        """Find an utterance's text and where its tokens are."""
+        return self._reader.decode(utterance)
 
     def texts(self, utterances: Sequence[Scored]) -> list[str]:
         """Find the best text of each utterance, with a decoder on all cores.
@@ -323,33 +287,15 @@ class Transcriber:
         samples = recording.detach().cpu().numpy() if isinstance(recording, Tensor) else recording
         yield _Sound(iter([from_array(samples, sample_rate, wanted)]), [])
 
-    def _parts(self, blocks: Iterable[Waveform]) -> Iterator[_Part]:
-        """Decode a recording piece by piece.
+    @property
+    def _reader(self) -> PieceReader:
+        return PieceReader(self.recogniser, self.decoder, self.calibration, self.min_confidence, self.low)
 
-        A model that was trained on whole utterances then reads each piece by itself, as it would
-        one of these. The state that a stream carries over minutes is none that training knew.
-        """
-        space = separator(self.recogniser.tokenizer)
-        pause = self.recogniser.config.frames(WORD_PAUSE)
-        for piece in pieces(self.recogniser, blocks):
-            sound = torch.from_numpy(piece.waveform)[None], torch.tensor([len(piece.waveform)])
-            log_probs, second = piece.log_probs, None
-            if isinstance(self.recogniser.reading, Full) and not piece.is_all:
-                (log_probs,) = self.recogniser.emissions(*sound).utterances()
-            if space is not None:
-                log_probs = part_words(log_probs.cpu(), space, pause=pause)
-            if self.decoder is not None:
-                (second,) = self.decoder.second_log_probs(*sound)
-            found = self.decode(Scored(log_probs, second))
-            timed = time_text(
-                self.recogniser, piece.waveform, log_probs, found.spelling, found.spikes, self.calibration
-            )
-            rate = self.recogniser.config.features.sample_rate
-            timed = mark(timed, piece.waveform, rate, self.min_confidence)
-            counts = count(timed.words, piece.waveform, rate)
-            yield _Part(piece.start, without_unsure(timed) if self.low == "drop" else timed, found.hypotheses, counts)
+    def _parts(self, blocks: Iterable[Waveform]) -> Iterator[Part]:
+        """Decode a recording piece by piece."""
+        return map(self._reader, pieces(self.recogniser, blocks))
 
-    def _together(self, parts: Sequence[_Part], sound: "_Sound", language: str | None) -> TimedText:
+    def _together(self, parts: Sequence[Part], sound: "_Sound", language: str | None) -> TimedText:
         duration = sound.samples / self.recogniser.config.features.sample_rate
         timed = joined([(part.start, part.timed) for part in parts], duration, language)
         covered = coverage(sum_counts(part.counts for part in parts), duration)

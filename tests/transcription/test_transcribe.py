@@ -15,7 +15,7 @@ from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import ConfigError, DataError
 from asr.model.best_path import align
 from asr.recogniser.model_folder import save_model
-from asr.transcription import transcribe as module
+from asr.transcription import part
 from asr.transcription.evaluate import evaluate
 from asr.transcription.transcribe import Transcriber
 
@@ -107,7 +107,7 @@ def test_an_aligned_array_is_an_aligned_file(tmp_path):
 def test_greedy_text_is_never_aligned_again(monkeypatch):
     """Its path is known; the decoder's is not."""
     calls = []
-    monkeypatch.setattr(module, "align", lambda *given: calls.append(given) or align(*given))
+    monkeypatch.setattr(part, "align", lambda *given: calls.append(given) or align(*given))
     found = MODEL.transcribe(noise(RATE), RATE)
     assert found.words and not calls
     searching = replace(MODEL, decoder=Decoder(MODEL.recogniser.tokenizer, DecodingConfig(beam=3)))

@@ -1,0 +1,96 @@
+"""A piece of a recording -> its timed text: what long and live reading have in common."""
+
+from dataclasses import dataclass
+
+import torch
+
+from asr.decoding.decoder import Decoder
+from asr.decoding.greedy import greedy
+from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.parallel import Scored
+from asr.decoding.vocabulary import separator
+from asr.model.best_path import Spike, align
+from asr.model.bptt import Full
+from asr.recogniser.recogniser import Recogniser
+from asr.text.spelling import Spelling, split_words
+from asr.text.timed import TimedText
+from asr.transcription.confidence import Calibration
+from asr.transcription.coverage import Counts, Low, count, mark, without_unsure
+from asr.transcription.long import WORD_PAUSE, Piece, part_words
+from asr.transcription.timing import time_text
+from asr.units import Seconds
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The text of an utterance, and where its tokens are."""
+
+    spelling: Spelling
+    spikes: tuple[Spike, ...]
+    hypotheses: tuple[Hypothesis, ...] = ()
+    """With a decoder: all that it has found, the text first."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The text of a piece of a recording."""
+
+    start: Seconds
+    timed: TimedText
+    """Its times count from the piece's start."""
+    hypotheses: tuple[Hypothesis, ...]
+    """With a decoder: all its texts."""
+    counts: Counts
+    """Of its levels."""
+
+
+@dataclass(frozen=True)
+class PieceReader:
+    """What turns pieces into text: a `Transcriber`'s parts."""
+
+    recogniser: Recogniser
+    decoder: Decoder | None
+    calibration: Calibration
+    min_confidence: float
+    low: Low
+
+    def __call__(self, piece: Piece) -> Part:
+        """Score, decode and time a piece.
+
+        A model that was trained on whole utterances reads each piece by itself, as it would one of
+        these. The state that a stream carries over minutes is none that training knew.
+        """
+        found, log_probs = self.decode(scored := self.scored(piece)), scored.log_probs
+        timed = time_text(self.recogniser, piece.waveform, log_probs, found.spelling, found.spikes, self.calibration)
+        rate = self.recogniser.config.features.sample_rate
+        timed = mark(timed, piece.waveform, rate, self.min_confidence)
+        counts = count(timed.words, piece.waveform, rate)
+        return Part(piece.start, without_unsure(timed) if self.low == "drop" else timed, found.hypotheses, counts)
+
+    def scored(self, piece: Piece) -> Scored:
+        """What is decoded of a piece."""
+        sound = torch.from_numpy(piece.waveform)[None], torch.tensor([len(piece.waveform)])
+        log_probs, second, space = piece.log_probs, None, separator(self.recogniser.tokenizer)
+        if isinstance(self.recogniser.reading, Full) and not piece.is_all:
+            (log_probs,) = self.recogniser.emissions(*sound).utterances()
+        if space is not None:
+            log_probs = part_words(log_probs.cpu(), space, pause=self.recogniser.config.frames(WORD_PAUSE))
+        if self.decoder is not None:
+            (second,) = self.decoder.second_log_probs(*sound)
+        return Scored(log_probs, second)
+
+    def decode(self, utterance: Scored) -> Decoded:
+        """Find an utterance's text and where its tokens are.
+
+        The decoder's best text is aligned; the best path of greedy decoding needs no alignment.
+        """
+        if self.decoder is None:
+            path = greedy(utterance.log_probs)
+            return Decoded(split_words(path.tokens, self.recogniser.tokenizer), path.spikes)
+        return self.aligned(utterance, tuple(self.decoder(utterance.log_probs, second=utterance.second)))
+
+    def aligned(self, utterance: Scored, hypotheses: tuple[Hypothesis, ...]) -> Decoded:
+        """Find where the tokens of the first of several texts are."""
+        tokens = hypotheses[0].tokens
+        spikes = tuple(align(utterance.log_probs, tokens))
+        return Decoded(split_words(tokens, self.recogniser.tokenizer), spikes, hypotheses)
