@@ -29,7 +29,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.audio.features import FeatureConfig
+from asr.audio.log_mel import LogMel
 from asr.data.batches import load_batches, plan_batches
 from asr.data.cuts import load_cuts, text_of
 from asr.data.prepare import prepare

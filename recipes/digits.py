@@ -10,7 +10,7 @@ Five speakers do not suffice for a sixth whom training does not know. Begin with
 (`--init`, and its shape) and with `--augment.noise -10`: see RESULTS.md.
 """
 
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.cli.recipe import recipe
 from asr.model.acoustic import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig

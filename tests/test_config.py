@@ -14,7 +14,7 @@ from support.tiny import unhurried
 
 import asr
 from asr.audio.augment import AugmentConfig
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.cli import main
 from asr.config import POSITIVE, at_least, between, check, differences, from_dict, to_dict
 from asr.decoding.hypothesis import DecodingConfig

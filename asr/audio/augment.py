@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from asr.audio.log_mel import DYNAMIC_RANGE
+from asr.audio.features import DYNAMIC_RANGE
 from asr.config import NOT_NEGATIVE, between, check
 from asr.errors import ConfigError
 

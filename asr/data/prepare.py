@@ -14,7 +14,7 @@ from lhotse import AudioSource, MonoCut, MultiCut, Recording, SupervisionSegment
 from lhotse.cut import Cut
 
 from asr import corpora
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.corpora.utterance import Problem, Utterance
 from asr.data.cuts import save_cuts
 from asr.data.recording import Check, Sound, examine_all

@@ -10,7 +10,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from asr.audio.log_mel import FRONT_END
+from asr.audio.features import FRONT_END
 from asr.config import read_settings, write_settings
 from asr.errors import ModelError
 from asr.files import atomic

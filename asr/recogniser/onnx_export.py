@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr.audio.log_mel import FRONT_END, LEAST_DEVIATION
+from asr.audio.features import FRONT_END, LEAST_DEVIATION
 from asr.errors import MissingExtra
 from asr.files import atomic
 from asr.model.acoustic import STRIDES, AcousticConfig

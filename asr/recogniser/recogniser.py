@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from asr.audio.log_mel import AROUND, FeatureConfig, LogMel
+from asr.audio.features import AROUND, FeatureConfig
+from asr.audio.log_mel import LogMel
 from asr.config import NOT_NEGATIVE, POSITIVE, check
 from asr.model.acoustic import AcousticConfig, AcousticModel, Emissions
 from asr.model.bptt import Chunked, Full

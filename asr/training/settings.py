@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from asr.audio.augment import LIGHT, AugmentConfig
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.config import NOT_NEGATIVE, POSITIVE, SEED, at_least, between, check
 from asr.errors import ConfigError
 from asr.model.acoustic import CONTEXT, AcousticConfig

@@ -22,7 +22,8 @@ from asr.audio.augment import (
     stretch_time,
     warp_frequencies,
 )
-from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.audio.features import FeatureConfig
+from asr.audio.log_mel import LogMel
 from asr.errors import ConfigError
 
 MELS = 20

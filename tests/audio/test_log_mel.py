@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import RATE, noise, sine, unhurried
 
-from asr.audio.log_mel import FeatureConfig, LogMel, LogMelStream
+from asr.audio.features import FeatureConfig
+from asr.audio.log_mel import LogMel, LogMelStream
 from asr.audio.waveform import resample
 from asr.errors import ConfigError
 from asr.units import num_frames, seconds_to_samples

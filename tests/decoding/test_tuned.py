@@ -7,7 +7,7 @@ import torch
 from support.language import TOKENIZER
 from support.tiny import recogniser
 
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tuned import TunedDecoding, load_decoder, load_tuned, save_tuned, tuned_models
 from asr.errors import ConfigError, ModelError

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from support.tiny import noise, recogniser
 
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.errors import AsrError, ModelError
 from asr.files import atomic
 from asr.model.acoustic import AcousticConfig

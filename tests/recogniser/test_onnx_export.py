@@ -29,6 +29,7 @@ def made(**shape):
     """A recogniser whose features have statistics, one bin of them unknown."""
     model = recogniser(**{"layers": 3, **shape})
     model.acoustic.eval()
+    torch.manual_seed(0)
     with torch.no_grad():
         model.acoustic.output.weight.div_(20)
         model.features.mean.uniform_(-3, 0)
@@ -76,7 +77,7 @@ def test_a_batch_of_whole_utterances_is_what_pytorch_makes_of_it(shape):
     assert frames.tolist() == wanted.lengths.tolist()
     for number, count in enumerate(frames):
         np.testing.assert_allclose(log_probs[number, :count], wanted.log_probs[number, :count], atol=2e-6)
-    np.testing.assert_allclose(reached, wanted.states, atol=3e-7)
+    np.testing.assert_allclose(reached, wanted.states, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

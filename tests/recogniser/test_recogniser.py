@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import unhurried
 
-from asr.audio.log_mel import FeatureConfig, LogMel
+from asr.audio.features import FeatureConfig
+from asr.audio.log_mel import LogMel
 from asr.model.acoustic import AcousticConfig
 from asr.recogniser.recogniser import Recogniser, RecogniserConfig
 from asr.text.tokenizer import CharacterTokenizer

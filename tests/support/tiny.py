@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from hypothesis import settings
 
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.model.acoustic import AcousticConfig
 from asr.recogniser.recogniser import Recogniser, RecogniserConfig
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer

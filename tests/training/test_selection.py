@@ -9,7 +9,7 @@ import pytest
 from support.listening import Lines
 from support.tones import RATE, write_cut
 
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.errors import DataError
 from asr.model.acoustic import AcousticConfig
 from asr.progress import SILENT

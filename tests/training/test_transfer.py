@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.runs import PLAIN, SMALL, TOKENIZER
 
-from asr.audio.log_mel import FeatureConfig
+from asr.audio.features import FeatureConfig
 from asr.errors import ConfigError, ModelError
 from asr.progress import SILENT
 from asr.recogniser.model_folder import load_model
