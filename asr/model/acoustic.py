@@ -143,6 +143,7 @@ class AcousticModel(nn.Module):
         *,
         generator: torch.Generator | None = None,
         states: Tensor | None = None,
+        lower: nn.Linear | None = None,
     ) -> Emissions:
         """Score a batch.
 
@@ -153,17 +154,19 @@ class AcousticModel(nn.Module):
             generator: source of the dropout masks in training; None uses PyTorch's default one.
             states: where the forward direction begins, as in `initial_states`. None means zeros.
                 Not with `Chunked`.
+            lower: what intermediate layers are read out by, if not by the output layer.
         """
         recompute = isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled()
         read_out = self._read_out_recomputed if recompute else self._read_out
         hidden, lengths = (self.subsample.recomputed if recompute else self.subsample)(log_mel, lengths)
         if isinstance(bptt, Chunked):
-            *lower, top = self._in_chunks(hidden, lengths, bptt, generator)
+            *inner, top = self._in_chunks(hidden, lengths, bptt, generator)
         else:
-            (*lower, top), states = self._whole(hidden, lengths, bptt, generator, states)
+            (*inner, top), states = self._whole(hidden, lengths, bptt, generator, states)
         share = self.config.dropout
         kept = dropout_mask(top, share, generator) if self.training and share else None
-        return Emissions(read_out(top, kept), lengths, tuple(map(read_out, lower)), states)
+        intermediate = tuple(read_out(hidden, None, lower) for hidden in inner)
+        return Emissions(read_out(top, kept), lengths, intermediate, states)
 
     def initial_states(self, batch: int) -> Tensor:
         """Zeros, (layers, 1 or 2, B, H): where each layer's forward direction begins a recording.
@@ -264,16 +267,20 @@ class AcousticModel(nn.Module):
     def _to_read(self, outputs: Sequence[Tensor]) -> list[Tensor]:
         return [outputs[number - 1] for number in (*self.config.intermediate, self.config.layers)]
 
-    def _read_out_recomputed(self, hidden: Tensor, kept: Tensor | None = None) -> Tensor:
+    def _read_out_recomputed(
+        self, hidden: Tensor, kept: Tensor | None = None, output: nn.Linear | None = None
+    ) -> Tensor:
         """As `_read_out`, piece by piece, each of which is computed again for its gradient."""
         frames = torch.split(hidden, PIECE, dim=1)
         masks = [None] * len(frames) if kept is None else torch.split(kept, PIECE, dim=1)
-        pieces = [checkpoint(self._read_out, *piece, use_reentrant=False) for piece in zip(frames, masks, strict=True)]
+        pieces = [
+            checkpoint(self._read_out, *piece, output, use_reentrant=False) for piece in zip(frames, masks, strict=True)
+        ]
         return torch.cat(pieces, dim=1)
 
-    def _read_out(self, hidden: Tensor, kept: Tensor | None = None) -> Tensor:
+    def _read_out(self, hidden: Tensor, kept: Tensor | None = None, output: nn.Linear | None = None) -> Tensor:
         """(B, T, D) and what dropout keeps of it -> (B, T, V), log-probs."""
-        logits = self.output(self.norm(drop(hidden, kept, self.config.dropout)))
+        logits = (output or self.output)(self.norm(drop(hidden, kept, self.config.dropout)))
         return F.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 

@@ -1,15 +1,16 @@
 """What training minimises, of a worker's utterances: normalised frames -> a differentiable loss."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from asr.data.batches import Batch
-from asr.model.acoustic import AcousticModel
+from asr.model.acoustic import AcousticModel, Emissions
 from asr.model.bptt import Bptt
 from asr.model.ctc import ctc_loss, divergence
+from asr.text.pronunciation import Pronunciations
 from asr.training.settings import TrainConfig
 
 
@@ -63,15 +64,42 @@ class Objective(Protocol):
         """Run the module; dropout draws from the generator."""
 
 
+class Pronouncer(nn.Module):
+    """An acoustic model whose intermediate layers learn sounds, by an output layer of their own.
+
+    Only training needs that layer. See Krishna et al. 2018, "Hierarchical multitask learning for
+    CTC".
+
+    Args:
+        acoustic: the model, whose modules are shared.
+        num_sounds: size of the output, blank included.
+    """
+
+    def __init__(self, acoustic: AcousticModel, num_sounds: int) -> None:
+        super().__init__()
+        self.acoustic = acoustic
+        self.sounds = nn.Linear(acoustic.output.in_features, num_sounds)
+
+    def forward(self, log_mel: Tensor, lengths: Tensor, bptt: Bptt, **given: Any) -> Emissions:
+        """As `AcousticModel.forward`; intermediate log-probs are of sounds."""
+        emissions: Emissions = self.acoustic(log_mel, lengths, bptt, lower=self.sounds, **given)
+        return emissions
+
+
 class Transcription:
     """CTC of the acoustic model's output and of its intermediate layers (Lee & Watanabe 2021).
 
-    With two views, also how far they disagree (Yao et al. 2024).
+    With pronunciations these layers learn sounds instead of tokens. An utterance with a word that
+    nobody can pronounce teaches them nothing. With two views, the loss is also how far they
+    disagree (Yao et al. 2024).
     """
 
-    def __init__(self, config: TrainConfig, module: AcousticModel) -> None:
+    def __init__(
+        self, config: TrainConfig, acoustic: AcousticModel, pronunciations: Pronunciations | None = None
+    ) -> None:
         self.config = config
-        self.module = module
+        self.pronunciations = pronunciations
+        self.module = acoustic if pronunciations is None else Pronouncer(acoustic, pronunciations.size)
 
     def views(self, progress: float) -> int:
         consistency = self.config.consistency
@@ -85,10 +113,9 @@ class Transcription:
         )
         tokens, num_tokens = batch.tokens.repeat(views, 1), batch.num_tokens.repeat(views)
         band = None if config.ctc_band is None else config.recogniser.frames(config.ctc_band)
-        final, *lower = (
-            ctc_loss(log_probs, emissions.lengths, tokens, num_tokens, band=band)
-            for log_probs in (emissions.log_probs, *emissions.intermediate)
-        )
+        final = ctc_loss(emissions.log_probs, emissions.lengths, tokens, num_tokens, band=band)
+        targets = (tokens, num_tokens) if self.pronunciations is None else self._sounds(batch, views)
+        lower = [ctc_loss(log_probs, emissions.lengths, *targets, band=band) for log_probs in emissions.intermediate]
         value = objective = final.values.sum() / views
         if lower:
             intermediate = torch.stack([one.values.sum() for one in lower]).mean() / views
@@ -98,3 +125,17 @@ class Transcription:
         feasible = final.feasible[: len(batch.ids)]
         infeasible = tuple(name for name, fits in zip(batch.ids, feasible.tolist(), strict=True) if not fits)
         return Loss(objective, value.item(), int(batch.num_tokens[feasible].sum()), infeasible, emissions.states)
+
+    def _sounds(self, batch: Batch, views: int) -> tuple[Tensor, Tensor]:
+        """(views x B, S) and (views x B,): the sounds of each text, and how many.
+
+        More than there are frames, for no loss, where a word has none.
+        """
+        assert self.pronunciations is not None
+        found = [self.pronunciations.encode(text) for text in batch.texts]
+        most = batch.waveforms.shape[1]
+        num_sounds = [most if sounds is None else len(sounds) for sounds in found]
+        rows = [torch.tensor(sounds or [0]) for sounds in found]
+        device = batch.tokens.device
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(device)
+        return padded.repeat(views, 1), torch.tensor(num_sounds, device=device).repeat(views)

@@ -162,6 +162,8 @@ class TrainConfig(RunConfig):
 
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
+    pronunciations: str | None = None
+    """A dictionary (`word sound sound ...`): acoustic.intermediate layers then learn sounds."""
     intermediate_weight: float = 0.3
     """Weight of the intermediate CTC losses, where the model has them."""
     final: bool = False
@@ -172,6 +174,8 @@ class TrainConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self, intermediate_weight=NOT_NEGATIVE, ctc_band=POSITIVE)
+        if self.pronunciations is not None and not self.acoustic.intermediate:
+            raise ConfigError("pronunciations need acoustic.intermediate, the layers that learn sounds")
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from asr.model.bptt import Full, Truncated
 from asr.progress import SILENT, Progress
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import summary_line
+from asr.text.pronunciation import read_pronunciations
 from asr.text.tokenizer import train_tokenizer
 from asr.training.goal import Judgement, Purpose
 from asr.training.gradients import inspect
-from asr.training.objective import Transcription
+from asr.training.objective import Pronouncer, Transcription
 from asr.training.run import run, usable_device
 from asr.training.selection import fitting, long_enough
 from asr.training.settings import TrainConfig
@@ -55,7 +56,8 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
     tokenizer = train_tokenizer(config.tokenizer, (text_of(cut) for cut in cuts))
     cuts = fitting(cuts, tokenizer, config, progress)
     recogniser = Recogniser(config.recogniser, tokenizer).to(device)
-    trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic))
+    dictionary = None if config.pronunciations is None else read_pronunciations(Path(config.pronunciations))
+    trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, dictionary))
     return run(trainer, WordErrorGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
 
 
@@ -71,8 +73,10 @@ class WordErrorGoal:
     @property
     def recogniser(self) -> Recogniser:
         """The averaged model."""
-        assert isinstance(self.trainer.averaged, AcousticModel)
-        return self.trainer.recogniser.with_acoustic(self.trainer.averaged)
+        averaged = self.trainer.averaged
+        acoustic = averaged.acoustic if isinstance(averaged, Pronouncer) else averaged
+        assert isinstance(acoustic, AcousticModel)
+        return self.trainer.recogniser.with_acoustic(acoustic)
 
     @property
     def purpose(self) -> Purpose:

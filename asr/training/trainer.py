@@ -277,7 +277,7 @@ class Trainer:
 
 def _part(name: str) -> str:
     """What part of the model a parameter belongs to: convolutions, layer_1, ..., output."""
-    first, second, *_ = name.split(".")
+    first, second, *_ = name.removeprefix("acoustic.").split(".")
     if first == "layers":
         return f"layer_{int(second) + 1}"
     return "convolutions" if first == "subsample" else "output"

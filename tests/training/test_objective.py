@@ -5,8 +5,13 @@ import math
 
 import pytest
 import torch
-from support.runs import PLAIN, SMALL, batch, parameters, trainer
+from support.runs import PLAIN, SMALL, TOKENIZER, batch, parameters, trainer
 
+from asr.model.bptt import Full
+from asr.model.ctc import ctc_loss
+from asr.recogniser.recogniser import Recogniser
+from asr.text.pronunciation import Pronunciations
+from asr.training.objective import AugmentedBatch, Transcription
 from asr.training.settings import ConsistencyConfig, OptimiserConfig
 
 
@@ -55,3 +60,34 @@ def test_empty_transcripts_and_single_frames_take_an_ordinary_step(texts: list[s
     assert result.infeasible == ()
     assert math.isfinite(result.loss) and result.loss > 0
     assert any(not torch.equal(a, b) for a, b in zip(before, subject.parameters, strict=True))
+
+
+def test_lower_layers_learn_sounds_and_nothing_from_words_that_nobody_can_pronounce():
+    """Their loss is CTC of the sounds, read out by a layer of their own.
+
+    The utterance with an unknown word has the gradient that it has without lower layers.
+    """
+    told = Pronunciations({"abc": ("x", "y"), "b": ("z",)})
+    config = dataclasses.replace(PLAIN, intermediate_weight=0.4, optimiser=OptimiserConfig(clip=1e9))
+    torch.manual_seed(0)
+    recogniser = Recogniser(config.recogniser, TOKENIZER)
+    objective = Transcription(config, recogniser.acoustic, told)
+    assert {name.split(".")[0] for name, _ in objective.module.named_parameters()} == {"acoustic", "sounds"}
+
+    def loss(texts):
+        utterances = batch(texts)
+        log_mel, lengths = recogniser.features(utterances.waveforms, utterances.num_samples)
+        augmented = AugmentedBatch(utterances, log_mel, lengths, None)
+        found = objective(augmented, Full(), torch.Generator())
+        emissions = objective.module(log_mel, lengths, Full())
+        return found, emissions, torch.autograd.grad(found.objective, objective.module.sounds.weight)[0]
+
+    found, emissions, gradient = loss(["abc b"])
+    (lower,) = emissions.intermediate
+    assert lower.shape[-1] == told.size == 4
+    sounds = ctc_loss(lower, emissions.lengths, torch.tensor([[1, 2, 3]]), torch.tensor([3])).values.sum()
+    assert float(found.objective.detach()) == pytest.approx(0.6 * found.value + 0.4 * float(sounds.detach()), rel=1e-5)
+    assert gradient.abs().max() > 0
+    found, _, gradient = loss(["abc ca"])
+    assert float(found.objective.detach()) == pytest.approx(0.6 * found.value, rel=1e-5)
+    assert gradient.abs().max() == 0

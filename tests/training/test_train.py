@@ -131,3 +131,25 @@ def test_what_is_too_short_for_its_text_is_left_out_before_the_first_epoch_and_d
     assert "18 utterances of" in second
     assert "(5 utterances," in third
     train(config, tmp_path, tmp_path / "run", SILENT)  # the run knows its data again
+
+
+def test_lower_layers_that_learn_sounds_leave_no_trace_in_the_model(corpus: Path, tmp_path: Path):
+    """Only training has their output layer. A run that was interrupted goes on with it."""
+    dictionary = tmp_path / "sounds.txt"
+    dictionary.write_text("".join(f"{c * n} {' '.join(c * n)}\n" for c in "abc" for n in (1, 2)))
+    config = dataclasses.replace(SMALL, pronunciations=str(dictionary), epochs=1)
+    folder = train(config, corpus, tmp_path / "run", SILENT)
+    best = load_model(folder)
+    state = torch.load(tmp_path / "run/checkpoints/last.pt", weights_only=True)["model"]
+    assert {name.removeprefix("acoustic.") for name in state} - set(best.acoustic.state_dict()) == {
+        "sounds.weight",
+        "sounds.bias",
+    }
+    assert train(config, corpus, tmp_path / "run", SILENT) == folder
+    started = dataclasses.replace(config, init=str(folder))
+    train(started, corpus, tmp_path / "second", SILENT)
+
+
+def test_pronunciations_need_a_layer_that_learns_them():
+    with pytest.raises(ConfigError, match=r"acoustic\.intermediate"):
+        dataclasses.replace(SMALL, pronunciations="x", acoustic=AcousticConfig(layers=2))
