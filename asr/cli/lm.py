@@ -31,6 +31,8 @@ class Lm:
     """Texts to measure perplexity on. Without any, a twentieth of the text is left out and used."""
     text: TextForm = "basic"
     """Form of plain text files, as in `asr prepare`; manifests have theirs."""
+    language: str | None = None
+    """Their language's code: in Turkish (tr) the small letter of I is ı."""
     tokens: Path | None = None
     """A model folder, for n-grams of its tokens (any spelling); characters take order 6 or more."""
     rnn: bool = False
@@ -45,8 +47,8 @@ class Lm:
             raise ConfigError(
                 "--tokens is for n-grams; a recurrent model has a tokenizer of its own, see --tokenizer.units"
             )
-        sentences = read_sentences(self.texts, self.text)
-        held_out = read_sentences(self.held_out, self.text) if self.held_out else None
+        sentences = read_sentences(self.texts, self.text, self.language)
+        held_out = read_sentences(self.held_out, self.text, self.language) if self.held_out else None
         if self.rnn:
             result = train_recurrent(
                 sentences,

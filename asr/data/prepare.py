@@ -139,7 +139,7 @@ def _sort_out(
     seen: dict[str, str] = {}
     for name, part in parts.items():
         for utterance in part:
-            utterance = replace(utterance, text=normalise(utterance.text, text_form))
+            utterance = replace(utterance, text=normalise(utterance.text, text_form, utterance.language))
             sound = sounds[utterance.audio]
             faults = list(_faults(utterance, sound))
             if utterance.id in seen:

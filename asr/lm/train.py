@@ -18,7 +18,7 @@ HELD_OUT = 20
 """One sentence in so many is held out, where the user has no text for that."""
 
 
-def read_sentences(paths: Sequence[Path], form: TextForm) -> list[str]:
+def read_sentences(paths: Sequence[Path], form: TextForm, language: str | None = None) -> list[str]:
     """Read sentences in their order.
 
     They are the lines of text files, normalised, or the transcripts of cut manifests.
@@ -26,6 +26,7 @@ def read_sentences(paths: Sequence[Path], form: TextForm) -> list[str]:
     Args:
         paths: text files, or manifests whose names end in .jsonl or .jsonl.gz.
         form: the form of normalised text.
+        language: of the text files, as in `normalise`.
 
     Raises:
         DataError: if a file cannot be read, or holds no sentence.
@@ -35,7 +36,7 @@ def read_sentences(paths: Sequence[Path], form: TextForm) -> list[str]:
         if path.name.endswith((".jsonl", ".jsonl.gz")):
             found = [text_of(cut) for cut in load_cuts(path)]
         else:
-            found = [normalise(line, form) for line in read_text(path).splitlines()]
+            found = [normalise(line, form, language) for line in read_text(path).splitlines()]
         found = [sentence for sentence in found if sentence]
         if not found:
             raise DataError(f"{path}: holds no text")

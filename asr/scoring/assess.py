@@ -30,6 +30,8 @@ class ScoreOptions:
 
     normalise: Normalisation = "none"
     """What does not count. basic: case, punctuation. english: spelling, contractions, numbers."""
+    language: str | None = None
+    """The texts' language, for basic: in Turkish (tr) the small letter of I is ı."""
     alternatives: bool = False
     """Read {colour / color}, {uh / @} and (uh) in references as alternatives and optional words."""
     costs: Costs = "unit"
@@ -93,7 +95,7 @@ class Assessment:
         """The conditions under which the figures hold, in a sentence."""
         forms = {
             "none": "Texts are scored as they are, not normalised.",
-            "basic": "Case and punctuation do not count, and Unicode's compatible forms are equal (basic normalisation).",
+            "basic": "Case, punctuation and the looks of characters do not count (basic normalisation).",
             "english": "Texts went through Whisper's English normaliser.",
         }
         readings = " References are read with alternatives and optional words." if self.options.alternatives else ""
@@ -207,7 +209,7 @@ def assess(
             there = sorted({name for utterance in references.values() for name in utterance.fields})
             raise ConfigError(f"--by {field}: no utterance has it; there is {', '.join(there) or 'no field at all'}")
     draws = {"samples": options.samples, "seed": options.seed}
-    normalise = normaliser(options.normalise)
+    normalise = normaliser(options.normalise, options.language)
     plain = {id: utterance.text for id, utterance in references.items()}
     readings = parse_alternatives(plain, normalise) if options.alternatives else {}
     if not options.alternatives:

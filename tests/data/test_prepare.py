@@ -370,3 +370,11 @@ def test_one_bad_sample_among_many_is_found(tmp_path):
     for name in ("a.wav", "b.wav"):
         with pytest.raises(DataError, match="not numbers"):
             look(tmp_path / name)
+
+
+def test_text_is_normalised_by_its_language(tmp_path):
+    source = make_corpus(tmp_path / "data", ["a.wav\tİSTANBUL'DA IŞIK\ttrain", *WHOLE[1:]])
+    prepare("folder", tmp_path / "tr", source=source, options=Options(language="tr"))
+    prepare("folder", tmp_path / "any", source=source)
+    assert [cut.supervisions[0].text for cut in cuts(tmp_path / "tr")] == ["istanbul'da ışık"]
+    assert [cut.supervisions[0].text for cut in cuts(tmp_path / "any")] == ["istanbul'da işik"]
