@@ -1,43 +1,48 @@
-"""Files: written whole or not at all, and read whether they are gzipped or not."""
+"""Files: written whole or not at all, and read whether they are compressed or not."""
 
 import contextlib
 import gzip
 import hashlib
+import lzma
 import os
 import secrets
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import filelock
 
 from asr.errors import AsrError, DataError
 
+_COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+
 
 def without_gz(path: Path) -> Path:
-    """Take a .gz off a path: what is left tells the kind of file."""
-    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    """Take a .gz or .xz off a path: what is left tells the kind of file."""
+    return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to read its bytes while the block runs, gunzipped if its name ends in .gz.
+    """Open a file to read its bytes while the block runs; .gz and .xz are decompressed.
 
     Raises:
-        DataError: if the file is missing or cannot be read, or is no whole .gz.
+        DataError: if the file is missing or cannot be read, or is no whole .gz or .xz.
     """
+    kind = path.suffix.lower()
     try:
-        with gzip.open(path) if without_gz(path) != path else path.open("rb") as file:
+        with _COMPRESSED.get(kind, open)(path, "rb") as file:
             yield cast(BinaryIO, file)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise DataError(f"{path}: is not a whole gzip file; copy or write it again") from None
+    except (gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error):
+        name = "xz" if kind == ".xz" else "gzip"
+        raise DataError(f"{path}: is not a whole {name} file; copy or write it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 text file, gunzipped if its name ends in .gz; a byte order mark is taken off.
+    """Read a UTF-8 text file, decompressed if it is a .gz or .xz; a byte order mark is taken off.
 
     Raises:
         DataError: as `opened` does, and if the text is not UTF-8.

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from asr.lm.ngram import train_ngram
+from asr.lm.estimate import NgramConfig, train_ngram
 from asr.lm.rnn import RnnLmConfig, RnnTraining, train_rnn_lm
 from asr.lm.train import read_sentences
 from asr.text.normalise import normalise
@@ -87,7 +87,7 @@ def main() -> None:
     console.print(f"{counts[0]:,} words to train on, {counts[1]:,} held out", highlight=False)
     known = {word for sentence in train for word in sentence.split()}
     for order in options.orders:
-        found = train_ngram(train, order).predict(held_out)
+        found = train_ngram(train, NgramConfig(order)).predict(held_out)
         console.print(f"{order}-gram: {found.perplexity:.1f} over {found.words:,} words, {found.unknown:,} unknown")
     for segment in options.segments:
         start = time.perf_counter()

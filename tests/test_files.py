@@ -4,6 +4,7 @@ import ast
 import contextlib
 import errno
 import gzip
+import lzma
 import os
 import signal
 import subprocess
@@ -170,11 +171,11 @@ def test_a_long_name_is_shortened_and_stays_its_own():
     assert len(os.fsencode(fitting(os.fsdecode(b"\xe9" * 300), ".srt"))) <= LONGEST_NAME
 
 
-@pytest.mark.parametrize("name", ["list.txt", "list.txt.gz", "list.TXT.GZ"])
-def test_a_file_is_read_the_same_gzipped_or_not(tmp_path, name):
+@pytest.mark.parametrize("name", ["list.txt", "list.txt.gz", "list.TXT.GZ", "list.txt.xz"])
+def test_a_file_is_read_the_same_compressed_or_not(tmp_path, name):
     path = tmp_path / name
     text = "\ufeffun café\ndeux\n".encode()
-    path.write_bytes(text if name == "list.txt" else gzip.compress(text))
+    path.write_bytes(text if name == "list.txt" else (lzma if name.endswith("xz") else gzip).compress(text))
     with opened(path) as file:
         assert file.readline() == "\ufeffun café\n".encode() and file.read() == b"deux\n"
     assert read_text(path) == "un café\ndeux\n"
@@ -188,6 +189,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         ("short.gz", whole[:-9], "is not a whole gzip file"),
         ("plain.gz", b"plain", "is not a whole gzip file"),
         ("changed.gz", whole[:-8] + bytes(4) + whole[-4:], "is not a whole gzip file"),
+        ("short.xz", lzma.compress(whole)[:-9], "is not a whole xz file"),
+        ("plain.xz", b"plain", "is not a whole xz file"),
         ("latin", "café".encode("latin-1"), "is not UTF-8"),
     ):
         if content is not None:

@@ -29,6 +29,7 @@ COMMANDS = {
     "lm": ("lm train TEXTS --out LM", "texts -> a language model"),
     "tune": ("tune MANIFEST --model DIR --lm LM", "weights of a language model, found on dev"),
     "export": ("export MODEL", "a model -> ONNX, which runs without PyTorch"),
+    "compact": ("compact MODEL --out DIR", "a copy of a model in a quarter of its size"),
     "score": ("score REF HYP [HYP2 ...]", "error rates of transcripts; which system is better"),
     "gradients": ("gradients MANIFEST", "how far gradients reach through time"),
 }

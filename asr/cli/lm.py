@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from asr.cli.output import TerminalProgress
+from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError
+from asr.lm.estimate import NgramConfig
 from asr.lm.rnn import RnnLmConfig, RnnTraining
 from asr.lm.train import read_sentences, train_arpa, train_recurrent
 from asr.text.normalise import TextForm
@@ -25,14 +27,13 @@ class Lm:
     """Text files, a sentence a line, or lhotse cut manifests, whose transcripts are taken."""
     out: Path
     """ARPA file, or folder of the recurrent model."""
-    order: int = 3
-    """Words of an n-gram."""
     held_out: tuple[Path, ...] = ()
     """Texts to measure perplexity on. Without any, a twentieth of the text is left out and used."""
     text: TextForm = "basic"
     """Form of plain text files, as in `asr prepare`; manifests have theirs."""
     language: str | None = None
     """Their language's code: in Turkish (tr) the small letter of I is ı."""
+    ngram: Annotated[NgramConfig, NO_PREFIX] = field(default_factory=NgramConfig)
     tokens: Path | None = None
     """A model folder, for n-grams of its tokens (any spelling); characters take order 6 or more."""
     rnn: bool = False
@@ -62,7 +63,7 @@ class Lm:
             )
         else:
             tokenizer = load_tokenizer(self.tokens) if self.tokens else None
-            result = train_arpa(sentences, self.out, held_out, order=self.order, tokenizer=tokenizer)
+            result = train_arpa(sentences, self.out, held_out, config=self.ngram, tokenizer=tokenizer)
         for name, prediction in result.items():
             print(
                 f"{name}: perplexity {prediction.perplexity:.2f} "

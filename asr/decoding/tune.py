@@ -13,12 +13,12 @@ from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import DecodingConfig, Hypothesis
 from asr.decoding.parallel import ParallelDecoder, Scored
-from asr.decoding.tuned import SECOND_FOLDER, TunedDecoding, save_tuned
+from asr.decoding.tuned import TunedDecoding, save_tuned
 from asr.errors import ModelError
 from asr.files import atomic
 from asr.progress import SILENT, Progress, track
 from asr.recogniser.emissions import emitted
-from asr.recogniser.model_folder import load_model, save_model
+from asr.recogniser.model_folder import SECOND_FOLDER, load_model, save_model
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import Score, score
 

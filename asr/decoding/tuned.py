@@ -9,11 +9,10 @@ from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import ConfigError, ModelError
 from asr.lm.rnn import load_rnn_lm
-from asr.recogniser.model_folder import load_model
+from asr.recogniser.model_folder import SECOND_FOLDER, load_model
 from asr.recogniser.recogniser import Recogniser
 
 DECODING_FILE = "decoding.json"
-SECOND_FOLDER = "second"
 
 
 @dataclass(frozen=True)

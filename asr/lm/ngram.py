@@ -1,32 +1,33 @@
 """Word (or token) n-gram language models, and how well a model predicts a text.
 
-Training is interpolated modified Kneser-Ney, the default of the field's n-gram tools (Chen &
-Goodman 1998, "An empirical study of smoothing techniques for language modeling", section 3).
-Sentence starts are counted as in Heafield et al. 2013. All counts stay in memory, some 300 bytes
-an n-gram. For more than a few ten million words take KenLM's `lmplz`, whose files serve as well.
-
-A file is ARPA text, or KenLM's binary of one. Probabilities are natural logarithms here and base 10
-in ARPA files.
+A file is ARPA text, KenLM's binary of one, or the compact form (`asr.lm.compact`). Probabilities
+are natural logarithms here and base 10 in ARPA files.
 """
 
 import math
 import mmap
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TypeAlias
 
-from asr.errors import ConfigError, DataError, ModelError
+import numpy as np
+import numpy.typing as npt
+
+from asr.errors import ModelError
 from asr.files import atomic
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 LOG10 = math.log(10)
 NEVER = -99.0
 """ARPA's base 10 logarithm of nothing."""
+NOTHING = NEVER * LOG10
 
 _BINARY = b"mmap lm http://kheafield.com/code"
 
-Ngram = tuple[str, ...]
+Integers: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,47 +47,82 @@ class Prediction:
         return math.exp(self.nats / max(1, self.words))
 
 
+@dataclass(frozen=True)
+class Level:
+    """The n-grams of one length, sorted by history, then by word; all arrays (N,)."""
+
+    histories: Integers
+    """Numbers of the n-grams without their last words, in the level below; 0 for single words."""
+    words: Integers
+    """Numbers of the last words, in the vocabulary."""
+    log_probs: Floats
+    """ln p(word | history)."""
+    back_offs: Floats
+    """The ln factor of what the n-gram's suffix says, where the n-gram is a history."""
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
 class NgramModel:
     """Probabilities of words after up to `order` - 1 others, with back-off.
 
     Args:
-        order: length of the longest n-grams.
-        log_probs: n-gram to ln p(last word | the words before it), shorter ones too.
-        back_offs: history to the ln factor of the shorter history's probabilities; 0 if it is
-            absent.
+        vocabulary: all words, with `<s>`, `</s>` and `<unk>`.
+        levels: the n-grams of 1, 2, ... words. The first holds the whole vocabulary in its order.
     """
 
-    def __init__(self, order: int, log_probs: Mapping[Ngram, float], back_offs: Mapping[Ngram, float]) -> None:
-        self.order = order
-        self.log_probs = log_probs
-        self.back_offs = back_offs
+    def __init__(self, vocabulary: Sequence[str], levels: Sequence[Level]) -> None:
+        self.vocabulary, self.levels = tuple(vocabulary), tuple(levels)
+        self._numbers = {word: number for number, word in enumerate(self.vocabulary)}
+        size, last = len(self.vocabulary), np.iinfo(np.int64).max
+        self._keys = [np.append(level.histories * size + level.words, last) for level in self.levels]
+
+    @property
+    def order(self) -> int:
+        """Length of the longest n-grams."""
+        return len(self.levels)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.levels))
 
     def __contains__(self, word: str) -> bool:
-        return (word,) in self.log_probs and word not in (START, UNKNOWN)
+        return word in self._numbers and word not in (START, UNKNOWN)
 
-    def log_prob(self, history: Ngram, word: str) -> float:
+    def log_prob(self, history: Sequence[str], word: str) -> float:
         """ln p(word | history). Words unknown to the model are `<unk>`, in the history too."""
-        known = tuple(w if (w,) in self.log_probs else UNKNOWN for w in (*history, word))
-        history, word = known[:-1][-(self.order - 1) :] if self.order > 1 else (), known[-1]
-        given_up = 0.0
-        while (*history, word) not in self.log_probs:
-            given_up += self.back_offs.get(history, 0.0)
-            history = history[1:]
-        return given_up + self.log_probs[(*history, word)]
+        text = self._numbered([*history, word][-self.order :])
+        return float(self._log_probs(text, np.zeros(len(text), np.bool_))[-1])
 
     def predict(self, sentences: Iterable[str]) -> Prediction:
         """Measure a text, each sentence by itself. As in SRILM, unknown words do not count."""
-        nats, words, unknown = 0.0, 0, 0
-        for sentence in sentences:
-            history: Ngram = (START,)
-            for word in (*sentence.split(), END):
-                if word in self:
-                    nats -= self.log_prob(history, word)
-                    words += 1
-                else:
-                    unknown += 1
-                history = (*history, word)[-self.order :]
-        return Prediction(nats, words, unknown)
+        text = self._numbered(chain.from_iterable((START, *sentence.split(), END) for sentence in sentences))
+        if not len(text):
+            return Prediction(0.0, 0, 0)
+        starts = text == self._numbers[START]
+        is_unknown = text == self._numbers[UNKNOWN]
+        counted = ~starts & ~is_unknown
+        nats = -float(self._log_probs(text, starts)[counted].sum())
+        return Prediction(nats, int(counted.sum()), int(is_unknown.sum()))
+
+    def _numbered(self, words: Iterable[str]) -> Integers:
+        unknown = self._numbers[UNKNOWN]
+        return np.fromiter((self._numbers.get(word, unknown) for word in words), dtype=np.int64)
+
+    def _log_probs(self, text: Integers, starts: npt.NDArray[np.bool_]) -> Floats:
+        """ln p of each word of a text, (N,), after those before it from the last start on."""
+        found = text
+        log_probs = self.levels[0].log_probs[text]
+        for level, below, keys in zip(self.levels[1:], self.levels, self._keys[1:], strict=False):
+            before = np.roll(found, 1)
+            before[starts] = -1
+            before[0] = -1
+            wanted = before * len(self.vocabulary) + text  # below 0 where nothing is before
+            found = np.searchsorted(keys, wanted)
+            found[keys[found] != wanted] = -1
+            log_probs[before >= 0] += below.back_offs[before[before >= 0]]
+            log_probs[found >= 0] = level.log_probs[found[found >= 0]]
+        return log_probs
 
     def write(self, path: Path) -> None:
         """Write an ARPA file.
@@ -94,90 +130,33 @@ class NgramModel:
         Raises:
             AsrError: if it cannot be written.
         """
-        orders: list[list[Ngram]] = [[] for _ in range(self.order)]
-        for ngram in sorted(self.log_probs):
-            orders[len(ngram) - 1].append(ngram)
         with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write("\\data\\\n")
-            file.writelines(f"ngram {length}={len(ngrams)}\n" for length, ngrams in enumerate(orders, start=1))
-            for length, ngrams in enumerate(orders, start=1):
-                file.write(f"\n\\{length}-grams:\n")
-                for ngram in ngrams:
-                    log_prob = max(NEVER, self.log_probs[ngram] / LOG10)
-                    back_off = f"\t{self.back_offs.get(ngram, 0.0) / LOG10:.7f}" if length < self.order else ""
-                    file.write(f"{log_prob:.7f}\t{' '.join(ngram)}{back_off}\n")
-            file.write("\n\\end\\\n")
+            file.writelines(self.arpa())
+
+    def arpa(self) -> Iterator[str]:
+        """The text of an ARPA file, in parts."""
+        yield "\\data\\\n"
+        yield from (f"ngram {length}={len(level)}\n" for length, level in enumerate(self.levels, start=1))
+        texts = list(self.vocabulary)
+        for length, level in enumerate(self.levels, start=1):
+            if length > 1:
+                before, last = level.histories.tolist(), level.words.tolist()
+                texts = [
+                    f"{texts[history]} {self.vocabulary[word]}" for history, word in zip(before, last, strict=True)
+                ]
+            columns = [_decimals(level.log_probs), texts]
+            if length < self.order:
+                columns.append(_decimals(level.back_offs))
+            yield f"\n\\{length}-grams:\n"
+            yield from map("{}\n".format, map("\t".join, zip(*columns, strict=True)))
+        yield "\n\\end\\\n"
 
 
-def train_ngram(sentences: Iterable[str], order: int) -> NgramModel:
-    """Estimate a model of a text, each sentence framed by `<s>` and `</s>`.
-
-    Its vocabulary is the text's, and `<unk>`.
-
-    Args:
-        sentences: words separated by white space; empty ones are passed over.
-        order: words of an n-gram, 1 to 9.
-
-    Raises:
-        ConfigError: if `order` is out of range.
-        DataError: if there is no word.
-    """
-    if not 1 <= order <= 9:
-        raise ConfigError(f"--order {order} is not allowed; 3 is usual for words, 6 for characters, and 9 the most")
-    counts: list[Counter[Ngram]] = [Counter() for _ in range(order)]
-    for sentence in sentences:
-        words = (START, *(w for w in sentence.split() if w not in (START, END, UNKNOWN)), END)
-        if len(words) > 2:
-            for length, found in enumerate(counts, start=1):
-                found.update(zip(*(words[i:] for i in range(length)), strict=False))
-    if not counts[0]:
-        raise DataError("the text holds no word to train a language model on")
-    for length in range(order - 1, 0, -1):
-        # Below the longest n-grams, a count is the number of different words before one. Before <s>
-        # there can be none.
-        shorter = Counter(ngram[1:] for ngram in counts[length])
-        shorter.update({ngram: count for ngram, count in counts[length - 1].items() if ngram[0] == START})
-        counts[length - 1] = shorter
-    del counts[0][(START,)]
-    probabilities: dict[Ngram, float] = {(word,): 0.0 for word in (UNKNOWN, *(word for (word,) in counts[0]))}
-    uniform = 1 / len(probabilities)
-    back_offs: dict[Ngram, float] = {}
-    for length, found in enumerate(counts, start=1):
-        discounts = _discounts(found)
-        totals: defaultdict[Ngram, int] = defaultdict(int)
-        reserved: defaultdict[Ngram, float] = defaultdict(float)
-        for ngram, count in found.items():
-            totals[ngram[:-1]] += count
-            reserved[ngram[:-1]] += discounts[min(count, 3)]
-        for history, total in totals.items():
-            back_offs[history] = reserved[history] / total
-        if length == 1:
-            found[(UNKNOWN,)] = 0
-        for ngram, count in found.items():
-            history = ngram[:-1]
-            lower = probabilities[ngram[1:]] if length > 1 else uniform
-            kept = max(0.0, count - discounts[min(count, 3)]) / totals[history]
-            probabilities[ngram] = kept + back_offs[history] * lower
-    del back_offs[()]  # the empty history's share is in the unigrams already
-    log_probs = {ngram: math.log(probability) for ngram, probability in probabilities.items()}
-    log_probs[(START,)] = NEVER * LOG10
-    return NgramModel(order, log_probs, {history: math.log(share) for history, share in back_offs.items()})
-
-
-def _discounts(counts: Mapping[Ngram, int]) -> tuple[float, float, float, float]:
-    """What is taken from counts of 0, 1, 2, and 3 or more (Chen & Goodman 1998, equation 26).
-
-    They come from how many n-grams have a count of 1, 2, 3 and 4. A text too small or too regular
-    to have all of these takes KenLM's fallback.
-    """
-    seen = Counter(counts.values())
-    one, two, three, four = (seen[count] for count in (1, 2, 3, 4))
-    if min(one, two, three, four) > 0:
-        share = one / (one + 2 * two)
-        found = (1 - 2 * share * two / one, 2 - 3 * share * three / two, 3 - 4 * share * four / three)
-        if all(0 < discount <= count for count, discount in enumerate(found, start=1)):
-            return (0.0, *found)
-    return (0.0, 0.5, 1.0, 1.5)
+def _decimals(values: Floats) -> list[str]:
+    """Logarithms as an ARPA file has them; each value that occurs is written once."""
+    different, places = np.unique(values, return_inverse=True)
+    texts = [f"{value:.7f}" for value in np.maximum(different / LOG10, NEVER).tolist()]
+    return [texts[place] for place in places.tolist()]
 
 
 def vocabulary(path: Path) -> list[str]:

@@ -8,7 +8,8 @@ import torch
 from asr.data.cuts import load_cuts, text_of
 from asr.errors import DataError
 from asr.files import read_text
-from asr.lm.ngram import NgramModel, Prediction, train_ngram
+from asr.lm.estimate import NgramConfig, train_ngram
+from asr.lm.ngram import NgramModel, Prediction
 from asr.lm.rnn import RnnLmConfig, RnnTraining, save_rnn_lm, train_rnn_lm
 from asr.progress import SILENT, Progress
 from asr.text.normalise import TextForm, normalise
@@ -51,7 +52,7 @@ def train_arpa(
     out: Path,
     held_out: Sequence[str] | None,
     *,
-    order: int,
+    config: NgramConfig,
     tokenizer: Tokenizer | None = None,
 ) -> dict[str, Prediction]:
     """Write an ARPA file of all the sentences.
@@ -61,14 +62,13 @@ def train_arpa(
         out: the file.
         held_out: another text to predict. Without it, a model of the other sentences first predicts
             every twentieth one.
-        order: words, or tokens, of an n-gram.
+        config: what the model keeps of it.
         tokenizer: whose tokens are counted in place of words.
 
     Returns:
         How well what was predicted, by name; empty if there was too little text to hold some out.
 
     Raises:
-        ConfigError: if `order` is out of range.
         AsrError: if the file cannot be written.
     """
     train, unseen = _split(sentences, held_out)
@@ -76,9 +76,9 @@ def train_arpa(
         train, unseen, sentences = (_spelt(part, tokenizer) for part in (train, unseen, sentences))
     results = {}
     if unseen:
-        model = train_ngram(train, order)
-        results[f"{order}-gram of {'words' if tokenizer is None else 'tokens'}"] = model.predict(unseen)
-    (model if held_out is not None else train_ngram(sentences, order)).write(out)
+        model = train_ngram(train, config)
+        results[f"{config.order}-gram of {'words' if tokenizer is None else 'tokens'}"] = model.predict(unseen)
+    (model if held_out is not None else train_ngram(sentences, config)).write(out)
     return results
 
 
@@ -120,7 +120,7 @@ def train_recurrent(
     if not unseen:
         return {}
     known = {word for sentence in train for word in sentence.split()}
-    trigrams: NgramModel = train_ngram(train, 3)
+    trigrams: NgramModel = train_ngram(train, NgramConfig(3))
     return {
         "recurrent, running text": model.predict(unseen, known.__contains__),
         "recurrent, sentences alone": model.predict(unseen, known.__contains__, running=False),

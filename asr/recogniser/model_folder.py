@@ -1,26 +1,31 @@
 """Model folders on disk. Nothing here executes what it reads: safetensors and JSON only.
 
 A model folder holds `model.safetensors`, `config.json`, the tokenizer's file and a `README.md` for
-people. Every file is written atomically (`files.atomic`).
+people. Its weights may be compact (`recogniser.compact`). Every file is written atomically
+(`files.atomic`).
 """
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from asr.audio.features import FRONT_END
 from asr.config import read_settings, write_settings
 from asr.errors import ModelError
 from asr.files import atomic
+from asr.recogniser.compact import compacted, expanded
 from asr.recogniser.recogniser import ACOUSTIC, Recogniser, RecogniserConfig
 from asr.text.tokenizer import load_tokenizer
 
 WEIGHTS_FILE = "model.safetensors"
-
-
 CONFIG_FILE = "config.json"
+SECOND_FOLDER = "second"
+"""Where `asr tune` keeps a second recogniser."""
 FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json", "model.onnx", "model.int8.onnx")
 """What was fitted to the weights in the folder, and does not outlast them."""
 
@@ -34,11 +39,37 @@ def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
     recogniser.tokenizer.save(folder)
     for name in FITTED_FILES:
         (folder / name).unlink(missing_ok=True)
-    weights = {name: tensor.contiguous().cpu() for name, tensor in recogniser.state().items()}
-    with atomic(folder / WEIGHTS_FILE) as path:
-        path.write_bytes(safetensors.torch.save(weights))
+    _write_weights(folder, recogniser.state())
     with atomic(folder / "README.md") as path:
         path.write_text(readme, encoding="utf-8")
+
+
+def compact_model(folder: Path, out: Path) -> None:
+    """Copy a model folder with its weights rounded to 8 bits, a quarter of their size.
+
+    All that lies in the folder comes along: calibration, decoding weights, language models. A
+    second recogniser's weights are rounded too.
+
+    Raises:
+        ModelError: as `load_model`, and if `out` is the folder itself.
+        AsrError: if something cannot be written.
+    """
+    models = [path.parent for path in (folder / CONFIG_FILE, folder / SECOND_FOLDER / CONFIG_FILE) if path.is_file()]
+    recognisers = {inner.relative_to(folder): load_model(inner, untaught=True) for inner in models or [folder]}
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise ModelError(f"{out}: is the model folder, or in it; choose another --out")
+    for source in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
+        target = out / source.relative_to(folder)
+        if target.relative_to(out) not in {inner / WEIGHTS_FILE for inner in recognisers}:
+            with atomic(target) as path:
+                shutil.copyfile(source, path)
+    for inner, recogniser in recognisers.items():
+        _write_weights(out / inner, compacted(recogniser.state()))
+
+
+def _write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
+    with atomic(folder / WEIGHTS_FILE) as path:
+        path.write_bytes(safetensors.torch.save({name: t.contiguous().cpu() for name, t in weights.items()}))
 
 
 def load_model(folder: Path, device: torch.device | None = None, *, untaught: bool = False) -> Recogniser:
@@ -59,7 +90,7 @@ def load_model(folder: Path, device: torch.device | None = None, *, untaught: bo
     config = read_settings(RecogniserConfig, folder / CONFIG_FILE, remedy="copy the whole model folder again")
     recogniser = Recogniser(config, load_tokenizer(folder))
     try:
-        weights = safetensors.torch.load_file(folder / WEIGHTS_FILE)
+        weights = expanded(safetensors.torch.load_file(folder / WEIGHTS_FILE))
         if recogniser.tokenizer.size == 1 and len(weights.get(f"{ACOUSTIC}output.bias", ())) > 1:
             raise ModelError(f"{folder}: its tokenizer has lost its tokens; copy the whole model folder again")
         if int(weights.get("features.front_end", torch.tensor(1))) != FRONT_END:

@@ -41,11 +41,14 @@ _ZERO_WIDTH = "\u200c\u200d"  # (non-)joiner: part of the spelling in Persian, S
 _GERSHAYIM, _MIDDLE_DOT = "\u05f4", "\u00b7"
 _INSIDE = f"'{_GERSHAYIM}{_MIDDLE_DOT}"
 
+_NORMAL = re.compile("[a-z0-9]+(?:[ '][a-z0-9]+)*")
+"""Text that is in its form already, but for Uzbek; large texts are mostly so."""
 _HEBREW = "[\u05d0-\u05ea\u0591-\u05c7]"
 _QUOTED = re.compile(f"(?<={_HEBREW})(?:[\"\u201c\u201d\u201e{_GERSHAYIM}]|[\u2019']{{2}})(?={_HEBREW})")
 _BETWEEN_LS = re.compile("(?<=[lL])[\u2022\u2027\u2219\u22c5\u00b7](?=[lL])")
 _CHEROKEE = re.compile("[\u13f8-\u13fd\uab70-\uabbf]")
 _UZBEK = re.compile("(?<=[oOgG])['\u02bb]")
+_UZBEKS = ("uz", "uzb")
 _DOTLESS = frozenset({"tr", "tur", "az", "aze", "crh", "gag"})
 _AM = (
     (re.compile("\u0e4d([\u0e48-\u0e4b]*)\u0e32|\u0e33([\u0e48-\u0e4b]+)"), "\\1\\2\u0e33"),
@@ -77,10 +80,12 @@ def normalise(text: str, form: TextForm = "basic", language: str | None = None) 
     if form == "verbatim":
         return " ".join(text.split())
     code = re.split("[-_]", (language or "").lower())[0]
+    if code not in _UZBEKS and _NORMAL.fullmatch(text):
+        return text
     text = unicodedata.normalize("NFC", "".join(map(_plain, text)))
     text = _BETWEEN_LS.sub(_MIDDLE_DOT, _QUOTED.sub(_GERSHAYIM, text))
     text = text.translate(_APOSTROPHES)
-    text = _with_bases(_UZBEK.sub("\u02bb", text) if code in ("uz", "uzb") else text)
+    text = _with_bases(_UZBEK.sub("\u02bb", text) if code in _UZBEKS else text)
     text = re.sub(rf"(?<![^\s{_INSIDE}])[{_ZERO_WIDTH}]+|\u200c+(?![^\s{_INSIDE}])", "", text)
     text = re.sub(rf"(?<![^\s{_INSIDE}])[{_INSIDE}]|[{_INSIDE}](?![^\s{_INSIDE}])", " ", text)
     text = _lower(text, dotless=code in _DOTLESS)

@@ -1,5 +1,6 @@
 """`asr lm train`, `asr tune`, and what they bring to the others."""
 
+import lzma
 import re
 import shutil
 from pathlib import Path
@@ -45,10 +46,21 @@ def test_language_models_are_trained_tuned_and_used(asr, model: Path, recordings
     assert hot.code == 0, hot.err
 
 
+def test_less_of_a_compressed_text_is_a_smaller_model(asr, tmp_path: Path):
+    text = tmp_path / "text.txt.xz"
+    text.write_bytes(lzma.compress(b"a b c\na b\nb c a b\na\nc c a b a\nb a b c\na b d\n" * 3))
+    sizes = []
+    for name, options in (("all", ()), ("few", ("--vocabulary", 3, "--min-counts", 1, 4, "--prune", 1e-3))):
+        made = asr("lm", "train", text, "--out", tmp_path / name, *options)
+        assert made.code == 0 and "3-gram of words: perplexity" in made.out, made.err
+        sizes.append((tmp_path / name).read_text().count("\n"))
+    assert sizes[1] < sizes[0]
+
+
 def test_mistakes_end_in_one_clear_line(refused, model: Path, text: Path, tmp_path: Path):
     out = ("--out", tmp_path / "o")
     refused(1, "none: cannot be read", "lm", "train", tmp_path / "none", *out)
-    refused(2, "--order 12", "lm", "train", text, *out, "--order", "12")
+    refused(2, "order must lie in [1, 9], got 12", "lm", "train", text, *out, "--order", "12")
     refused(2, "--tokens is for n-grams", "lm", "train", text, *out, "--rnn", "--tokens", model)
     refused(2, "training.seed must fit into 64 bits", "lm", "train", text, *out, "--rnn", "--training.seed", 2**70)
     refused(2, "sing", "lm", "sing", text, *out)

@@ -11,7 +11,7 @@ from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tune import keep, tune
 from asr.decoding.tuned import TunedDecoding, load_tuned
-from asr.lm.ngram import train_ngram
+from asr.lm.estimate import NgramConfig, train_ngram
 from asr.progress import SILENT
 
 pytest.importorskip("flashlight.lib.text")
@@ -19,7 +19,7 @@ pytest.importorskip("flashlight.lib.text")
 
 def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
     cuts = load_cuts(write_corpus(tmp_path, train=3, dev=4) / "dev.jsonl.gz")
-    train_ngram(["a b c", "ab c", "b", "c a"], 2).write(tmp_path / "own.arpa")
+    train_ngram(["a b c", "ab c", "b", "c a"], NgramConfig(2)).write(tmp_path / "own.arpa")
     model = recogniser()
     decoder = Decoder(model.tokenizer, DecodingConfig(beam=4), ngram=tmp_path / "own.arpa")
     tuning = tune(model, decoder, cuts, SILENT)
@@ -42,7 +42,7 @@ def test_what_only_ranks_well_is_decoded_before_it_is_chosen(tmp_path):
             return [replace(found[0], tokens=(), text="")] if config.second_weight else found
 
     cuts = load_cuts(write_corpus(tmp_path, train=3, dev=4) / "dev.jsonl.gz")
-    train_ngram(["a b c", "ab c", "b", "c a"], 2).write(tmp_path / "own.arpa")
+    train_ngram(["a b c", "ab c", "b", "c a"], NgramConfig(2)).write(tmp_path / "own.arpa")
     model, other = recogniser(), recogniser(seed=10)
     for kind, alone in ((Decoder, False), (Lost, True)):
         decoder = kind(model.tokenizer, DecodingConfig(beam=4), ngram=tmp_path / "own.arpa", second=other)

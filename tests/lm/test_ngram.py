@@ -3,43 +3,18 @@
 import math
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
-from support.tiny import unhurried
 
-from asr.errors import ConfigError, DataError, ModelError
-from asr.lm.ngram import END, LOG10, START, UNKNOWN, train_ngram, vocabulary
+from asr.errors import ModelError
+from asr.lm.estimate import NgramConfig, train_ngram
+from asr.lm.ngram import END, LOG10, START, vocabulary
 
 TEXT = ["a b c", "a b", "b c a b", "a", "c c a b a", "b a b c", "a b d"]
 sentences = st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=6).map(" ".join), min_size=1, max_size=12)
 
 
-@unhurried
-@given(sentences, st.integers(1, 4), st.lists(st.sampled_from(["a", "b", "d", START, "unheard"]), max_size=4))
-def test_what_may_follow_a_history_sums_to_one(text, order, history):
-    model = train_ngram(text, order)
-    words = {ngram[0] for ngram in model.log_probs if len(ngram) == 1} - {START}
-    assert {END, UNKNOWN} <= words
-    total = sum(math.exp(model.log_prob(tuple(history), word)) for word in words)
-    assert total == pytest.approx(1.0, abs=1e-9)
-
-
-def test_a_bigram_model_by_hand():
-    """Two sentences "a": counts too regular for estimated discounts.
-
-    So discounts are 1/2 for ones, 1 for twos, 3/2 for more. Of words, a and </s> each follow one
-    other word: (1 - 1/2)/2 + 1/2 x 1/3 = 5/12, and <unk> has 1/2 x 1/3. After <s>, a was seen
-    twice: (2 - 1)/2 + 1/2 x 5/12 = 17/24.
-    """
-    model = train_ngram(["a", "a"], 2)
-    assert math.exp(model.log_prob((), "a")) == pytest.approx(5 / 12)
-    assert math.exp(model.log_prob((), "other")) == pytest.approx(1 / 6)
-    assert math.exp(model.log_prob((START,), "a")) == pytest.approx(17 / 24)
-    assert math.exp(model.log_prob(("a",), "a")) == pytest.approx(1 / 2 * 5 / 12)
-
-
 def test_prediction_counts_known_words_and_sentence_ends():
-    model = train_ngram(TEXT, 2)
+    model = train_ngram(TEXT, NgramConfig(2))
     found = model.predict(["a b", "a z"])
     history = [((START,), "a"), (("a",), "b"), (("b",), END), ((START,), "a"), (("z",), END)]
     assert (found.words, found.unknown) == (5, 1)
@@ -47,15 +22,21 @@ def test_prediction_counts_known_words_and_sentence_ends():
     assert found.perplexity == pytest.approx(math.exp(found.nats / 5))
 
 
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_kenlm_reads_the_file_and_finds_the_same_probabilities(tmp_path, order):
+PRUNED = NgramConfig(4, prune=3e-3)
+
+
+@pytest.mark.parametrize("config", [*map(NgramConfig, (1, 2, 3, 4)), PRUNED], ids=["1", "2", "3", "4", "pruned"])
+def test_kenlm_reads_the_file_and_finds_the_same_probabilities(tmp_path, config):
     kenlm = pytest.importorskip("flashlight.lib.text.decoder.kenlm")
     from flashlight.lib.text.dictionary import Dictionary
 
-    model = train_ngram(TEXT, order)
+    model = train_ngram(TEXT, config)
+    assert (0 < len(model.levels[-1]) < len(train_ngram(TEXT, NgramConfig(config.order)).levels[-1])) == (
+        config is PRUNED
+    )
     model.write(tmp_path / "lm.arpa")
     assert vocabulary(tmp_path / "lm.arpa") == ["a", "b", "c", "d"]
-    if order == 1:
+    if config.order == 1:
         return  # KenLM itself refuses unigram models
     dictionary = Dictionary()
     words = ["a", "b", "c", "d", "zebra"]
@@ -99,11 +80,3 @@ def test_what_is_no_language_model_is_named(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(ModelError, match="lm.arpa: .*" + message):
         vocabulary(path)
-
-
-def test_nothing_to_learn_and_impossible_orders():
-    with pytest.raises(DataError, match="no word"):
-        train_ngram(["", " "], 2)
-    for order in (0, 10):
-        with pytest.raises(ConfigError, match=f"--order {order}"):
-            train_ngram(TEXT, order)

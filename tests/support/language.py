@@ -4,7 +4,8 @@ import math
 
 from support.lattices import sums_over_all_paths
 
-from asr.lm.ngram import END, START, train_ngram
+from asr.lm.estimate import NgramConfig, train_ngram
+from asr.lm.ngram import END, START
 from asr.text.tokenizer import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer(" ab")
@@ -14,7 +15,7 @@ WIDE = {"beam": 5000, "top_tokens": 10}
 
 
 def write_lm(path, text=TEXT, order=2):
-    model = train_ngram(text, order)
+    model = train_ngram(text, NgramConfig(order))
     model.write(path)
     return model
 

@@ -1,3 +1,4 @@
+import re
 import sys
 import unicodedata
 
@@ -256,3 +257,12 @@ def test_english_without_its_library_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "whisper_normalizer.english", None)
     with pytest.raises(MissingExtra, match=r"pip install 'asr\[score\]'"):
         normaliser("english")
+
+
+@unhurried
+@given(text=st.text(alphabet="aiz0' ", max_size=8), language=st.sampled_from([None, "en", "tr", "uz"]))
+def test_what_is_in_its_form_at_first_sight_is_in_its_form(text, language):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asr.text.normalise._NORMAL", re.compile("(?!)"))
+        expected = normalise(text, language=language)
+    assert normalise(text, language=language) == expected
