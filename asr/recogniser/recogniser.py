@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class RecogniserConfig:
     chunk: Seconds | None = None
     """Length of the chunks in which an utterance is read; none reads it whole."""
     lookahead: Seconds = 0.0
-    """What is seen beyond a chunk."""
+    """What is seen beyond a chunk: half by the backward direction, half for the level."""
 
     def __post_init__(self) -> None:
         check(self, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
@@ -44,6 +44,19 @@ class RecogniserConfig:
     def frame(self) -> Seconds:
         """Time from one output frame to the next."""
         return self.features.exact_hop * self.acoustic.subsampling
+
+    @property
+    def level_ahead(self) -> Seconds:
+        """How far beyond a frame its level is looked for."""
+        return AROUND if self.chunk is None else self.lookahead / 2
+
+    @property
+    def reading(self) -> Full | Chunked:
+        """How an utterance is read: whole, or in chunks."""
+        if self.chunk is None:
+            return Full()
+        left = self.lookahead - self.level_ahead
+        return Chunked(self.frames(self.chunk), int(left / self.frame + 1e-9))
 
     def frames(self, seconds: Seconds, *, least: Frames = 1) -> Frames:
         """Round a time to the nearest output frame, and up to at least so many."""
@@ -61,7 +74,7 @@ class Recogniser:
     def __init__(self, config: RecogniserConfig, tokenizer: Tokenizer) -> None:
         self.config = config
         self.tokenizer = tokenizer
-        self.features = LogMel(config.features, ahead=AROUND if config.chunk is None else config.lookahead)
+        self.features = LogMel(config.features, ahead=config.level_ahead)
         self.acoustic = AcousticModel(config.acoustic, num_features=config.features.num_mels, num_tokens=tokenizer.size)
 
     def to(self, device: torch.device) -> "Recogniser":
@@ -73,10 +86,7 @@ class Recogniser:
     @property
     def reading(self) -> Full | Chunked:
         """How an utterance is read: whole, or in chunks."""
-        config = self.config
-        if config.chunk is None:
-            return Full()
-        return Chunked(config.frames(config.chunk), config.frames(config.lookahead, least=0))
+        return self.config.reading
 
     @property
     def long_reading(self) -> Chunked:
@@ -87,8 +97,9 @@ class Recogniser:
 
     @property
     def latency(self) -> Seconds:
-        """How long a sound waits at most for its log-probs, arithmetic not counted.
+        """How long a sample waits at most for its log-probs, arithmetic not counted.
 
+        It counts a chunk, what the backward direction and the level look ahead, and the window.
         Infinite where utterances are read whole.
         """
         if isinstance(self.reading, Full):
@@ -126,6 +137,23 @@ class Recogniser:
         self.acoustic.load_state_dict(
             {name.removeprefix(ACOUSTIC): tensor for name, tensor in state.items() if not name.startswith("features.")}
         )
+
+    def in_chunks(self, chunk: Seconds, lookahead: Seconds) -> "Recogniser":
+        """This recogniser, reading in other chunks; its weights are shared.
+
+        Args:
+            chunk: length of a chunk. A chunked model loses nothing if it is shorter than the chunks
+                of its training: each frame still sees at least the lookahead.
+            lookahead: what is seen beyond it.
+
+        Raises:
+            ConfigError: if they are not allowed.
+        """
+        other = copy.copy(self)
+        other.config = replace(self.config, chunk=chunk, lookahead=lookahead)
+        other.features = LogMel(self.config.features, ahead=other.config.level_ahead).to(self.device)
+        other.features.load_state_dict(self.features.state_dict())
+        return other
 
     def with_acoustic(self, acoustic: AcousticModel) -> "Recogniser":
         """This recogniser with another acoustic model of its shape; all else is shared."""

@@ -3,13 +3,17 @@
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tiny import unhurried
+from support.tiny import RATE, noise, recogniser, unhurried
 
 from asr.audio.features import FeatureConfig
 from asr.audio.log_mel import LogMel
+from asr.errors import ConfigError
 from asr.model.acoustic import AcousticConfig
+from asr.model.bptt import Chunked, Full
+from asr.recogniser.emission_stream import EmissionStream
 from asr.recogniser.recogniser import Recogniser, RecogniserConfig
 from asr.text.tokenizer import CharacterTokenizer
 from asr.units import num_frames, subsampled
@@ -53,3 +57,33 @@ def test_latency_counts_whole_samples():
     found = Recogniser(config, CharacterTokenizer(" a"))
     frames = 20 + found.acoustic.subsample.overhang + found.features.ahead
     assert found.latency == pytest.approx(((frames - 1) * 221 + 551) / 22_050)
+
+
+@pytest.mark.parametrize("subsampling", [2, 3, 4])
+@pytest.mark.parametrize(("chunk", "lookahead"), [(0.12, 0.0), (0.24, 0.3), (0.48, 0.16)])
+def test_no_sample_waits_longer_than_the_latency_and_one_waits_as_long(subsampling, chunk, lookahead):
+    """Counted while samples come in half a hop at a time."""
+    model = recogniser(subsampling=subsampling, chunk=chunk, lookahead=lookahead)
+    stream, waits, given = EmissionStream(model, model.reading), [], 0
+    hop = model.config.features.hop_samples * subsampling
+    for received in range(80, 3 * RATE, 80):
+        for _ in stream.accept(torch.from_numpy(noise(80, seed=received))):
+            waits.append(received - given * hop)
+            given += 1
+    assert max(waits) / RATE <= model.latency + 1e-9
+    assert max(waits) / RATE > model.latency - 0.02, "the latency is no guess from above"
+    assert model.latency <= chunk + lookahead + 0.025 + 0.06 + model.config.frame
+
+
+def test_a_model_reads_in_other_chunks_with_the_same_weights():
+    """As one that was made so; the first stays as it is."""
+    model, waveforms = recogniser(), torch.from_numpy(noise(RATE))[None]
+    model.features.fit([(waveforms, torch.tensor([RATE]))])
+    other, made = model.in_chunks(0.2, 0.16), recogniser(chunk=0.2, lookahead=0.16)
+    made.load_state(model.state())
+    assert other.reading == made.reading == Chunked(5, 2) and model.reading == Full()
+    size = torch.tensor([RATE])
+    assert torch.equal(other.emissions(waveforms, size).log_probs, made.emissions(waveforms, size).log_probs)
+    assert other.acoustic is model.acoustic
+    with pytest.raises(ConfigError, match="chunk"):
+        model.in_chunks(0.0, 0.1)
