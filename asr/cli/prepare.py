@@ -20,7 +20,7 @@ class Prepare:
     """Turn a corpus into checked manifests: train, dev and test."""
 
     corpus: Annotated[Positional[str], arg(metavar="CORPUS")]
-    """an4, collection, commonvoice, folder, fsdd, librispeech, prompts, yesno, or lhotse:NAME."""
+    """A corpus by its name (data/README.md), folder, collection, or lhotse:NAME."""
     out: Path
     """Folder for the manifests."""
     source: Path | None = None

@@ -6,12 +6,23 @@ Here a name becomes one of them.
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from asr.corpora import an4, collection, commonvoice, folder, fsdd, lhotse_recipe, librispeech, prompts, yesno
+from asr.corpora import (
+    an4,
+    collection,
+    commonvoice,
+    folder,
+    fsdd,
+    lhotse_recipe,
+    librispeech,
+    mini_librispeech,
+    prompts,
+    yesno,
+)
 from asr.corpora.utterance import Splits
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress
 
-NAMES = ("an4", "collection", "commonvoice", "folder", "fsdd", "librispeech", "prompts", "yesno")
+NAMES = ("an4", "collection", "commonvoice", "folder", "fsdd", "librispeech", "mini-librispeech", "prompts", "yesno")
 """The corpora known by name; "lhotse:NAME" stands for any of lhotse's own recipes."""
 
 LHOTSE = "lhotse:"
@@ -93,6 +104,8 @@ def _read(corpus: str, source: Path, options: Options) -> Splits:
             return fsdd.read(source, held_out_speaker=options.held_out_speaker)
         case "librispeech":
             return librispeech.read(source, train=options.train, dev=options.dev, test=options.test)
+        case "mini-librispeech":
+            return mini_librispeech.read(source)
         case "prompts":
             return prompts.read(source, options.language or "en")
         case "yesno":
@@ -126,6 +139,8 @@ def download(corpus: str, downloads: Path, options: Options, progress: Progress 
             return librispeech.download(
                 downloads, train=options.train, dev=options.dev, test=options.test, progress=progress
             )
+        case "mini-librispeech":
+            return mini_librispeech.download(downloads, progress=progress)
         case "prompts":
             return prompts.download(downloads, options.language or "en", progress=progress)
         case "yesno":

@@ -10,7 +10,7 @@ from asr.corpora.utterance import Problem, Splits, Utterance
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress
 
-URL = "http://www.openslr.org/resources/12/{part}.tar.gz"
+URL = "http://www.openslr.org/resources/{number}/{part}.tar.gz"
 
 SHA256 = {
     "train-clean-100": "d4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2",
@@ -23,8 +23,9 @@ SHA256 = {
 }
 """The parts and their archives' checksums, from torchaudio 2.11's `datasets/librispeech.py`."""
 
-PARTS = tuple(SHA256)
-TRAIN = tuple(part for part in PARTS if part.startswith("train-"))
+PARTS = (*SHA256, "train-clean-5", "dev-clean-2")
+"""Of LibriSpeech, and of mini LibriSpeech, which has an archive of its own."""
+TRAIN = tuple(part for part in SHA256 if part.startswith("train-"))
 
 _PLACES = ("{part}", "LibriSpeech/{part}", "{part}/LibriSpeech/{part}")  # the last is how `download` leaves it
 
@@ -48,8 +49,13 @@ def download(
     for part in parts:
         _require_known(part)
     for part in parts:
-        fetch_archive(URL.format(part=part), root / part, sha256=SHA256[part], progress=progress)
+        fetch_archive(url(part), root / part, sha256=SHA256.get(part), progress=progress)
     return root
+
+
+def url(part: str) -> str:
+    """Where a part's archive lies; mini LibriSpeech's two parts are a corpus of their own."""
+    return URL.format(number=12 if part in SHA256 else 31, part=part)
 
 
 def read(source: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), test: Sequence[str] = ()) -> Splits:
@@ -62,7 +68,7 @@ def read(source: Path, *, train: Sequence[str] = (), dev: Sequence[str] = (), te
         DataError: if no part is in `source` or its `LibriSpeech`.
         ConfigError: if a part that was asked for is not a part of LibriSpeech, or not there.
     """
-    found = {part: place for part in PARTS if (place := _find(source, part)) is not None}
+    found = {part: place for part in PARTS if (place := find(source, part)) is not None}
     if not found:
         raise DataError(f"{source}: holds no part of LibriSpeech, such as train-clean-100, nor does LibriSpeech in it")
     for part in (*train, *dev, *test):
@@ -119,7 +125,8 @@ def _by_chapter(utterance: Utterance) -> str:
     return utterance.id.rpartition("-")[0]
 
 
-def _find(source: Path, part: str) -> Path | None:
+def find(source: Path, part: str) -> Path | None:
+    """Where a part lies in a folder; None if it is not there."""
     for place in _PLACES:
         folder = source / place.format(part=part)
         if any(folder.glob("*/*/*.trans.txt")):

@@ -165,8 +165,7 @@ class AcousticModel(nn.Module):
             (*inner, top), states = self._whole(hidden, lengths, bptt, generator, states)
         share = self.config.dropout
         kept = dropout_mask(top, share, generator) if self.training and share else None
-        intermediate = tuple(read_out(hidden, None, lower) for hidden in inner)
-        return Emissions(read_out(top, kept), lengths, intermediate, states)
+        return Emissions(read_out(top, kept), lengths, tuple(read_out(one, None, lower) for one in inner), states)
 
     def initial_states(self, batch: int) -> Tensor:
         """Zeros, (layers, 1 or 2, B, H): where each layer's forward direction begins a recording.

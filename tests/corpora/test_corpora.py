@@ -6,7 +6,7 @@ import pytest
 from support.files import write
 
 from asr import corpora
-from asr.corpora import an4, commonvoice, fsdd, librispeech, prompts, yesno
+from asr.corpora import an4, commonvoice, fsdd, librispeech, mini_librispeech, prompts, yesno
 from asr.corpora.lines import read_lines
 from asr.corpora.split import by_speaker, by_text
 from asr.errors import ConfigError, DataError
@@ -198,6 +198,26 @@ def test_librispeech_holds_out_speakers_or_else_chapters(tmp_path, speakers, tor
     keys = [{u.speaker if torn == "speaker" else u.id.rpartition("-")[0] for u in part} for part in parts(splits)]
     assert all(keys) and sum(map(len, keys)) == len(set().union(*keys))
     assert len(splits.notes) == 2 and f"whole {torn}s" in splits.notes[0]
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_mini_librispeech_is_tested_on_its_own_part_or_else_on_strangers(tmp_path, tested):
+    make_librispeech(tmp_path, "train-clean-5", "123456789")
+    if tested:
+        make_librispeech(tmp_path, "dev-clean-2", "ab")
+    splits = mini_librispeech.read(tmp_path)
+    speakers = [{u.speaker for u in part} for part in parts(splits)]
+    assert all(speakers) and sum(map(len, speakers)) == len(set().union(*speakers))
+    assert (speakers[2] == {"a", "b"}) is tested
+
+
+def test_mini_librispeech_may_be_a_table(tmp_path):
+    rows = "".join(f"clips/{n}.opus\tWORDS OF {n}\tls{n // 4}\n" for n in range(80))
+    write(tmp_path / "train.tsv", f"path\tsentence\tspeaker\n{rows}")
+    for n in range(80):
+        write(tmp_path / f"clips/{n}.opus")
+    speakers = [{u.speaker for u in part} for part in parts(mini_librispeech.read(tmp_path))]
+    assert all(speakers) and sum(map(len, speakers)) == len(set().union(*speakers)) == 20
 
 
 def test_librispeech_reports_recordings_without_transcript(tmp_path):

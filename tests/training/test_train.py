@@ -13,6 +13,7 @@ from support.listening import Lines
 from support.runs import PLAIN, SMALL, batch
 from support.tones import RATE, waveform, write_corpus, write_cut
 
+from asr.audio.augment import LIGHT
 from asr.data.cuts import load_cuts, save_cuts, text_of
 from asr.errors import ConfigError, DataError
 from asr.model.acoustic import AcousticConfig
@@ -41,6 +42,7 @@ def test_it_learns(tmp_path: Path):
     data = write_corpus(tmp_path, train=100, dev=10)
     config = dataclasses.replace(
         SMALL,
+        augment=LIGHT,
         acoustic=AcousticConfig(channels=8, layers=1, hidden=32, dropout=0.0),
         optimiser=OptimiserConfig(learning_rate=1e-2),
         epochs=12,
