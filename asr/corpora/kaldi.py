@@ -1,6 +1,5 @@
 """Kaldi data directories: wav.scp, text, and if they are there segments and utt2spk."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from asr.corpora.lines import existing, read_lines
@@ -16,7 +15,7 @@ def read_kaldi(folder: Path, language: str | None = None) -> tuple[list[Utteranc
     """Read a data directory; each of its files may be gzipped.
 
     Relative audio paths start from the directory. A command in wav.scp is a problem: none is ever
-    run.
+    run. So is a name that stands twice in a file; where the two lines differ, neither is used.
 
     Raises:
         DataError: if wav.scp or text is missing.
@@ -25,16 +24,17 @@ def read_kaldi(folder: Path, language: str | None = None) -> tuple[list[Utteranc
     problems: list[Problem] = []
     recordings: dict[str, Path] = {}
     commands = set()
-    for where, name, value in _pairs(scp, problems):
+    for name, (where, value) in _keyed(scp, problems).items():
         if value.endswith("|"):
             commands.add(name)
             problems.append(Problem(where, f"{name} is a command, and none is run: write its output to a file"))
         else:
             recordings[name] = written(folder, value)
-    speakers = {name: value for _, name, value in _optional_pairs(existing(folder / "utt2spk"), problems)}
+    utt2spk = existing(folder / "utt2spk")
+    speakers = _keyed(utt2spk, problems) if utt2spk.is_file() else {}
     stretches: dict[str, Stretch] = {}
     if segments.is_file():
-        for where, name, value in _pairs(segments, problems):
+        for name, (where, value) in _keyed(segments, problems).items():
             stretch = _stretch(value)
             if stretch is None:
                 problems.append(Problem(where, "is not an utterance, a recording, a start and an end in seconds"))
@@ -44,31 +44,39 @@ def read_kaldi(folder: Path, language: str | None = None) -> tuple[list[Utteranc
         stretches = {name: (name, 0.0, None) for name in (*recordings, *commands)}
     utterances = []
     listing = segments if segments.is_file() else scp
-    for where, name, text in _pairs(existing(folder / "text"), problems):
+    for name, (where, text) in _keyed(existing(folder / "text"), problems).items():
         recording, start, duration = stretches.pop(name, ("", 0.0, None))
         if recording in recordings:
-            audio, speaker = recordings[recording], speakers.get(name)
-            utterances.append(Utterance(name, audio, text, where, speaker, start, duration, language))
+            speaker = speakers[name][1] if name in speakers else None
+            utterances.append(Utterance(name, recordings[recording], text, where, speaker, start, duration, language))
         elif recording not in commands:
-            missing = (
-                f"{recording} is not in wav.scp" if recording else f"{name} is not in {listing.name}, or faulty there"
-            )
-            problems.append(Problem(where, missing))
-    problems += [Problem(str(listing), f"{name} is not in text, or twice in {listing.name}") for name in stretches]
+            place = "wav.scp" if recording else listing.name
+            problems.append(Problem(where, f"{recording or name} is not in {place}, or faulty there"))
+    problems += [Problem(str(listing), f"{name} is not in text, or faulty there") for name in stretches]
     return utterances, problems
 
 
-def _pairs(path: Path, problems: list[Problem]) -> Iterator[tuple[str, str, str]]:
-    """Read lines of a name and a value, as (where, name, value)."""
+def _keyed(path: Path, problems: list[Problem]) -> dict[str, tuple[str, str]]:
+    """Read lines of a name and a value, as name to (where, value).
+
+    A name that stands again is a problem. Where its values differ, none is to be trusted.
+    """
     lines, faults = read_lines(path)
     problems += faults
+    found: dict[str, tuple[str, str]] = {}
+    differing = set()
     for number, line in lines:
-        name, *value = line.split(maxsplit=1)
-        yield f"{path}:{number}", name, value[0].strip() if value else ""
-
-
-def _optional_pairs(path: Path, problems: list[Problem]) -> Iterator[tuple[str, str, str]]:
-    return _pairs(path, problems) if path.is_file() else iter(())
+        name, *rest = line.split(maxsplit=1)
+        value = rest[0].strip() if rest else ""
+        first = found.setdefault(name, (f"{path}:{number}", value))
+        if first[0] == f"{path}:{number}":
+            continue
+        what = f"{name} stands already at {first[0]}, and names must be unique"
+        if value != first[1]:
+            differing.add(name)
+            what += "; the two differ, so neither is used"
+        problems.append(Problem(f"{path}:{number}", what))
+    return {name: entry for name, entry in found.items() if name not in differing}
 
 
 def _stretch(value: str) -> Stretch | None:

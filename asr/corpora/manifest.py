@@ -1,12 +1,13 @@
 """NeMo's manifests: a JSON object a line."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asr.corpora.lines import read_lines
 from asr.corpora.source import written
-from asr.corpora.table import Row
+from asr.corpora.table import AUDIO, ID, LANGUAGE, SPEAKER, TEXT, Row, column_name
 from asr.corpora.utterance import Problem, Utterance
 from asr.files import opened
 
@@ -15,8 +16,9 @@ def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], l
     """Read the utterances of a manifest.
 
     Its fields are audio_filepath and text, and if they are there offset, duration, speaker, id,
-    split and lang. Relative audio paths start from the manifest's folder. Without an id, the path
-    without its ending is one, with the offset if that is not zero.
+    split and lang. They may also be called as in `read_table`. Relative audio paths start from the
+    manifest's folder. Without an id, the path without its ending is one, with the offset if that is
+    not zero.
 
     Raises:
         DataError: if the file cannot be read.
@@ -33,14 +35,14 @@ def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], l
         offset = entry.get("offset") or 0.0
         name = file.with_suffix("").as_posix() + (f"@{offset:g}" if offset else "")
         utterance = Utterance(
-            id=str(entry.get("id") or name),
+            id=str(_field(entry, ID) or name),
             audio=written(path.parent, entry["audio_filepath"]),
             text=entry["text"],
             where=where,
-            speaker=str(entry["speaker"]) if entry.get("speaker") is not None else None,
+            speaker=None if (speaker := _field(entry, SPEAKER)) is None else str(speaker),
             start=offset,
             duration=entry.get("duration"),
-            language=entry.get("lang") or language,
+            language=_field(entry, LANGUAGE) or language,
         )
         rows.append(Row(utterance, str(entry.get("split") or "").lower()))
     return rows, problems
@@ -70,7 +72,10 @@ def lhotse_kind(path: Path) -> str | None:
 
 
 def _parse(line: str) -> dict[str, Any] | str:
-    """Read one line: its fields, or what is wrong with it."""
+    """Read one line: its fields, or what is wrong with it.
+
+    Audio and text get the names that NeMo gives them.
+    """
     try:
         entry = json.loads(line)
     except json.JSONDecodeError as error:
@@ -79,6 +84,8 @@ def _parse(line: str) -> dict[str, Any] | str:
         return "is nested too deeply"
     if not isinstance(entry, dict):
         return "is not a JSON object"
+    entry = {column_name(name): value for name, value in entry.items()}
+    entry |= {"audio_filepath": _field(entry, AUDIO), "text": _field(entry, TEXT)}
     for field in ("audio_filepath", "text"):
         if not isinstance(entry.get(field), str) or not (entry[field] or field == "text"):
             return f"has no {field}, or it is not a string"
@@ -87,3 +94,8 @@ def _parse(line: str) -> dict[str, Any] | str:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             return f"{field} is {value!r}, not a number of seconds"
     return entry
+
+
+def _field(entry: dict[str, Any], names: Sequence[str]) -> Any:
+    """The first of the fields that is there and not null."""
+    return next((entry[name] for name in names if entry.get(name) is not None), None)

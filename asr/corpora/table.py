@@ -1,19 +1,22 @@
 """Tables of utterances: TSV and CSV files, gzipped or not, whose first line names the columns."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from asr.corpora.delimited import DELIMITERS, Line, Record, split_records
 from asr.corpora.lines import read_lines
 from asr.corpora.source import written
 from asr.corpora.utterance import Problem, Utterance
 from asr.errors import DataError
 from asr.files import without_gz
 
-AUDIO = ("path", "audio", "file", "audio_filepath", "wav_filename", "filename")
-TEXT = ("sentence", "text", "transcript", "transcription")
+AUDIO = (
+    *("path", "audio", "file", "audio_filepath", "wav_filename", "filename", "file_name"),
+    *("audio_path", "audio_file", "filepath", "file_path", "wav", "wav_path"),
+)
+TEXT = ("sentence", "text", "transcript", "transcription", "raw_transcription", "normalized_text")
 ID = ("id", "utterance_id", "utt_id")
 SPEAKER = ("speaker", "client_id", "speaker_id")
 LANGUAGE = ("language", "locale", "lang")
@@ -33,10 +36,11 @@ class Row:
 def read_table(path: Path, audio_folder: Path, language: str | None = None) -> tuple[list[Row], list[Problem]]:
     """Read the utterances of a table.
 
-    A .csv is parted by commas and may quote its fields. Any other is parted by tabs and quotes
-    nothing, as in Common Voice. Column names are looked for in `AUDIO`, `TEXT`, `ID`, `SPEAKER`,
-    `LANGUAGE`, `SPLIT` and `CONFIDENCE`, letter case aside; the first two must be there. Without an
-    id column the id is the path without its ending.
+    Columns are parted by tabs, commas, semicolons or vertical bars, whichever its first line shows.
+    Fields may be quoted, but not between tabs, as in Common Voice; in a .csv, also there. Column
+    names are looked for in `AUDIO`, `TEXT`, `ID`, `SPEAKER`, `LANGUAGE`, `SPLIT` and `CONFIDENCE`,
+    letter case aside; the first two must be there. Without an id column the id is the path without
+    its ending. Two columns need no names where one of them names recordings that exist.
 
     Args:
         path: the table.
@@ -44,33 +48,75 @@ def read_table(path: Path, audio_folder: Path, language: str | None = None) -> t
         language: for utterances of which the table does not say it.
 
     Raises:
-        DataError: if the file cannot be read or its first line does not name the columns.
+        DataError: if the file cannot be read or does not tell which columns hold audio and text.
     """
     lines, problems = read_lines(path)
-    commas = without_gz(path).suffix.lower() == ".csv"
-    texts = (f"{line}\n" for _, line in lines)
-    reader = csv.reader(texts) if commas else csv.reader(texts, delimiter="\t", quoting=csv.QUOTE_NONE)
-    try:
-        records = [(f"{path}:{lines[reader.line_num - 1][0]}", fields) for fields in reader]
-    except csv.Error as error:
-        where = f"{path}:{lines[reader.line_num - 1][0]}"
-        raise DataError(f"{where}: cannot be read from here on ({error}); is a quote missing before?") from None
-    header = [name.strip().lower() for name in records[0][1]] if records else []
+    delimiter, header, named = _form(path, lines, audio_folder)
+    records = split_records(lines, delimiter, quoted=_quoted(path, delimiter))
     columns = {kind[0]: _column(header, kind) for kind in (AUDIO, TEXT, ID, SPEAKER, LANGUAGE, SPLIT)}
     columns |= {name: _column(header, (name,)) for name in CONFIDENCE}
-    if columns["path"] is None or columns["sentence"] is None:
-        raise DataError(
-            f"{path}:1: the first line must name the columns, parted by {'commas' if commas else 'tabs'}: "
-            f"one of {', '.join(AUDIO)} and one of {', '.join(TEXT)}"
-        )
     rows = []
-    for where, fields in records[1:]:
-        row = _row(fields, header, columns, where, audio_folder, language)
+    for record in records[named:]:
+        where = f"{path}:{record.line}"
+        row = record.fault or _row(record.fields, header, columns, where, audio_folder, language)
         if isinstance(row, Row):
             rows.append(row)
         else:
             problems.append(Problem(where, row))
     return rows, problems
+
+
+def _form(path: Path, lines: Sequence[Line], audio_folder: Path) -> tuple[str, Sequence[str], bool]:
+    """Find what parts the columns, their names, and whether the first line has them.
+
+    Raises:
+        DataError: if neither the first line names them, nor do existing files tell; says what was
+            found.
+    """
+    commas_first = without_gz(path).suffix.lower() == ".csv"
+    order = sorted(DELIMITERS, key=lambda delimiter: delimiter != ("," if commas_first else "\t"))
+    shown = 1
+    for delimiter in order:
+        header = [column_name(cell) for cell in _first_cells(path, lines, delimiter)]
+        if _column(header, AUDIO) is not None and _column(header, TEXT) is not None:
+            return delimiter, header, True
+        if len(header) > shown:
+            order, shown = [delimiter, *order], len(header)
+    for delimiter in DELIMITERS:
+        records = split_records(lines[:20], delimiter, quoted=_quoted(path, delimiter))
+        if all(len(record.fields) == 2 for record in records if not record.fault):
+            for place, names in ((0, ("path", "sentence")), (1, ("sentence", "path"))):
+                if any(_names_files(record, place, audio_folder) for record in records):
+                    return delimiter, names, False
+    found = _first_cells(path, lines, order[0])
+    raise DataError(
+        f"{path}:1: the first line must name the columns: one of {', '.join(AUDIO)} and one of {', '.join(TEXT)}; "
+        + (f"found, parted by {DELIMITERS[order[0]]}: {', '.join(map(repr, found[:8]))}" if found else "it is empty")
+    )
+
+
+def _first_cells(path: Path, lines: Sequence[Line], delimiter: str) -> list[str]:
+    records = split_records(lines[:1], delimiter, quoted=_quoted(path, delimiter))
+    return [cell.strip().strip('"') for record in records for cell in record.fields]
+
+
+def column_name(cell: str) -> str:
+    """Bring the name of a column or field to the form in which it is looked for."""
+    return cell.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _quoted(path: Path, delimiter: str) -> bool:
+    return delimiter != "\t" or without_gz(path).suffix.lower() == ".csv"
+
+
+def _names_files(record: Record, place: int, audio_folder: Path) -> bool:
+    """Whether a row names an existing recording in its column."""
+    if not (name := "".join(record.fields[place : place + 1]).strip()):
+        return False
+    try:
+        return written(audio_folder, name).is_file()
+    except (OSError, ValueError):  # a sentence too long for a file's name
+        return False
 
 
 def _row(

@@ -143,10 +143,92 @@ def test_a_csv_may_quote_and_a_tsv_may_not(tmp_path):
     assert read(tmp_path / "c.csv").train[0].speaker == "ann"
 
 
-def test_a_csv_with_a_quote_that_never_closes_is_an_error_of_its_line(tmp_path):
-    path = write(tmp_path / "c.csv", 'path,text\nx.wav,"never closed\n' + "x.wav,words\n" * 20_000)
-    with pytest.raises(DataError, match=r"c\.csv:\d+: .*quote"):
-        read(path)
+QUOTES = {
+    "to the end": ('c1.wav,"unclosed quote', "c2.wav,two"),
+    "to the next quote": ('c1.wav,"unclosed quote', 'c2.wav,"two, too"'),
+    "to a doubled quote": ('c1.wav,"unclosed quote', 'c2.wav,"""two"""'),
+    "to a quote that ends a row": ('c1.wav,"unclosed quote', 'c2.wav,two"'),
+    "in the first cell": ('"c1.wav,unclosed quote', "c2.wav,two"),
+    "in the id": ('c1.wav,"unclosed quote', "folder/c2.wav,two"),
+}
+
+
+@pytest.mark.parametrize("kind", QUOTES)
+def test_a_quote_that_is_not_closed_costs_one_row_alone(tmp_path, kind):
+    lines = ["path,text", "c0.wav,zero", *QUOTES[kind], *(f"c{n}.wav,more" for n in range(3, 9))]
+    splits = read(write(tmp_path / "list.csv", "\n".join(lines)))
+    assert len(everything(splits)) + len(splits.problems) == 9
+    assert len(splits.problems) == 1
+    assert splits.problems[0].where == f"{tmp_path}/list.csv:3" and "quote" in splits.problems[0].what
+
+
+def test_quotes_that_are_closed_hold_delimiters_and_lines(tmp_path):
+    rows = 'a.wav,"one, two"\nb.wav,"three\nfour, five\nsix"\n"c.wav","say ""seven"" now"\nd.wav,7" disc\n'
+    splits = read(write(tmp_path / "list.csv", f"path,text\n{rows}"))
+    texts = {id: text.split() for id, (_, text) in found(splits).items()}
+    assert texts == {
+        "a": ["one,", "two"],
+        "b": ["three", "four,", "five", "six"],
+        "c": ["say", '"seven"', "now"],
+        "d": ['7"', "disc"],
+    }
+    assert not splits.problems
+
+
+def test_many_rows_after_an_open_quote_are_read_at_once(tmp_path):
+    path = write(
+        tmp_path / "c.csv", 'path,text\nx.wav,"never closed\n' + "".join(f"{n}.wav,w\n" for n in range(20_000))
+    )
+    splits = read(path)
+    assert len(everything(splits)) == 20_000 and [problem.where for problem in splits.problems] == [f"{path}:2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "row"),
+    [
+        ("metadata.csv", "file_name,transcription", "{},{}"),  # Hugging Face's audiofolder
+        ("list.csv", "path;sentence", "{};{}"),  # Excel in much of Europe
+        ("list.csv", "path\tsentence", "{}\t{}"),
+        ("metadata.csv", "path|text", "{}|{}"),
+        ("list.tsv", "File Name,Text", "{},{}"),
+        ("list.csv", '"wav_path";"Transcript"', '"{}";"{}"'),
+        ("list.csv", "n;audio file;raw_transcription;x", "1;{};{};y"),
+        ("list.csv", None, "{},{}"),
+        ("list.tsv", None, "{}\t{}"),
+        ("list.csv", None, "{};{}"),
+        ("list.txt.csv", None, "{}|{}"),
+    ],
+)
+def test_tables_as_people_have_them(tmp_path, name, header, row):
+    lines = [row.format(f"{n}.wav", f"sentence {n}") for n in range(4)]
+    for n in range(1, 4):  # the first recording is missing, and is found to be so later
+        write(tmp_path / f"{n}.wav")
+    path = write(tmp_path / name, "\n".join([header, *lines] if header else lines))
+    splits = read(path)
+    assert found(splits) == {f"{n}": (f"{n}.wav", f"sentence {n}") for n in range(4)} and not splits.problems
+
+
+def test_a_table_without_names_may_have_the_text_first(tmp_path):
+    write(tmp_path / "b.wav")
+    splits = read(write(tmp_path / "list.csv", '"one, two",a.wav\nthree,b.wav\n'))
+    assert found(splits) == {"a": ("a.wav", "one, two"), "b": ("b.wav", "three")}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a.wav,words\n", "parted by commas: 'a.wav', 'words'"),  # no such file
+        ("clip;words;speaker\n", "parted by semicolons: 'clip', 'words', 'speaker'"),
+        ("path,length\na.wav,3\n", "parted by commas: 'path', 'length'"),
+        ("LJ001|Printing, in|Printing in\n", "parted by vertical bars: 'LJ001', 'Printing, in', 'Printing in'"),
+        ("", "it is empty"),
+    ],
+)
+def test_what_is_no_table_is_told_with_what_was_found(tmp_path, text, said):
+    with pytest.raises(DataError) as caught:
+        read(write(tmp_path / "list.csv", text))
+    assert "must name the columns" in str(caught.value) and said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_table_may_name_ids_and_splits(tmp_path):
@@ -187,6 +269,20 @@ def test_a_manifest_of_json_lines(tmp_path):
         second = read_back["a@1.5"]
         assert (second.start, second.duration, second.speaker, second.language) == (1.5, 2, "7", "cy")
         assert str(read_back["named"].audio) == "/far/b.wav"
+
+
+def test_a_manifest_may_call_its_fields_as_tables_do(tmp_path):
+    """metadata.jsonl is Hugging Face's audiofolder."""
+    entries = [
+        {"file_name": "a.wav", "transcription": "one", "speaker_id": "ann"},
+        {"path": "b.wav", "sentence": "two", "locale": "cy"},
+        {"file_name": "", "text": "none"},
+        {"file_name": "d.wav"},
+    ]
+    splits = read(make_manifest(tmp_path / "metadata.jsonl", entries))
+    assert found(splits) == {"a": ("a.wav", "one"), "b": ("b.wav", "two")}
+    assert everything(splits)["a"].speaker == "ann" and everything(splits)["b"].language == "cy"
+    assert [problem.where.rsplit(":")[-1] for problem in splits.problems] == ["3", "4"]
 
 
 def test_every_bad_line_of_a_manifest_is_reported(tmp_path):
@@ -230,6 +326,38 @@ def test_kaldi_segments_cut_recordings(tmp_path):
         "text:4",
         "segments",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "lost"),
+    [
+        ("wav.scp", "utt0 audio/clip0.wav\nutt0 audio/other.wav\nutt1 audio/clip1.wav\nutt2 audio/clip2.wav\n", "utt0"),
+        ("text", "utt0 sentence 0\nutt1 sentence 1\nutt1 another\nutt2 sentence 2\n", "utt1"),
+        ("segments", "utt0 utt0 0 1\nutt1 utt1 0 1\nutt2 utt2 0 1\nutt2 utt2 1 2\n", "utt2"),
+        ("wav.scp", "utt0 audio/clip0.wav\nutt1 a\nutt1 b |\nutt2 audio/clip2.wav\n", "utt1"),
+    ],
+)
+def test_a_key_that_stands_twice_is_reported_and_neither_is_believed(tmp_path, name, lines, lost):
+    write(make_kaldi(tmp_path) / name, lines)
+    splits = read(tmp_path)
+    assert found(splits) == {f"utt{n}": (f"clip{n}.wav", f"sentence {n}") for n in range(3) if f"utt{n}" != lost}
+    twice = [problem for problem in splits.problems if "already" in problem.what]
+    assert len(twice) == 1 and lost in twice[0].what and f"{name}:" in twice[0].where
+
+
+def test_a_speaker_that_is_told_twice_is_unknown(tmp_path):
+    write(make_kaldi(tmp_path) / "utt2spk", "utt0 ann\nutt0 bob\nutt1 bob\nutt1 bob\n")
+    splits = read(tmp_path)
+    assert [everything(splits)[f"utt{n}"].speaker for n in range(3)] == [None, "bob", None]
+    assert [problem.where.rsplit("/")[-1] for problem in splits.problems] == ["utt2spk:2", "utt2spk:4"]
+
+
+def test_lines_that_stand_twice_alike_lose_nothing(tmp_path):
+    make_kaldi(tmp_path)
+    for name in ("wav.scp", "text"):
+        write(tmp_path / name, (tmp_path / name).read_text() * 2)
+    splits = read(tmp_path)
+    assert len(everything(splits)) == 3 and len(splits.problems) == 6
 
 
 def test_a_command_in_wav_scp_is_reported_and_never_run(tmp_path):
