@@ -18,10 +18,11 @@ from asr.cli.parse import NO_PREFIX, parse
 from asr.cli.tables import preparation
 from asr.config import to_dict
 from asr.corpora import Options
-from asr.data.cuts import load_cuts
+from asr.data.cuts import corpora_of, load_cuts
 from asr.data.prepare import prepare
 from asr.errors import ConfigError
 from asr.files import atomic
+from asr.scoring.breakdown import group
 from asr.scoring.report import figures, worst_utterances
 from asr.scoring.score import summary_line
 from asr.scoring.transcripts import write_texts
@@ -103,6 +104,8 @@ def _run(corpus: str, arguments: Recipe, stages: Sequence[TrainConfig]) -> None:
     with atomic(out / "test.json") as path:
         path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
     progress.console.print(Group(figures("test", evaluation.score), worst_utterances(evaluation.score, 5)))
+    for corpus in group(evaluation.score, corpora_of(test_cuts)) if arguments.options.parts else ():
+        print(summary_line(f"test of {corpus.name}", corpus.score))
     print(summary_line("test", evaluation.score))
 
 

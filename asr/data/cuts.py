@@ -77,6 +77,12 @@ def recording_of(cut: Cut) -> str:
     return str(getattr(cut, "recording_id", cut.id))
 
 
+def corpora_of(cuts: Sequence[Cut]) -> dict[str, str]:
+    """By id, the corpus of each cut that came from one of several."""
+    customs = ((cut.id, s.custom or {}) for cut in cuts for s in cut.supervisions)
+    return {name: str(custom["corpus"]) for name, custom in customs if "corpus" in custom}
+
+
 def perturb_speeds(cuts: Sequence[Cut], speeds: tuple[float, ...], *, seed: int, epoch: int) -> list[Cut]:
     """Give each cut the speed that it draws for this epoch; the audio follows when it is loaded."""
     drawn = ((cut, draw_speed(speeds, seed=seed, epoch=epoch, utterance=cut.id)) for cut in cuts)

@@ -10,6 +10,7 @@ import torch
 from support.command_line import SMALL, Result
 
 from asr.cli.recipe import recipe
+from asr.corpora import Options
 from asr.recogniser.model_folder import load_model
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import OptimiserConfig, TrainConfig
@@ -99,3 +100,23 @@ def test_a_run_begun_when_preparing_depended_on_the_model_goes_on(run, tmp_path:
     again = run(TrainConfig(epochs=1))
     assert again.code == 0, again.err
     assert path.read_text() == older
+
+
+def test_a_recipe_of_several_corpora_tells_the_error_of_each(monkeypatch, capfd, recordings, tmp_path):
+    source = tmp_path / "corpora"
+    source.mkdir()
+    for name in ("first", "second"):
+        (source / name).symlink_to(recordings, target_is_directory=True)
+    out = ["--source", source, "--out", tmp_path / "run", "--epochs", "1", *SMALL]
+    monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, out)])
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        recipe("collection", TrainConfig(), options=Options(parts=("first", "second", "third")))
+    printed = capfd.readouterr()
+    assert stop.value.code == 0, printed.err
+    assert [line.partition(" WER")[0] for line in printed.out.splitlines()] == [
+        "test of first",
+        "test of second",
+        "test",
+    ]
+    assert "third is not in" in " ".join(printed.err.split())
