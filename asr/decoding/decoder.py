@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from asr.decoding.flashlight import IMPOSSIBLE, TokenSearch, WordSearch
-from asr.decoding.hypothesis import DecodingConfig, Hypothesis
+from asr.decoding.hypothesis import Candidate, DecodingConfig, Hypothesis, Run, Search
 from asr.decoding.likelihood import log_likelihoods
 from asr.decoding.prefix_beam import PrefixSearch
 from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
@@ -76,7 +76,7 @@ class Decoder:
                     "are both of one language, case and form?"
                 )
         self._tokenizer, self._rnn, self._second = tokenizer, rnn, second
-        self._search: WordSearch | TokenSearch | PrefixSearch
+        self._search: Search
         if ngram is None:
             self._search = PrefixSearch(tokenizer, phrases)
         else:
@@ -118,7 +118,6 @@ class Decoder:
             return [None] * len(waveforms)
         return [log_probs.cpu() for log_probs in self._second.emissions(waveforms, num_samples).utterances()]
 
-    @torch.no_grad()
     def __call__(
         self, log_probs: Tensor, config: DecodingConfig | None = None, *, second: Tensor | None = None
     ) -> list[Hypothesis]:
@@ -132,11 +131,20 @@ class Decoder:
         Returns:
             At most `config.beam` hypotheses, best first.
         """
-        config = config or self.config
-        log_probs = log_probs.detach().float().cpu()
-        if len(log_probs) == 0:
-            return [Hypothesis((), "", 0.0, 0.0)]
-        by_text = {candidate.text: candidate for candidate in reversed(self._search(log_probs, config))}
+        decoding = self.begin(config)
+        decoding.accept(log_probs)
+        return decoding.finish(second=second)
+
+    def begin(self, config: DecodingConfig | None = None) -> "Decoding":
+        """Begin to decode an utterance whose frames come in pieces."""
+        return Decoding(self, config or self.config, self._search.begin(config or self.config))
+
+    @torch.no_grad()
+    def scored(
+        self, candidates: Sequence[Candidate], log_probs: Tensor, config: DecodingConfig, second: Tensor | None
+    ) -> list[Hypothesis]:
+        """Score what a search proposes by all models, and rank it."""
+        by_text = {candidate.text: candidate for candidate in reversed(candidates)}
         candidates = list(reversed(by_text.values()))  # of equal texts the better one, in the search's order
         texts = [candidate.text for candidate in candidates]
         acoustic_scores = log_likelihoods(log_probs, [candidate.tokens for candidate in candidates])
@@ -178,3 +186,31 @@ class Decoder:
     def _rnn_share(self, config: DecodingConfig) -> float:
         """The recurrent model's share of the language models that there are."""
         return 0.0 if not self.has_rnn else config.rnn_share if self.has_ngram else 1.0
+
+
+class Decoding:
+    """An utterance that is decoded while its frames come in; `Decoder.begin` makes it."""
+
+    def __init__(self, decoder: Decoder, config: DecodingConfig, run: Run) -> None:
+        self._decoder, self._config, self._run = decoder, config, run
+        self._log_probs: list[Tensor] = []
+
+    def accept(self, log_probs: Tensor) -> None:
+        """Read the next frames, (T, V), any number."""
+        log_probs = log_probs.detach().float().cpu()
+        self._run.accept(log_probs)
+        self._log_probs.append(log_probs)
+
+    def running(self) -> list[tuple[int, ...]]:
+        """The tokens of all texts that are followed by now, the best first.
+
+        Words that are alike in all of them stand: later frames change nothing before their ends.
+        """
+        return self._run.running()
+
+    def finish(self, *, second: Tensor | None = None) -> list[Hypothesis]:
+        """What `Decoder.__call__` gives for all frames together; call it once."""
+        log_probs = torch.cat(self._log_probs) if self._log_probs else torch.zeros(0, 1)
+        if len(log_probs) == 0:
+            return [Hypothesis((), "", 0.0, 0.0)]
+        return self._decoder.scored(self._run.finish(), log_probs, self._config, second)

@@ -50,7 +50,7 @@ class WordSearch:
     def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
         flashlight = _flashlight()
         self._flashlight = flashlight
-        self._separator = separator(tokenizer)
+        self.separator = separator(tokenizer)
         spellings = {word: tuple(tokenizer.encode(word)) for word in words}
         self.unspelt = tuple(word for word in words if tokenizer.decode(spellings[word]) != word)
         if len(self.unspelt) == len(words):
@@ -67,9 +67,11 @@ class WordSearch:
         self._hot = HotWords(phrases) if phrases else None
         self._tries: dict[float, Any] = {}
         # Where no token parts words, a column of its own stands for a word's last token going on.
-        self._pause = tokenizer.size if self._separator is None else self._separator
-        self._end = () if self._separator is None else (self._separator,)
-        self._columns = tokenizer.size + (self._separator is None)
+        self._pause = tokenizer.size if self.separator is None else self.separator
+        self._end = () if self.separator is None else (self.separator,)
+        self.columns = tokenizer.size + (self.separator is None)
+        self.pauses = (BLANK, self._pause)
+        """Tokens that are of no word."""
 
     def _trie(self, lm_weight: float) -> Any:
         """The lexicon as a prefix tree.
@@ -79,7 +81,7 @@ class WordSearch:
         """
         if self._tries and (self._hot is None or lm_weight in self._tries):
             return next(iter(self._tries.values())) if self._hot is None else self._tries[lm_weight]
-        trie = self._flashlight.decoder.Trie(self._columns, self._pause)
+        trie = self._flashlight.decoder.Trie(self.columns, self._pause)
         start = self._lm.start(False)
         for number, spelling in enumerate(self._spellings):
             _, score = self._lm.score(start, number)
@@ -90,7 +92,8 @@ class WordSearch:
         self._tries = {lm_weight: trie}
         return trie
 
-    def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[Candidate]:
+    def begin(self, config: DecodingConfig) -> "_WordRun":
+        """Begin to read an utterance."""
         decoder = self._flashlight.decoder
         lm_weight = max(config.lm_weight, 1e-3)  # at 0 hot words could not speak through the language model
         lm = self._lm if self._hot is None else self._flashlight.boosted(self._lm, self._hot, lm_weight * LOG10)
@@ -105,38 +108,77 @@ class WordSearch:
             log_add=True,
             criterion_type=decoder.CriterionType.CTC,
         )
-        search = decoder.LexiconDecoder(
-            options, self._trie(lm_weight), lm, self._pause, BLANK, len(self._words), [], False
-        )
-        scores = self._paused(log_probs).contiguous()
-        found: dict[tuple[int, ...], None] = {}
-        for result in search.decode(scores.data_ptr(), *scores.shape):
-            found[tuple(word for word in result.words if word >= 0)] = None
-        return [self._candidate(words) for words in found]
+        trie = self._trie(lm_weight)
+        search = decoder.LexiconDecoder(options, trie, lm, self._pause, BLANK, len(self._words), [], False)
+        return _WordRun(self, search, (trie, lm))
 
-    def _paused(self, log_probs: Tensor) -> Tensor:
-        """Make sure that the last word can end.
-
-        With a separator, a frame of it is appended. Without one, a column is: in it the best token
-        of a frame may go on from the frame before, since the search offers nothing else between two
-        words.
-        """
-        log_probs = log_probs.clamp(min=IMPOSSIBLE)
-        if self._separator is not None:
-            last = torch.full((1, log_probs.shape[1]), IMPOSSIBLE)
-            last[0, self._separator] = 0.0
-            return torch.cat([log_probs, last])
-        best = log_probs[:, BLANK + 1 :].max(dim=1)
-        goes_on = torch.zeros(len(log_probs), dtype=torch.bool)
-        goes_on[1:] = best.indices[1:] == best.indices[:-1]
-        return torch.cat([log_probs, best.values.where(goes_on, IMPOSSIBLE)[:, None]], dim=1)
-
-    def _candidate(self, words: tuple[int, ...]) -> Candidate:
-        spelt = [self._spellings[word] for word in words]
-        tokens = [token for word in spelt for token in (*word, *self._end)]
+    def candidate(self, words: Sequence[int]) -> Candidate:
+        """A text of words, by their numbers."""
         text = " ".join(self._words[word] for word in words)
         bonus = self._hot.earned(words) if self._hot else 0.0
-        return Candidate(tuple(tokens[: len(tokens) - len(self._end)]), text, _lm_score(self._lm, words), bonus)
+        tokens = self.spelt(words)[: -1 if words and self._end else None]
+        return Candidate(tokens, text, _lm_score(self._lm, words), bonus)
+
+    def spelt(self, words: Sequence[int]) -> tuple[int, ...]:
+        """Tokens of words, what ends each included."""
+        return tuple(token for word in words for token in (*self._spellings[word], *self._end))
+
+
+class _WordRun:
+    """The search of an utterance.
+
+    It makes sure that the last word can end. With a separator, a frame of it is appended. Without
+    one, a column is: in it the best token of a frame may go on from the frame before, since the
+    search offers nothing else between two words.
+
+    Args:
+        of: whose it is.
+        search: flashlight's decoder.
+        held: what that refers to.
+    """
+
+    def __init__(self, of: WordSearch, search: Any, held: Any) -> None:
+        self._of, self._search, self._held = of, search, held
+        self._before: int | None = None
+        """The best token of the last frame."""
+        search.decode_begin()
+
+    def accept(self, log_probs: Tensor) -> None:
+        """Read the next frames, (T, V)."""
+        if not len(log_probs):
+            return
+        scores = log_probs.clamp(min=IMPOSSIBLE)
+        if self._of.separator is None:
+            best = scores[:, BLANK + 1 :].max(dim=1)
+            before = [-1 if self._before is None else self._before, *best.indices[:-1].tolist()]
+            goes_on = best.indices == torch.tensor(before)
+            self._before = int(best.indices[-1])
+            scores = torch.cat([scores, best.values.where(goes_on, IMPOSSIBLE)[:, None]], dim=1)
+        self._step(scores)
+
+    def running(self) -> list[tuple[int, ...]]:
+        """The tokens of all hypotheses that are kept, the best first."""
+        return list(dict.fromkeys(self._tokens(result) for result in _ranked(self._search)))
+
+    def finish(self) -> list[Candidate]:
+        """The texts that are proposed."""
+        if self._of.separator is not None:
+            last = torch.full((1, self._of.columns), IMPOSSIBLE)
+            last[0, self._of.separator] = 0.0
+            self._step(last)
+        self._search.decode_end()
+        results = self._search.get_all_final_hypothesis()
+        return [self._of.candidate(words) for words in dict.fromkeys(map(_words, results))]
+
+    def _step(self, scores: Tensor) -> None:
+        scores = scores.contiguous()
+        self._search.decode_step(scores.data_ptr(), *scores.shape)
+
+    def _tokens(self, result: Any) -> tuple[int, ...]:
+        """Those of whole words, and of the one in the making."""
+        ends = [place for place, word in enumerate(result.words) if word >= 0]
+        rest = collapse(list(result.tokens)[ends[-1] + 1 if ends else 0 :])
+        return (*self._of.spelt(_words(result)), *(token for token in rest if token not in self._of.pauses))
 
 
 class TokenSearch:
@@ -170,7 +212,8 @@ class TokenSearch:
         self._lm = _load_kenlm(self._flashlight, path, ["<blank>", *units])
         self._hot = TokenPhrases(tokenizer, hotwords) if hotwords else None
 
-    def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[Candidate]:
+    def begin(self, config: DecodingConfig) -> "_TokenRun":
+        """Begin to read an utterance."""
         decoder, hot = self._flashlight.decoder, self._hot
         lm_weight = max(config.lm_weight if self.fused else 0.0, 1e-3)
         lm = self._lm
@@ -187,15 +230,54 @@ class TokenSearch:
         )
         space = separator(self._tokenizer)
         search = decoder.LexiconFreeDecoder(options, lm, BLANK if space is None else space, BLANK, [])
-        scores = log_probs.clamp(min=IMPOSSIBLE).contiguous()
-        found: dict[tuple[int, ...], None] = {}
-        for result in search.decode(scores.data_ptr(), *scores.shape):
-            found[tuple(collapse(list(result.tokens)[1:-1]))] = None  # the first and the last belong to no frame
-        return [self._candidate(tokens) for tokens in found]
+        return _TokenRun(self, search, lm)
 
-    def _candidate(self, tokens: tuple[int, ...]) -> Candidate:
+    def candidate(self, tokens: tuple[int, ...]) -> Candidate:
+        """A text of tokens."""
         bonus = self._hot.earned(tokens) if self._hot else 0.0
         return Candidate(tokens, self._tokenizer.decode(tokens), _lm_score(self._lm, tokens), bonus)
+
+
+class _TokenRun:
+    """The search of an utterance.
+
+    Args:
+        of: whose it is.
+        search: flashlight's decoder.
+        held: what that refers to.
+    """
+
+    def __init__(self, of: TokenSearch, search: Any, held: Any) -> None:
+        self._of, self._search, self._held = of, search, held
+        search.decode_begin()
+
+    def accept(self, log_probs: Tensor) -> None:
+        """Read the next frames, (T, V)."""
+        if len(log_probs):
+            scores = log_probs.clamp(min=IMPOSSIBLE).contiguous()
+            self._search.decode_step(scores.data_ptr(), *scores.shape)
+
+    def running(self) -> list[tuple[int, ...]]:
+        """The tokens of all hypotheses that are kept, the best first."""
+        found = (tuple(collapse(list(result.tokens)[1:])) for result in _ranked(self._search))
+        return list(dict.fromkeys(found))
+
+    def finish(self) -> list[Candidate]:
+        """The texts that are proposed."""
+        self._search.decode_end()
+        results = self._search.get_all_final_hypothesis()  # the first token and the last belong to no frame
+        found = dict.fromkeys(tuple(collapse(list(result.tokens)[1:-1])) for result in results)
+        return [self._of.candidate(tokens) for tokens in found]
+
+
+def _ranked(search: Any) -> list[Any]:
+    """What flashlight keeps by now, the best first."""
+    return sorted(search.get_all_final_hypothesis(), key=lambda result: -result.score)
+
+
+def _words(result: Any) -> tuple[int, ...]:
+    """Numbers of the words of what flashlight found."""
+    return tuple(word for word in result.words if word >= 0)
 
 
 def _lm_score(lm: Any, units: Sequence[int]) -> float:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from heapq import nlargest
+from typing import Protocol
+
+from torch import Tensor
 
 from asr.config import NOT_NEGATIVE, at_least, between, check
 
@@ -67,6 +70,34 @@ class Candidate:
     text: str
     ngram_score: float
     bonus: float
+
+
+class Run(Protocol):
+    """A search that is under way: frames come in pieces, and change nothing by that."""
+
+    def accept(self, log_probs: Tensor) -> None:
+        """Read the next frames, (T, V) float32 on the CPU, any number."""
+
+    def running(self) -> list[tuple[int, ...]]:
+        """The tokens of all hypotheses that are kept by now, the best first."""
+
+    def finish(self) -> list[Candidate]:
+        """The texts that are proposed when no frame comes any more, each once."""
+
+
+class Search(Protocol):
+    """What proposes texts."""
+
+    @property
+    def unspelt(self) -> tuple[str, ...]:
+        """Words of its language model that the tokens cannot spell."""
+
+    @property
+    def fused(self) -> bool:
+        """Whether weights of the language model and of words count in the search."""
+
+    def begin(self, config: DecodingConfig) -> Run:
+        """Begin to read an utterance."""
 
 
 def best_together(lists: Sequence[Sequence[Hypothesis]]) -> tuple[Hypothesis, ...]:

@@ -50,27 +50,61 @@ def prefix_beam_search(
         At most `beam` sequences of tokens, each once, with its log-probability. The best comes
         first, hot words considered; the log-probability is without them.
     """
-    tree = _Tree(start)
-    kept: list[_Kept] = [(0, 0.0, -math.inf)]
-    count = log_probs.shape[1] if top_tokens is None else min(top_tokens, log_probs.shape[1])
-    for first in range(0, len(log_probs), BLOCK):
-        block = log_probs[first : first + BLOCK]
-        best = block.topk(count, dim=1).indices.tolist()
-        for frame, tokens in zip(block.tolist(), best, strict=True):
-            kept = _advance(tree, kept, frame, tokens, beam, hotwords)
-        kept = tree.pruned(kept)
-    found = []
-    for prefix, blank, token_last in kept:
-        bonus, state = tree.bonuses[prefix], tree.states[prefix]
-        if hotwords is not None:
-            for token in end:
-                state, change = hotwords.step(state, token)
-                bonus += change
-            bonus += hotwords.finish(state)
-        score = _add(blank, token_last)
-        found.append((score + bonus, tree.sequence(prefix), score))
-    found.sort(key=lambda each: -each[0])
-    return [(tokens, score) for _, tokens, score in found]
+    beams = PrefixBeam(beam, top_tokens=top_tokens, hotwords=hotwords, start=start, end=end)
+    beams.accept(log_probs)
+    return beams.found()
+
+
+class PrefixBeam:
+    """The search under way, frames after frames.
+
+    Args:
+        beam: as in `prefix_beam_search`, as are all others.
+    """
+
+    def __init__(
+        self,
+        beam: int,
+        *,
+        top_tokens: int | None = None,
+        hotwords: HotWords | None = None,
+        start: int = 0,
+        end: Sequence[int] = (),
+    ) -> None:
+        self._beam, self._top_tokens, self._hotwords, self._end = beam, top_tokens, hotwords, end
+        self._tree = _Tree(start)
+        self._kept: list[_Kept] = [(0, 0.0, -math.inf)]
+
+    def accept(self, log_probs: Tensor) -> None:
+        """Read the next frames, (T, V)."""
+        count = log_probs.shape[1] if self._top_tokens is None else min(self._top_tokens, log_probs.shape[1])
+        for first in range(0, len(log_probs), BLOCK):
+            block = log_probs[first : first + BLOCK]
+            best = block.topk(count, dim=1).indices.tolist()
+            for frame, tokens in zip(block.tolist(), best, strict=True):
+                self._kept = _advance(self._tree, self._kept, frame, tokens, self._beam, self._hotwords)
+            self._kept = self._tree.pruned(self._kept)
+
+    def running(self) -> list[tuple[int, ...]]:
+        """The sequences that are kept, best first, hot words considered."""
+        tree = self._tree
+        scored = [(_add(blank, token) + tree.bonuses[prefix], prefix) for prefix, blank, token in self._kept]
+        return [tree.sequence(prefix) for _, prefix in sorted(scored, key=lambda each: -each[0])]
+
+    def found(self) -> list[tuple[tuple[int, ...], float]]:
+        """What `prefix_beam_search` returns."""
+        tree, found = self._tree, []
+        for prefix, blank, token_last in self._kept:
+            bonus, state = tree.bonuses[prefix], tree.states[prefix]
+            if self._hotwords is not None:
+                for token in self._end:
+                    state, change = self._hotwords.step(state, token)
+                    bonus += change
+                bonus += self._hotwords.finish(state)
+            score = _add(blank, token_last)
+            found.append((score + bonus, tree.sequence(prefix), score))
+        found.sort(key=lambda each: -each[0])
+        return [(tokens, score) for _, tokens, score in found]
 
 
 class PrefixSearch:
@@ -88,19 +122,29 @@ class PrefixSearch:
         self._tokenizer = tokenizer
         self._hot = TokenPhrases(tokenizer, hotwords) if hotwords else None
 
-    def __call__(self, log_probs: Tensor, config: DecodingConfig) -> list[Candidate]:
-        hot = self._hot
-        found = prefix_beam_search(
-            log_probs,
+    def begin(self, config: DecodingConfig) -> "_PrefixRun":
+        """Begin to read an utterance."""
+        return _PrefixRun(self._tokenizer, self._hot, config)
+
+
+class _PrefixRun(PrefixBeam):
+    """The search of an utterance."""
+
+    def __init__(self, tokenizer: Tokenizer, hot: TokenPhrases | None, config: DecodingConfig) -> None:
+        super().__init__(
             config.beam,
             top_tokens=config.top_tokens,
             hotwords=hot.words if hot else None,
             start=hot.start if hot else 0,
             end=hot.border if hot else (),
         )
+        self._tokenizer, self._hot = tokenizer, hot
+
+    def finish(self) -> list[Candidate]:
+        """The texts that are proposed."""
         return [
-            Candidate(tokens, self._tokenizer.decode(tokens), 0.0, hot.earned(tokens) if hot else 0.0)
-            for tokens, _ in found
+            Candidate(tokens, self._tokenizer.decode(tokens), 0.0, self._hot.earned(tokens) if self._hot else 0.0)
+            for tokens, _ in self.found()
         ]
 
 
