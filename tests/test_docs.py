@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
-    [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md", "recipes/RESULTS.md")]
-    + list((ROOT / "docs").glob("*.md"))
+    [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md")]
+    + [page for folder in ("docs", "recipes", "benchmarks") for page in (ROOT / folder).glob("*.md")]
 )
 WIDTH = 100
 README_WORDS = 700
@@ -16,7 +16,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"\b(?:asr|tests|benchmarks|recipes|docs)/[\w./-]*\w")
 DOTTED = re.compile(r"\basr(?:\.[a-z_]\w*)+")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-ANCHOR = re.compile(r"\]\(#([^)]+)\)")
+ANCHOR = re.compile(r"\]\(([^)#\s]*\.md|)#([^)\s]+)\)")
 LINK_ALONE = re.compile(r"^[-*\s]*!?\[[^]]*\]\([^)]*\)[.,:]?$")
 
 
@@ -42,8 +42,14 @@ def is_there(dotted):
     return True
 
 
+def anchors(page):
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def name(page):
-    return page.relative_to(ROOT).as_posix()
+    return page.resolve().relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -63,9 +69,8 @@ def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     targets = [target for target in LINK.findall(text) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
-    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
-    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    assert set(ANCHOR.findall(text)) <= anchors
+    anchored = [(page.parent / target if target else page, anchor) for target, anchor in ANCHOR.findall(text)]
+    assert [(name(page), anchor) for page, anchor in anchored if anchor not in anchors(page)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
