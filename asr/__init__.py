@@ -66,6 +66,7 @@ def load(
     lm: bool | str | Path | Sequence[str | Path] = False,
     beam: int | None = None,
     hotwords: Mapping[str, float] | None = None,
+    commands: str | Path | Sequence[str] | None = None,
     device: "str | torch.device" = "auto",
 ) -> "Transcriber":
     """Read a model folder. Without `lm`, `beam` or `hotwords` it decodes greedily.
@@ -76,6 +77,8 @@ def load(
             tune` has kept.
         beam: hypotheses to keep; alone it asks for a beam search without a language model.
         hotwords: phrases to favour, and what each earns in nats; 6 is usual.
+        commands: the only phrases to listen for: a grammar's file or its lines, as in
+            `asr.text.grammar`. What is none of them has the empty text.
         device: "cpu", "cuda", or "auto", the better one that is there.
 
     Raises:
@@ -88,10 +91,15 @@ def load(
         >>> model = asr.load("runs/an4/best", lm=True, beam=50)  # doctest: +SKIP
         >>> model.transcribe("a.wav").text  # doctest: +SKIP
         'pittsburgh pennsylvania'
+
+        >>> grammar = ["turn {state: on | off} the light"]
+        >>> model = asr.load("runs/an4/best", commands=grammar)  # doctest: +SKIP
+        >>> model.transcribe("a.wav").commands[0].command.slots  # doctest: +SKIP
+        {'state': 'on'}
     """
     from asr.transcription.transcribe import Transcriber
 
-    return Transcriber.load(folder, lm=lm, beam=beam, hotwords=hotwords, device=device)
+    return Transcriber.load(folder, lm=lm, beam=beam, hotwords=hotwords, commands=commands, device=device)
 
 
 def score(

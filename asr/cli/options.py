@@ -30,11 +30,13 @@ class Search:
     """With --lm: a second model folder, whose score counts too; alone, that of `asr tune`."""
     hotwords: Path | None = None
     """Names and jargon to favour: a phrase a line, or phrase, tab, bonus in nats (6 is usual)."""
+    commands: Path | None = None
+    """The only phrases to listen for: a grammar, with lines as: turn {state: on | off} the lamp."""
 
     @property
     def is_wanted(self) -> bool:
-        """Whether an option asks for a beam search."""
-        return not (self.lm is None and self.beam is None and self.hotwords is None)
+        """Whether an option asks for a beam search, or for commands, and so for ranked texts."""
+        return not (self.lm is None and self.beam is None and self.hotwords is None and self.commands is None)
 
     def transcriber(self, model: Path, device: str) -> Transcriber:
         """Load a model with the decoder that the options ask for.
@@ -51,6 +53,7 @@ class Search:
             second=self.second,
             beam=self.beam,
             hotwords=read_hotwords(self.hotwords) if self.hotwords else None,
+            commands=self.commands,
             device=device,
         )
         if transcriber.decoder and (unspelt := transcriber.decoder.unspelt):

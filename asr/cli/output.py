@@ -24,7 +24,7 @@ from asr.errors import AsrError, ConfigError
 from asr.scoring.assess import Assessment
 from asr.scoring.report import report
 from asr.text.formats import Format, destinations, render_timed_text, write_timed_text
-from asr.text.timed import TimedText
+from asr.text.timed import Segment, TimedText
 
 if TYPE_CHECKING:  # it knows PyTorch, which `asr score` does without
     from asr.transcription.transcript import Transcript
@@ -90,9 +90,10 @@ def delivery(
         ConfigError: if that cannot be done for all of them.
     """
 
-    def print_line(transcript: "Transcript", _timed: TimedText) -> None:
+    def print_line(transcript: "Transcript", timed: TimedText) -> None:
         if nbest == 1:
-            print(f"{transcript.name}\t{transcript.text}", flush=True)
+            for text in map(_command_line, timed.commands) if timed.commands else [transcript.text]:
+                print(f"{transcript.name}\t{text}", flush=True)
             return
         for found in transcript.hypotheses[:nbest]:
             print(f"{transcript.name}\t{found.score:.4f}\t{found.text}", flush=True)
@@ -115,6 +116,13 @@ def delivery(
             "standard output takes one --format, and of several recordings only ctm or txt; name a folder with --out"
         )
     return print_content
+
+
+def _command_line(segment: Segment) -> str:
+    """What was said, the command's name and its slots, with tabs between."""
+    assert segment.command is not None
+    slots = "; ".join(f"{slot}={value}" for slot, value in segment.command.slots.items())
+    return f"{segment.text}\t{segment.command.name}\t{slots}"
 
 
 def deliver(transcripts: "Iterable[Transcript]", delivery: Delivery, total: int, complaint: str) -> None:

@@ -1,6 +1,6 @@
-"""Tables: prepared corpora, the reach of gradients, the error of confidences, results of tuning."""
+"""Tables: prepared corpora, reach of gradients, confidences, rejected commands, tuning."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rich import box
@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from asr.data.prepare import Prepared
+from asr.decoding.commands import Rejection
 from asr.decoding.tune import Tuning
 from asr.scoring.report import printable
 from asr.training.gradients import Inspection
 from asr.training.reach import TOLERANCE
 from asr.transcription.calibrate import Reliability
+from asr.transcription.rejection import HOUR, Trial, rate_limit
 
 
 def preparation(prepared: Prepared) -> RenderableType:
@@ -70,6 +72,29 @@ def reliability(judgements: Sequence[Reliability]) -> RenderableType:
         means = (sum(column) / count for column in (judged.correct, judged.before, judged.after))
         shares = (f"{100 * share:.1f} %" for share in (*means, *judged.errors))
         table.add_row(Text(printable(judged.name)), f"{count:,}", *shares)
+    return table
+
+
+def rejections(rejection: Rejection, trials: Mapping[str, Trial]) -> RenderableType:
+    """Show false accepts of other speech, and missed and confused commands, a line a data set."""
+    least = rejection.threshold
+    title = f"threshold {least:.3f} nats a token, for {rejection.rate:g} false accepts an hour"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("", no_wrap=True)
+    for heading in ("other speech,\nhours", "false\naccepts", "an\nhour", "at most,\n95 %"):
+        table.add_column(heading, justify="right")
+    for heading in ("\ncommands", "\nmissed %", "\nconfused %"):
+        table.add_column(heading, justify="right")
+    for name, trial in trials.items():
+        accepted, hours, count = trial.accepted(least), trial.seconds / HOUR, len(trial.commands)
+        cells = ["0.00", "", "", ""]
+        if trial.others:
+            limit = rate_limit(accepted, trial.seconds)
+            cells = [f"{hours:.2f}", f"{accepted:,}", f"{accepted / hours:.1f}", f"{limit:.1f}"]
+        shares = (
+            f"{100 * failed / count:.1f}" if count else "" for failed in (trial.missed(least), trial.confused(least))
+        )
+        table.add_row(Text(printable(name)), *cells, f"{count:,}", *shares)
     return table
 
 

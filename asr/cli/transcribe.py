@@ -45,7 +45,8 @@ class Transcribe:
     def run(self) -> None:
         if self.nbest < 1 or (self.nbest > 1 and (self.format or not self.search.is_wanted)):
             raise ConfigError(
-                f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam or --lm, without --format"
+                f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam, --lm or --commands, "
+                "without --format"
             )
         recordings = find_recordings(self.files)
         if not recordings:

@@ -26,7 +26,7 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 SECOND_FOLDER = "second"
 """Where `asr tune` keeps a second recogniser."""
-FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json", "model.onnx", "model.int8.onnx")
+FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json", "commands.json", "model.onnx", "model.int8.onnx")
 """What was fitted to the weights in the folder, and does not outlast them."""
 
 

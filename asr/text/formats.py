@@ -4,7 +4,8 @@ txt        a line a segment
 json       Whisper's fields: text, language (if known), segments of id, start, end, text,
            words of word, start, end, probability.
            Beyond them: duration, confidence of the whole and of segments, tokens of words,
-           "low": true of marked words, coverage (seconds, see `Coverage`).
+           "low": true of marked words, coverage (seconds, see `Coverage`),
+           command of a segment that is one: its name, slots and score.
 srt, vtt   subtitles, see `subtitles`
 tsv        Whisper's: start and end of each segment in milliseconds, text
 ctm        NIST's: recording, channel, start, duration, word, confidence;
@@ -151,6 +152,7 @@ def _json(text: TimedText) -> dict[str, Any]:
                 "end": round(segment.end, 3),
                 "text": segment.text,
                 "confidence": round(segment.confidence, 4),
+                **({"command": asdict(segment.command)} if segment.command else {}),
                 "words": [
                     described(word, "word")
                     | ({"low": True} if word.unsure else {})

@@ -4,8 +4,8 @@ Times count from the recording's start.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from asr.units import Seconds
 
@@ -36,12 +36,26 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """What a phrase of a grammar asks for."""
+
+    name: str = ""
+    """Of the command, empty where the grammar gives none."""
+    slots: Mapping[str, str] = field(default_factory=dict)
+    """The value of each slot."""
+    score: float = 0.0
+    """Log-likelihood ratio against whatever else may be said, in nats a token; 0 is certain."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """Words without a long pause between them, at least one."""
 
     words: tuple[Word, ...]
     confidence: float
     """Probability that every word is right and none is missing."""
+    command: Command | None = None
+    """That the words are, where commands are listened for."""
 
     @property
     def start(self) -> Seconds:
@@ -108,8 +122,18 @@ class TimedText:
         return tuple(word for segment in self.segments for word in segment.words)
 
     @property
+    def commands(self) -> tuple[Segment, ...]:
+        """The segments that are commands."""
+        return tuple(segment for segment in self.segments if segment.command is not None)
+
+    @property
     def text(self) -> str:
         return " ".join(segment.text for segment in self.segments)
+
+    def as_command(self, command: Command) -> "TimedText":
+        """All of it as one segment that is a command; no segment if there is no word."""
+        segments = (Segment(self.words, self.confidence, command),) if self.segments else ()
+        return replace(self, segments=segments)
 
 
 def joined(parts: Sequence[tuple[Seconds, TimedText]], duration: Seconds, language: str | None = None) -> TimedText:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
+from asr.decoding.commands import Commands
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import Hypothesis
@@ -13,7 +15,7 @@ from asr.model.best_path import Spike, align
 from asr.model.bptt import Full
 from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import Spelling, split_words
-from asr.text.timed import TimedText
+from asr.text.timed import Command, TimedText
 from asr.transcription.confidence import Calibration
 from asr.transcription.coverage import Counts, Low, count, mark, without_unsure
 from asr.transcription.long import WORD_PAUSE, Piece, part_words
@@ -28,7 +30,9 @@ class Decoded:
     spelling: Spelling
     spikes: tuple[Spike, ...]
     hypotheses: tuple[Hypothesis, ...] = ()
-    """With a decoder: all that it has found, the text first."""
+    """With a decoder: all that it has found, the text first. The commands that are most like it."""
+    command: Command | None = None
+    """If commands are listened for and it is one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class PieceReader:
     calibration: Calibration
     min_confidence: float
     low: Low
+    commands: Commands | None = None
+    """In place of a decoder: all that is listened for."""
 
     def __call__(self, piece: Piece) -> Part:
         """Score, decode and time a piece.
@@ -63,7 +69,10 @@ class PieceReader:
         found, log_probs = self.decode(scored := self.scored(piece)), scored.log_probs
         timed = time_text(self.recogniser, piece.waveform, log_probs, found.spelling, found.spikes, self.calibration)
         rate = self.recogniser.config.features.sample_rate
-        timed = mark(timed, piece.waveform, rate, self.min_confidence)
+        if found.command is not None:
+            timed = timed.as_command(found.command)
+        else:
+            timed = mark(timed, piece.waveform, rate, self.min_confidence)
         counts = count(timed.words, piece.waveform, rate)
         return Part(piece.start, without_unsure(timed) if self.low == "drop" else timed, found.hypotheses, counts)
 
@@ -83,7 +92,10 @@ class PieceReader:
         """Find an utterance's text and where its tokens are.
 
         The decoder's best text is aligned; the best path of greedy decoding needs no alignment.
+        Where commands are listened for, it is one of them or empty.
         """
+        if self.commands is not None:
+            return self._command(utterance.log_probs, self.commands)
         if self.decoder is None:
             path = greedy(utterance.log_probs)
             return Decoded(split_words(path.tokens, self.recogniser.tokenizer), path.spikes)
@@ -94,3 +106,13 @@ class PieceReader:
         tokens = hypotheses[0].tokens
         spikes = tuple(align(utterance.log_probs, tokens))
         return Decoded(split_words(tokens, self.recogniser.tokenizer), spikes, hypotheses)
+
+    def _command(self, log_probs: Tensor, commands: Commands) -> Decoded:
+        candidates = commands(log_probs)
+        told = tuple(
+            Hypothesis(found.spelling.tokens, found.phrase.text, found.score, found.log_prob) for found in candidates
+        )
+        if not candidates or not commands.accepts(best := candidates[0]):
+            return Decoded(Spelling((), ()), (), told)
+        command = Command(best.phrase.name, dict(best.phrase.slots), best.score)
+        return Decoded(best.spelling, tuple(align(log_probs, best.spelling.tokens)), told, command)

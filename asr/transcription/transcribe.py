@@ -18,6 +18,7 @@ from torch import Tensor
 from asr.audio.reader import Recording as OpenRecording
 from asr.audio.reader import Waveform, open_recording
 from asr.audio.waveform import from_array
+from asr.decoding.commands import Commands, load_commands
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import Hypothesis, best_together
@@ -72,6 +73,8 @@ class Transcriber:
     """Words below it are dropped or marked; 0 keeps all. Given texts keep theirs."""
     low: Low = "drop"
     """What becomes of these words."""
+    commands: Commands | None = None
+    """If given, all that is listened for, without the decoder: a piece is a command or no text."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
@@ -88,6 +91,7 @@ class Transcriber:
         second: str | Path | None = None,
         beam: int | None = None,
         hotwords: Mapping[str, float] | None = None,
+        commands: str | Path | Sequence[str] | None = None,
         device: str | torch.device = "auto",
     ) -> "Transcriber":
         """Read a model folder with its calibration.
@@ -101,6 +105,7 @@ class Transcriber:
             second: with `lm`, the folder of another recogniser, whose score counts too.
             beam: hypotheses to keep; alone it asks for a beam search without a language model.
             hotwords: phrases to favour, and what each earns in nats; 6 is usual.
+            commands: the only phrases to listen for: a grammar's file or its lines.
             device: "cpu", "cuda", or "auto", the better one that is there.
 
         Raises:
@@ -120,10 +125,14 @@ class Transcriber:
             models = [Path(path) for path in ([lm] if isinstance(lm, str | Path) else lm)]
         if other is not None and not models:
             raise ConfigError("a second recogniser needs a language model")
+        searches = bool(models) or beam is not None or bool(hotwords)
+        if searches and commands is not None:
+            raise ConfigError("commands take the place of a search; give none of lm, beam and hotwords beside them")
         decoder = None
-        if models or beam is not None or hotwords:
+        if searches:
             decoder = load_decoder(folder, recogniser, models, second=other, beam=beam, hotwords=hotwords)
-        return cls(recogniser, decoder, load_calibration(folder))
+        listened = None if commands is None else load_commands(commands, folder, recogniser.tokenizer)
+        return cls(recogniser, decoder, load_calibration(folder), commands=listened)
 
     def transcribe(
         self,
@@ -170,7 +179,7 @@ class Transcriber:
             ConfigError: if there is no decoder, which alone has several; and as `transcribe`.
             DataError: as `transcribe`.
         """
-        if self.decoder is None:
+        if self.decoder is None and self.commands is None:
             raise ConfigError("greedy decoding has a single text; load the model with a beam or a language model")
         with self._opened(recording, sample_rate) as sound:
             return best_together([part.hypotheses for part in self._parts(sound)])
@@ -250,7 +259,7 @@ class Transcriber:
 
     def decode(self, utterance: Scored) -> Decoded:
         """Find an utterance's text and where its tokens are."""
-        return self._reader.decode(utterance)
+        return self.reader.decode(utterance)
 
     def texts(self, utterances: Sequence[Scored]) -> list[str]:
         """Find the best text of each utterance, with a decoder on all cores.
@@ -258,6 +267,9 @@ class Transcriber:
         Raises:
             AsrError: if a worker process has died.
         """
+        if self.commands is not None:
+            decoded = map(self.decode, utterances)
+            return [" ".join(word for word, _ in found.spelling.words) for found in decoded]
         if self.decoder is None:
             return [self.recogniser.tokenizer.decode(greedy(utterance.log_probs).tokens) for utterance in utterances]
         with ParallelDecoder(self.decoder, utterances) as decode:
@@ -288,12 +300,15 @@ class Transcriber:
         yield _Sound(iter([from_array(samples, sample_rate, wanted)]), [])
 
     @property
-    def _reader(self) -> PieceReader:
-        return PieceReader(self.recogniser, self.decoder, self.calibration, self.min_confidence, self.low)
+    def reader(self) -> PieceReader:
+        """What turns pieces of recordings into text."""
+        return PieceReader(
+            self.recogniser, self.decoder, self.calibration, self.min_confidence, self.low, self.commands
+        )
 
     def _parts(self, blocks: Iterable[Waveform]) -> Iterator[Part]:
         """Decode a recording piece by piece."""
-        return map(self._reader, pieces(self.recogniser, blocks))
+        return map(self.reader, pieces(self.recogniser, blocks))
 
     def _together(self, parts: Sequence[Part], sound: "_Sound", language: str | None) -> TimedText:
         duration = sound.samples / self.recogniser.config.features.sample_rate

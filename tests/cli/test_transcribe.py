@@ -1,5 +1,6 @@
 """`asr transcribe`."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from asr.cli.options import read_hotwords
+from asr.decoding.commands import Rejection, save_rejection
 from asr.errors import ConfigError
 
 
@@ -114,3 +116,30 @@ def test_mistakes_end_in_one_clear_line(refused, model: Path, noise: Path, text:
     refused(2, "beam must be at least 1", *of_noise, "--beam", "0")
     refused(2, "no hot words to read", *of_noise, "--hotwords", tmp_path / "none")
     refused(2, "a bonus is no finite number", *of_noise, "--hotwords", endless)
+
+
+def test_commands_are_printed_with_name_and_slots_or_rejected(
+    asr, refused, model: Path, recordings: Path, tmp_path: Path
+):
+    copy, grammar, heard = shutil.copytree(model, tmp_path / "model"), tmp_path / "c.txt", recordings / "test"
+    grammar.write_text("letters: {first: a | b | c} [b]\n")
+    command = ("transcribe", heard, "--model", copy, "--commands", grammar)
+    save_rejection(copy, Rejection(-1000.0))
+    lines = [line.split("\t") for line in asr(*command).out.splitlines()]
+    assert len(lines) == 6
+    for _file, text, name, slots in lines:
+        assert (name, slots) == ("letters", f"first={text.split()[0]}")
+    found = json.loads(asr("transcribe", heard / "test-0.wav", *command[2:], "--format", "json", "--out", "-").out)
+    (segment,) = found["segments"]
+    assert segment["text"] == lines[0][1] and segment["command"]["slots"] == {"first": lines[0][1][0]}
+    assert segment["command"]["name"] == "letters" and -1000 < segment["command"]["score"] < 0
+    ranked = [line.split("\t") for line in asr(*command, "--nbest", 2).out.splitlines()]
+    assert len(ranked) == 12 and [row[2] for row in ranked[::2]] == [line[1] for line in lines]
+    assert all(float(one[1]) >= float(other[1]) for one, other in zip(ranked[::2], ranked[1::2], strict=True))
+    save_rejection(copy, Rejection(0.0))
+    assert [line.split("\t")[1:] for line in asr(*command).out.splitlines()] == [[""]] * 6
+    refused(2, "commands take the place of a search", *command, "--beam", 5)
+    grammar.write_text("turn (on | off\n")
+    refused(2, "c.txt:1: a ) is missing", *command)
+    grammar.write_text("turn off\n")
+    refused(2, "command 'turn off': the model has no tokens for 'turn', 'off'", *command)
