@@ -2,7 +2,7 @@
 
     import asr
 
-    model = asr.load("runs/an4/best")
+    model = asr.load()  # English; or your own: asr.load("runs/an4/best")
     text = model.transcribe("a.wav")
     print(text.text, [(word.text, word.start, word.end, word.confidence) for word in text.words])
     print(asr.score("go forward ten meters", text.text).wer)
@@ -61,20 +61,23 @@ _WHERE = {
 
 
 def load(
-    folder: str | Path,
+    folder: str | Path | None = None,
     *,
-    lm: bool | str | Path | Sequence[str | Path] = False,
+    lm: bool | str | Path | Sequence[str | Path] | None = None,
     beam: int | None = None,
     hotwords: Mapping[str, float] | None = None,
     commands: str | Path | Sequence[str] | None = None,
     device: "str | torch.device" = "auto",
 ) -> "Transcriber":
-    """Read a model folder. Without `lm`, `beam` or `hotwords` it decodes greedily.
+    """Read a model folder, or the English model that comes with the package.
+
+    Without `lm`, `beam` or `hotwords` a named model decodes greedily. The English model takes its
+    language model, where flashlight-text is installed.
 
     Args:
-        folder: what training has written to RUN/best.
+        folder: what training has written to RUN/best; None is the English model.
         lm: an n-gram file, the folder of a recurrent model, or both; True takes those that `asr
-            tune` has kept.
+            tune` has kept, False none.
         beam: hypotheses to keep; alone it asks for a beam search without a language model.
         hotwords: phrases to favour, and what each earns in nats; 6 is usual.
         commands: the only phrases to listen for: a grammar's file or its lines, as in

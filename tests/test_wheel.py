@@ -9,8 +9,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import soundfile
+from support.tiny import noise, recogniser
 
 import asr
+from asr.decoding.hypothesis import DecodingConfig
+from asr.decoding.tuned import TunedDecoding, save_tuned
+from asr.lm.compact import write_compact
+from asr.lm.estimate import NgramConfig, train_ngram
+from asr.recogniser.model_folder import compact_model, save_model
 
 ROOT = Path(__file__).parents[1]
 IGNORED = shutil.ignore_patterns("__pycache__")
@@ -28,12 +35,25 @@ def run(command, folder):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Built as pip would, from a copy: without the network, and the checkout stays clean."""
+def source(tmp_path_factory):
+    """A copy of the checkout, which stays clean; with a model to bundle even if that has none."""
     source = tmp_path_factory.mktemp("source")
     shutil.copytree(ROOT / "asr", source / "asr", ignore=IGNORED)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    bundled = source / "asr" / "bundled" / "english"
+    if not bundled.exists():
+        model = tmp_path_factory.mktemp("model")
+        save_model(model, recogniser(), readme="A card.\n")
+        write_compact(train_ngram(["cab cab cab"], NgramConfig(2)), model / "lm.ngram")
+        save_tuned(model, TunedDecoding(("lm.ngram",), DecodingConfig(beam=10)))
+        compact_model(model, bundled)
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
+    """Built as pip would, without the network."""
     out = tmp_path_factory.mktemp("wheel")
     run([sys.executable, "-c", f"from setuptools.build_meta import build_wheel; build_wheel({str(out)!r})"], source)
     (built,) = out.glob("asr-*.whl")
@@ -60,11 +80,12 @@ def installed(wheel, tmp_path_factory):
     return binaries
 
 
-def test_every_file_of_the_package_is_in_the_wheel(wheel):
+def test_every_file_of_the_package_is_in_the_wheel_and_it_is_small(source, wheel):
     with zipfile.ZipFile(wheel) as packed:
         shipped = {name for name in packed.namelist() if name.startswith("asr/")}
-    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "asr").rglob("*") if path.is_file()}
+    here = {path.relative_to(source).as_posix() for path in (source / "asr").rglob("*") if path.is_file()}
     assert shipped == {name for name in here if "/__pycache__/" not in name}
+    assert wheel.stat().st_size < 15_000_000
     assert {"asr/__init__.py", "asr/py.typed", "asr/cli/__init__.py", "asr/scoring/page.html"} <= shipped
 
 
@@ -85,6 +106,14 @@ def test_the_wheel_runs_from_another_folder_without_the_checkout(installed, tmp_
     assert "transcribe" in run([str(installed / "asr"), "--help"], tmp_path)
     assert f"asr {asr.__version__}\n" == run([str(installed / "asr"), "--version"], tmp_path)
     assert "--model" in run([str(installed / "asr"), "transcribe", "--help"], tmp_path)
+
+
+def test_what_is_installed_transcribes_without_a_model_being_named(installed, tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(16_000), 16_000)
+    (file, text) = run([str(installed / "asr"), "transcribe", "a.wav", "--min-confidence", "0"], tmp_path).split("\t")
+    assert file == "a.wav" and text.endswith("\n")
+    script = "import asr; print(asr.load().transcribe('a.wav').text)"
+    assert run([str(installed / "python"), "-c", script], tmp_path).endswith("\n")
 
 
 def test_the_installed_command_scores_and_writes_its_page(installed, tmp_path):

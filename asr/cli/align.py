@@ -1,6 +1,6 @@
 """`asr align`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +23,7 @@ class Align:
     """An audio file, or a lhotse cut manifest (.jsonl, .jsonl.gz) with its own transcripts."""
     text: Annotated[Positional[str | None], arg(metavar="[TEXT]")] = None
     """For an audio file: what is said in it, or a text file that holds it."""
-    model: ModelFolder = field(kw_only=True)
+    model: ModelFolder = None
     format: tuple[Format, ...] = ("ctm",)
     """Forms to write."""
     out: Path = STANDARD_OUTPUT
@@ -35,14 +35,14 @@ class Align:
         if is_manifest and self.text is not None:
             raise ConfigError("a manifest has its own transcripts; leave the text out")
         if not is_manifest and self.text is None:
-            raise ConfigError(f"say what is said in {self.source}: asr align {self.source} TEXT --model {self.model}")
+            raise ConfigError(f"say what is said in {self.source}: asr align {self.source} TEXT")
         if not self.format:
             raise ConfigError("--format needs a form, such as ctm")
         cuts = load_cuts(self.source) if is_manifest else []
         stems = [file_stem(cut) for cut in cuts] or [Path(self.source.stem)]
         destination = delivery(stems, self.format, self.out)
         text = None if self.text is None else read_text(self.text)
-        transcriber = Transcriber.load(self.model, device=self.device)
+        transcriber = Transcriber.load(self.model, lm=False, device=self.device)
         found = align_cuts(transcriber, cuts) if text is None else [align_file(transcriber, self.source, text)]
         deliver(found, destination, len(stems), "utterances could not be aligned")
 

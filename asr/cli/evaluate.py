@@ -21,7 +21,7 @@ class Evaluate:
 
     manifest: Annotated[Positional[Path], arg(metavar="MANIFEST")]
     """A lhotse cut manifest, such as test.jsonl.gz."""
-    model: ModelFolder
+    model: ModelFolder = None
     hypotheses: Path | None = None
     """Also write the hypotheses, as Kaldi text, for `asr score`."""
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)

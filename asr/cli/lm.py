@@ -26,7 +26,7 @@ class Lm:
     texts: Annotated[Positional[tuple[Path, ...]], arg(metavar="TEXT ...")]
     """Text files, a sentence a line, or lhotse cut manifests, whose transcripts are taken."""
     out: Path
-    """ARPA file, or folder of the recurrent model."""
+    """ARPA file, smaller if it is named .ngram; or folder of the recurrent model."""
     held_out: tuple[Path, ...] = ()
     """Texts to measure perplexity on. Without any, a twentieth of the text is left out and used."""
     text: TextForm = "basic"

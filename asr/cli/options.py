@@ -8,11 +8,14 @@ from typing import Annotated, TypeAlias
 from tyro.conf import arg
 
 from asr.cli.output import complain
+from asr.decoding.flashlight import is_installed
 from asr.errors import ConfigError
 from asr.transcription.transcribe import Transcriber
 
 Device: TypeAlias = Annotated[str, arg(help="cpu, cuda, or (auto) the better one that is there.")]
-ModelFolder: TypeAlias = Annotated[Path, arg(help="A model folder.")]
+ModelFolder: TypeAlias = Annotated[
+    Path | None, arg(help="A model folder. Without it, the English model that comes with the package.", metavar="DIR")
+]
 
 HOTWORD_BONUS = 6.0
 """Nats that a hot word earns if its line does not say."""
@@ -20,7 +23,7 @@ HOTWORD_BONUS = 6.0
 
 @dataclass(frozen=True)
 class Search:
-    """Beam search in place of greedy decoding."""
+    """Beam search in place of greedy decoding; the model of the package has one by itself."""
 
     lm: tuple[Path, ...] | None = None
     """An n-gram file, a recurrent model's folder, or both; --lm alone takes those of `asr tune`."""
@@ -32,14 +35,16 @@ class Search:
     """Names and jargon to favour: a phrase a line, or phrase, tab, bonus in nats (6 is usual)."""
     commands: Path | None = None
     """The only phrases to listen for: a grammar, with lines as: turn {state: on | off} the lamp."""
+    greedy: bool = False
+    """No language model, where --model is left out too: faster, with more errors."""
 
     @property
     def is_wanted(self) -> bool:
         """Whether an option asks for a beam search, or for commands, and so for ranked texts."""
         return not (self.lm is None and self.beam is None and self.hotwords is None and self.commands is None)
 
-    def transcriber(self, model: Path, device: str) -> Transcriber:
-        """Load a model with the decoder that the options ask for.
+    def transcriber(self, model: Path | None, device: str) -> Transcriber:
+        """Load a model with the decoder that the options ask for; None is the package's.
 
         Raises:
             ConfigError: if the options do not fit together, or the hot words cannot be read.
@@ -47,15 +52,19 @@ class Search:
         """
         if self.lm is None and self.second is not None:
             raise ConfigError("--second needs --lm")
+        if self.greedy and self.is_wanted:
+            raise ConfigError("--greedy goes with none of --lm, --beam, --hotwords and --commands")
         transcriber = Transcriber.load(
             model,
-            lm=False if self.lm is None else self.lm or True,
+            lm=False if self.greedy else None if self.lm is None else self.lm or True,
             second=self.second,
             beam=self.beam,
             hotwords=read_hotwords(self.hotwords) if self.hotwords else None,
             commands=self.commands,
             device=device,
         )
+        if model is None and not self.greedy and not self.is_wanted and not is_installed():
+            complain("greedy decoding, with more errors: the language model needs pip install 'asr[lm]'")
         if transcriber.decoder and (unspelt := transcriber.decoder.unspelt):
             complain(
                 f"{len(unspelt)} words of the language model, such as {unspelt[0]!r}, cannot be spelt with the model's "

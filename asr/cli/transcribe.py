@@ -22,7 +22,7 @@ class Transcribe:
 
     files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE ...")]
     """Audio files, or folders of them; - is standard input."""
-    model: ModelFolder
+    model: ModelFolder = None
     format: tuple[Format, ...] = ()
     """Write files of these forms instead of printing lines."""
     out: Path | None = None
@@ -43,11 +43,13 @@ class Transcribe:
     device: Device = "auto"
 
     def run(self) -> None:
-        if self.nbest < 1 or (self.nbest > 1 and (self.format or not self.search.is_wanted)):
-            raise ConfigError(
-                f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam, --lm or --commands, "
-                "without --format"
-            )
+        searches = self.search.is_wanted or (self.model is None and not self.search.greedy)
+        wrong = ConfigError(
+            f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam, --lm or --commands, "
+            "without --format"
+        )
+        if self.nbest < 1 or (self.nbest > 1 and (self.format or not searches)):
+            raise wrong
         recordings = find_recordings(self.files)
         if not recordings:
             raise ConfigError("no file to transcribe was named")
@@ -63,6 +65,8 @@ class Transcribe:
         if not waiting:
             return
         transcriber = self.search.transcriber(self.model, self.device)
+        if self.nbest > 1 and transcriber.decoder is None and transcriber.commands is None:
+            raise wrong
         transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
         found = transcribed(
             transcriber,

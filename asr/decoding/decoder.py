@@ -30,6 +30,7 @@ from asr.decoding.likelihood import log_likelihoods
 from asr.decoding.prefix_beam import PrefixSearch
 from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
 from asr.errors import ConfigError, ModelError
+from asr.lm.compact import as_arpa
 from asr.lm.ngram import vocabulary
 from asr.lm.rnn import RnnLm
 from asr.recogniser.recogniser import Recogniser
@@ -80,9 +81,10 @@ class Decoder:
         if ngram is None:
             self._search = PrefixSearch(tokenizer, phrases)
         else:
-            words = vocabulary(ngram)
-            kind = TokenSearch if are_words(tokenizer) or are_tokens(words, tokenizer) else WordSearch
-            self._search = kind(tokenizer, ngram, words, phrases)
+            with as_arpa(ngram) as file:
+                words = vocabulary(file)
+                kind = TokenSearch if are_words(tokenizer) or are_tokens(words, tokenizer) else WordSearch
+                self._search = kind(tokenizer, file, words, phrases)
         self.has_ngram, self.has_rnn, self.has_second = ngram is not None, rnn is not None, second is not None
 
     @property

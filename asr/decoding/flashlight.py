@@ -334,6 +334,15 @@ class _Flashlight:
         return Boosted()
 
 
+def is_installed() -> bool:
+    """Whether flashlight-text can be imported."""
+    try:
+        _flashlight()
+    except MissingExtra:
+        return False
+    return True
+
+
 def _flashlight() -> _Flashlight:
     try:
         from flashlight.lib.text import decoder, dictionary

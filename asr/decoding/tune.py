@@ -16,6 +16,7 @@ from asr.decoding.parallel import ParallelDecoder, Scored
 from asr.decoding.tuned import TunedDecoding, save_tuned
 from asr.errors import ModelError
 from asr.files import atomic
+from asr.lm.compact import SUFFIX
 from asr.progress import SILENT, Progress, track
 from asr.recogniser.emissions import emitted
 from asr.recogniser.model_folder import SECOND_FOLDER, load_model, save_model
@@ -121,7 +122,7 @@ def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: Decoding
     """
     names = []
     for path in lm:
-        name = "rnn_lm" if path.is_dir() else "lm.arpa" if path.suffix == ".arpa" else "lm.bin"
+        name = "rnn_lm" if path.is_dir() else f"lm{path.suffix if path.suffix in ('.arpa', SUFFIX) else '.bin'}"
         names.append(name)
         files = (
             [(file, folder / name / file.name) for file in sorted(path.iterdir())]

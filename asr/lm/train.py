@@ -8,6 +8,7 @@ import torch
 from asr.data.cuts import load_cuts, text_of
 from asr.errors import DataError
 from asr.files import read_text
+from asr.lm.compact import SUFFIX, write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
 from asr.lm.ngram import NgramModel, Prediction
 from asr.lm.rnn import RnnLmConfig, RnnTraining, save_rnn_lm, train_rnn_lm
@@ -55,7 +56,7 @@ def train_arpa(
     config: NgramConfig,
     tokenizer: Tokenizer | None = None,
 ) -> dict[str, Prediction]:
-    """Write an ARPA file of all the sentences.
+    """Write a model of all the sentences: ARPA text, or the compact form if it is named .ngram.
 
     Args:
         sentences: the text.
@@ -78,7 +79,11 @@ def train_arpa(
     if unseen:
         model = train_ngram(train, config)
         results[f"{config.order}-gram of {'words' if tokenizer is None else 'tokens'}"] = model.predict(unseen)
-    (model if held_out is not None else train_ngram(sentences, config)).write(out)
+    model = model if held_out is not None else train_ngram(sentences, config)
+    if out.suffix == SUFFIX:
+        write_compact(model, out)
+    else:
+        model.write(out)
     return results
 
 

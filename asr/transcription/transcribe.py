@@ -20,14 +20,16 @@ from asr.audio.reader import Waveform, open_recording
 from asr.audio.waveform import from_array
 from asr.decoding.commands import Commands, load_commands
 from asr.decoding.decoder import Decoder
+from asr.decoding.flashlight import is_installed
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import Hypothesis, best_together
 from asr.decoding.parallel import ParallelDecoder, Scored
-from asr.decoding.tuned import load_decoder, tuned_models
+from asr.decoding.tuned import load_decoder, load_tuned, tuned_models
 from asr.errors import AsrError, ConfigError, DataError
 from asr.model.acoustic import Emissions
 from asr.model.best_path import align
 from asr.model.ctc import minimum_frames
+from asr.recogniser.bundled import bundled_model
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import spell
@@ -85,9 +87,9 @@ class Transcriber:
     @classmethod
     def load(
         cls,
-        folder: str | Path,
+        folder: str | Path | None = None,
         *,
-        lm: bool | str | Path | Sequence[str | Path] = False,
+        lm: bool | str | Path | Sequence[str | Path] | None = None,
         second: str | Path | None = None,
         beam: int | None = None,
         hotwords: Mapping[str, float] | None = None,
@@ -96,12 +98,13 @@ class Transcriber:
     ) -> "Transcriber":
         """Read a model folder with its calibration.
 
-        Without `lm`, `beam` or `hotwords` it decodes greedily.
+        Without `lm`, `beam` or `hotwords` a named model decodes greedily. The English model that
+        comes with the package takes its language model, where flashlight-text is installed.
 
         Args:
-            folder: the model's.
+            folder: the model's; None is the English model's.
             lm: an n-gram file, the folder of a recurrent model, or both; True takes those that `asr
-                tune` has kept.
+                tune` has kept, False none.
             second: with `lm`, the folder of another recogniser, whose score counts too.
             beam: hypotheses to keep; alone it asks for a beam search without a language model.
             hotwords: phrases to favour, and what each earns in nats; 6 is usual.
@@ -114,10 +117,14 @@ class Transcriber:
             ConfigError: if a value is not allowed.
             MissingExtra: if a language model needs a library that is not installed.
         """
-        folder = Path(folder)
+        is_bundled = folder is None
+        folder = bundled_model() if folder is None else Path(folder)
         recogniser = load_model(folder, choose_device(str(device)))
         models: Sequence[Path] = ()
         other = Path(second) if second is not None else None
+        if lm is None:
+            tuned = load_tuned(folder) if is_bundled and commands is None else None
+            lm = tuned is not None and bool(tuned.lm) and is_installed()
         if lm is True:
             models, kept = tuned_models(folder)
             other = other or kept

@@ -1,0 +1,22 @@
+"""The model that comes with the package."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from asr.errors import ModelError
+from asr.recogniser.model_folder import CONFIG_FILE
+
+FOLDER = Path(str(files("asr"))) / "bundled" / "english"
+
+
+def bundled_model() -> Path:
+    """Find the English model's folder.
+
+    Raises:
+        ModelError: if this installation has none.
+    """
+    if not (FOLDER / CONFIG_FILE).is_file():
+        raise ModelError(
+            "no model comes with this installation; train one (asr train DATA --out RUN) and name it: --model RUN/best"
+        )
+    return FOLDER
