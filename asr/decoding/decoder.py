@@ -76,7 +76,7 @@ class Decoder:
                     f"the {name} writes {alphabet(model.tokenizer)}, the recogniser {alphabet(tokenizer)}; "
                     "are both of one language, case and form?"
                 )
-        self._tokenizer, self._rnn, self._second = tokenizer, rnn, second
+        self._tokenizer, self._ngram, self._rnn, self._second = tokenizer, ngram, rnn, second
         self._search: Search
         if ngram is None:
             self._search = PrefixSearch(tokenizer, phrases)
@@ -86,6 +86,18 @@ class Decoder:
                 kind = TokenSearch if are_words(tokenizer) or are_tokens(words, tokenizer) else WordSearch
                 self._search = kind(tokenizer, file, words, phrases)
         self.has_ngram, self.has_rnn, self.has_second = ngram is not None, rnn is not None, second is not None
+
+    def with_hotwords(self, hotwords: Mapping[str, float]) -> "Decoder":
+        """A decoder that favours other phrases; all else is as it is here.
+
+        An n-gram model of words is read again, its lexicon with the phrases' words.
+
+        Raises:
+            ConfigError: if a hot word cannot be spelt.
+        """
+        return Decoder(
+            self._tokenizer, self.config, ngram=self._ngram, rnn=self._rnn, second=self._second, hotwords=hotwords
+        )
 
     @property
     def fused(self) -> bool:

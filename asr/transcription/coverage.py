@@ -8,6 +8,7 @@ and above -80 dB of full scale. So steady noise is floor, and not loud.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain, islice, repeat
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -41,7 +42,7 @@ Counts: TypeAlias = npt.NDArray[np.int64]
 """(3, levels): blocks in sure words, in unsure ones, in none."""
 
 
-def mark(text: TimedText, waveform: Waveform, sample_rate: int, least: float) -> TimedText:
+def mark(text: TimedText, waveform: Waveform, sample_rate: int, least: float, told: Sequence[bool] = ()) -> TimedText:
     """Mark words whose confidence is too low; where a tone is held, it is 0.
 
     Args:
@@ -49,16 +50,23 @@ def mark(text: TimedText, waveform: Waveform, sample_rate: int, least: float) ->
         waveform: (N,).
         sample_rate: in Hz.
         least: words below it are marked.
+        told: of the first words, whether they are not to be marked, whatever their confidence.
     """
+    words = (marked(word, waveform, sample_rate, least) for word in text.words)
+    known = chain(told, repeat(None))
+    judged = (
+        word if sure is None else replace(word, unsure=not sure) for word, sure in zip(words, known, strict=False)
+    )
+    segments = tuple(replace(segment, words=tuple(islice(judged, len(segment.words)))) for segment in text.segments)
+    return replace(text, segments=segments)
 
-    def marked(word: Word) -> Word:
-        around = slice(*(max(0, round(time * sample_rate)) for time in (word.start - 0.1, word.end + 0.1)))
-        if steadiness(waveform[around], sample_rate) >= STEADIEST:
-            word = replace(word, confidence=0.0)
-        return replace(word, unsure=word.confidence < least)
 
-    segments = (replace(segment, words=tuple(map(marked, segment.words))) for segment in text.segments)
-    return replace(text, segments=tuple(segments))
+def marked(word: Word, waveform: Waveform, sample_rate: int, least: float) -> Word:
+    """Judge one word, as `mark` does."""
+    around = slice(*(max(0, round(time * sample_rate)) for time in (word.start - 0.1, word.end + 0.1)))
+    if steadiness(waveform[around], sample_rate) >= STEADIEST:
+        word = replace(word, confidence=0.0)
+    return replace(word, unsure=word.confidence < least)
 
 
 def without_unsure(text: TimedText) -> TimedText:

@@ -6,9 +6,11 @@ the second half of these. Where a piece ends depends on what came before alone, 
 samples come.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain, pairwise
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,7 @@ from asr.decoding.flashlight import IMPOSSIBLE
 from asr.model.ctc import BLANK
 from asr.recogniser.emission_stream import EmissionStream
 from asr.recogniser.recogniser import Recogniser
-from asr.units import Frames, Seconds
+from asr.units import Frames, Samples, Seconds
 
 PAUSE: Seconds = 0.8
 """Blank of this length ends a piece in its middle, if a token came before."""
@@ -28,6 +30,9 @@ WORD_PAUSE: Seconds = 0.6
 """Blank of this length parts words, though no token says so."""
 LONGEST: Seconds = 30.0
 """No piece is longer."""
+
+FindCut: TypeAlias = Callable[[npt.NDArray[np.floating]], Frames | None]
+"""Where the first piece ends, in frames, of the log-probs (T, V) that there are by now."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,60 @@ class Piece:
     """Whether it is the whole recording."""
 
 
+class Parting:
+    """Parts a recording at pauses while its samples come.
+
+    Args:
+        recogniser: the model.
+        find: where the first piece of log-probs, (T, V), ends, if that is certain already; None is
+            `find_cut` for recordings.
+
+    Attributes:
+        samples: how many have come.
+    """
+
+    def __init__(self, recogniser: Recogniser, find: FindCut | None = None) -> None:
+        config = recogniser.config
+        self.samples: Samples = 0
+        self._find = find or partial(find_cut, pause=config.frames(PAUSE), longest=config.frames(LONGEST))
+        self._stream = EmissionStream(recogniser, recogniser.long_reading)
+        self._rate = config.features.sample_rate
+        self._hop = config.features.hop_samples * config.acoustic.subsampling
+        self._position: Frames = 0
+        self._waveform, self._log_probs = np.zeros(0, dtype=np.float32), torch.zeros(0, recogniser.tokenizer.size)
+
+    @property
+    def unfinished(self) -> Piece:
+        """The piece that is under way: all its sound, and the log-probs that there are by now."""
+        return self._piece(len(self._waveform), len(self._log_probs))
+
+    def accept(self, block: Waveform) -> list[Piece]:
+        """Take the next samples, (N,), and give the pieces that are complete by now."""
+        self.samples += len(block)
+        self._waveform = np.concatenate([self._waveform, block])
+        return self._complete(self._stream.accept(torch.from_numpy(block)))
+
+    def finish(self) -> list[Piece]:
+        """The pieces that are left; nothing comes after."""
+        found = self._complete(self._stream.finish())
+        if len(self._waveform):
+            found.append(replace(self.unfinished, is_all=self._position == 0))
+        return found
+
+    def _complete(self, log_probs: Tensor) -> list[Piece]:
+        self._log_probs = torch.cat([self._log_probs, log_probs.cpu()])
+        found = []
+        while (cut := self._find(self._log_probs.numpy())) is not None:
+            found.append(self._piece(cut * self._hop, cut))
+            self._waveform, self._log_probs = self._waveform[cut * self._hop :], self._log_probs[cut:]
+            self._position += cut
+        return found
+
+    def _piece(self, samples: Samples, frames: Frames) -> Piece:
+        start = self._position * self._hop / self._rate
+        return Piece(start, self._waveform[:samples], self._log_probs[:frames])
+
+
 def pieces(recogniser: Recogniser, blocks: Iterable[Waveform]) -> Iterator[Piece]:
     """Part a recording at pauses.
 
@@ -53,22 +112,10 @@ def pieces(recogniser: Recogniser, blocks: Iterable[Waveform]) -> Iterator[Piece
     Yields:
         Pieces that together are the whole recording; none where it has no sample.
     """
-    stream, rate = EmissionStream(recogniser, recogniser.long_reading), recogniser.config.features.sample_rate
-    hop = recogniser.config.features.hop_samples * recogniser.config.acoustic.subsampling
-    pause, longest = recogniser.config.frames(PAUSE), recogniser.config.frames(LONGEST)
-    waveform, log_probs = np.zeros(0, dtype=np.float32), torch.zeros(0, recogniser.tokenizer.size)
-    position: Frames = 0
-    for block in chain(blocks, [None]):
-        if block is None:
-            log_probs = torch.cat([log_probs, stream.finish().cpu()])
-        else:
-            waveform = np.concatenate([waveform, block])
-            log_probs = torch.cat([log_probs, stream.accept(torch.from_numpy(block)).cpu()])
-        while (cut := find_cut(log_probs.numpy(), pause=pause, longest=longest)) is not None:
-            yield Piece(position * hop / rate, waveform[: cut * hop], log_probs[:cut])
-            waveform, log_probs, position = waveform[cut * hop :], log_probs[cut:], position + cut
-    if len(waveform):
-        yield Piece(position * hop / rate, waveform, log_probs, is_all=position == 0)
+    parting = Parting(recogniser)
+    for block in blocks:
+        yield from parting.accept(block)
+    yield from parting.finish()
 
 
 def find_cut(log_probs: npt.NDArray[np.floating], *, pause: Frames, longest: Frames) -> Frames | None:

@@ -1,5 +1,6 @@
 """A piece of a recording -> its timed text: what long and live reading have in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,13 +67,24 @@ class PieceReader:
         A model that was trained on whole utterances reads each piece by itself, as it would one of
         these. The state that a stream carries over minutes is none that training knew.
         """
-        found, log_probs = self.decode(scored := self.scored(piece)), scored.log_probs
+        scored = self.scored(piece)
+        return self.part(piece, scored.log_probs, self.decode(scored))
+
+    def part(self, piece: Piece, log_probs: Tensor, found: Decoded, told: Sequence[bool] = ()) -> Part:
+        """Time what was decoded of a piece.
+
+        Args:
+            piece: the sound.
+            log_probs: (T, V), as they were decoded.
+            found: the text.
+            told: of its first words, whether they were sure enough when they were told. That stays.
+        """
         timed = time_text(self.recogniser, piece.waveform, log_probs, found.spelling, found.spikes, self.calibration)
         rate = self.recogniser.config.features.sample_rate
         if found.command is not None:
             timed = timed.as_command(found.command)
         else:
-            timed = mark(timed, piece.waveform, rate, self.min_confidence)
+            timed = mark(timed, piece.waveform, rate, self.min_confidence, told)
         counts = count(timed.words, piece.waveform, rate)
         return Part(piece.start, without_unsure(timed) if self.low == "drop" else timed, found.hypotheses, counts)
 

@@ -75,26 +75,44 @@ def time_text(
         calibration: of the confidences.
         language: of the text, if known.
     """
-    frame, rate = recogniser.config.frame, recogniser.config.features.sample_rate
-    duration = len(waveform) / rate
+    duration = len(waveform) / recogniser.config.features.sample_rate
     if not spelling.words:
         silence = stretch_log_probs(log_probs, spelling, spikes, [(0, 0)])[0] if len(log_probs) else 0.0
         return TimedText((), duration, calibration.utterances(silence), language)
-    own = [together(spikes[at.start : at.stop], recogniser.config.frames(BREAK)) for _, at in spelling.words]
-    spiked = [(of[0].start * frame, min(duration, of[-1].stop * frame)) for of in own]
-    spans = word_spans(spiked, *levels(waveform, rate))
-    alone = [(number, number + 1) for number in range(len(spans))]
-    sure = stretch_log_probs(log_probs, spelling, spikes, alone)
-    words = [
-        Word(text, *span, calibration.words(log_prob), _tokens(recogniser, spelling.tokens, spikes, at, span))
-        for (text, at), span, log_prob in zip(spelling.words, spans, sure, strict=True)
-    ]
-    parts = segments(spans)
+    words = time_words(recogniser, waveform, log_probs, spelling, spikes, calibration)
+    parts = segments([(word.start, word.end) for word in words])
     timed = tuple(
         Segment(tuple(words[first:after]), calibration.utterances(log_prob))
         for (first, after), log_prob in zip(parts, stretch_log_probs(log_probs, spelling, spikes, parts), strict=True)
     )
     return TimedText(timed, duration, math.prod(segment.confidence for segment in timed), language)
+
+
+def time_words(
+    recogniser: Recogniser,
+    waveform: Waveform,
+    log_probs: Tensor,
+    spelling: Spelling,
+    spikes: Sequence[Spike],
+    calibration: Calibration,
+    *,
+    first: int = 0,
+) -> list[Word]:
+    """Find when words begin and end and how sure they are, from the `first` on.
+
+    All else is as in `time_text`.
+    """
+    frame, rate = recogniser.config.frame, recogniser.config.features.sample_rate
+    duration = len(waveform) / rate
+    own = [together(spikes[at.start : at.stop], recogniser.config.frames(BREAK)) for _, at in spelling.words]
+    spiked = [(of[0].start * frame, min(duration, of[-1].stop * frame)) for of in own]
+    spans = word_spans(spiked, *levels(waveform, rate))
+    alone = [(number, number + 1) for number in range(first, len(spans))]
+    sure = stretch_log_probs(log_probs, spelling, spikes, alone)
+    return [
+        Word(text, *span, calibration.words(log_prob), _tokens(recogniser, spelling.tokens, spikes, at, span))
+        for (text, at), span, log_prob in zip(spelling.words[first:], spans[first:], sure, strict=True)
+    ]
 
 
 def levels(waveform: Waveform, sample_rate: int) -> tuple[npt.NDArray[np.float64], Seconds]:

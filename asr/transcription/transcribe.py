@@ -42,6 +42,8 @@ from asr.transcription.coverage import (
     sum_counts,
     warning,
 )
+from asr.transcription.endpoint import LiveConfig
+from asr.transcription.live import LiveStream
 from asr.transcription.long import pieces
 from asr.transcription.part import Decoded, Part, PieceReader
 from asr.transcription.timing import time_text
@@ -220,6 +222,28 @@ class Transcriber:
         spikes = align(log_probs, spelling.tokens)
         timed = time_text(self.recogniser, waveform, log_probs, spelling, spikes, self.calibration, language=language)
         return replace(timed, warnings=tuple(sound.warnings))
+
+    def stream(self, sample_rate: int, config: LiveConfig | None = None) -> LiveStream:
+        """Begin to read sound as it comes.
+
+        A model that was trained in chunks (`--bptt.mode chunked`) tells words that stand while
+        people speak. One that was trained whole tells what it takes them to be, and reads each
+        segment again when it is complete.
+
+        Args:
+            sample_rate: of the samples that will come, in Hz.
+            config: when a segment ends, and what is read at a time.
+
+        Raises:
+            ConfigError: if a setting is not allowed.
+
+        Example:
+            >>> stream = model.stream(sample_rate=16_000)  # doctest: +SKIP
+            >>> for event in stream.accept(samples):  # doctest: +SKIP
+            ...     print(event)
+            Partial(text='go forward ten', stable_prefix='go forward')
+        """
+        return LiveStream(self._reader, config or LiveConfig(), sample_rate)
 
     def transcribe_files(
         self,
