@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asr.config import POSITIVE, check
+from asr.config import NOT_NEGATIVE, POSITIVE, check
 from asr.model.ctc import BLANK
 from asr.units import Frames, Seconds
 
@@ -44,7 +44,15 @@ class LiveConfig:
     """What is heard beyond a chunk before it is read; none is the model's own, or 0.64 s."""
 
     def __post_init__(self) -> None:
-        check(self, silence=POSITIVE, longest=POSITIVE, idle=POSITIVE, settle=POSITIVE, chunk=POSITIVE)
+        check(
+            self,
+            silence=POSITIVE,
+            longest=POSITIVE,
+            idle=POSITIVE,
+            settle=POSITIVE,
+            chunk=POSITIVE,
+            lookahead=NOT_NEGATIVE,
+        )
 
 
 def find_endpoint(

@@ -243,7 +243,7 @@ class Transcriber:
             ...     print(event)
             Partial(text='go forward ten', stable_prefix='go forward')
         """
-        return LiveStream(self._reader, config or LiveConfig(), sample_rate)
+        return LiveStream(self.reader, config or LiveConfig(), sample_rate)
 
     def transcribe_files(
         self,
