@@ -104,8 +104,8 @@ def _run(corpus: str, arguments: Recipe, stages: Sequence[TrainConfig]) -> None:
     with atomic(out / "test.json") as path:
         path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
     progress.console.print(Group(figures("test", evaluation.score), worst_utterances(evaluation.score, 5)))
-    for corpus in group(evaluation.score, corpora_of(test_cuts)) if arguments.options.parts else ():
-        print(summary_line(f"test of {corpus.name}", corpus.score))
+    for part in group(evaluation.score, corpora_of(test_cuts)) if arguments.options.parts else ():
+        print(summary_line(f"test of {part.name}", part.score))
     print(summary_line("test", evaluation.score))
 
 

@@ -47,8 +47,8 @@ def save_model(folder: Path, recogniser: Recogniser, *, readme: str) -> None:
 def compact_model(folder: Path, out: Path) -> None:
     """Copy a model folder with its weights rounded to 8 bits, a quarter of their size.
 
-    All that lies in the folder comes along: calibration, decoding weights, language models. A
-    second recogniser's weights are rounded too.
+    All that lies in the folder comes along: calibration, decoding weights, language models. Only
+    ONNX graphs, of the weights before, do not. A second recogniser's weights are rounded too.
 
     Raises:
         ModelError: as `load_model`, and if `out` is the folder itself.
@@ -60,7 +60,7 @@ def compact_model(folder: Path, out: Path) -> None:
         raise ModelError(f"{out}: is the model folder, or in it; choose another --out")
     for source in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
         target = out / source.relative_to(folder)
-        if target.relative_to(out) not in {inner / WEIGHTS_FILE for inner in recognisers}:
+        if source.suffix != ".onnx" and target.relative_to(out) not in {i / WEIGHTS_FILE for i in recognisers}:
             with atomic(target) as path:
                 shutil.copyfile(source, path)
     for inner, recogniser in recognisers.items():
