@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import tee
+from functools import partial
 from pathlib import Path
 
 from asr.audio.bytestream import STANDARD_INPUT
 from asr.audio.folder import Found
-from asr.cli.output import STANDARD_OUTPUT
+from asr.cli.output import STANDARD_OUTPUT, Follow
 from asr.errors import ConfigError
 from asr.progress import Bar, Progress
 from asr.text.formats import Format, destinations, distinct
+from asr.transcription.journal import Journal
+from asr.transcription.segments import Segments
 from asr.transcription.transcribe import Transcriber
 from asr.transcription.transcript import Transcript
 
@@ -25,6 +27,8 @@ class Job:
     """Of its files: below `--out`, or beside the recording."""
     files: tuple[Path, ...] = ()
     """That are written; none if a line or their content is printed."""
+    journal: Path | None = None
+    """Without ending: what keeps the parts that are found; none without files."""
 
     @property
     def is_done(self) -> bool:
@@ -62,35 +66,80 @@ def jobs(recordings: Sequence[Found], forms: Sequence[Format], out: Path | None,
         )
     stems = beside if out is None else [found.below.with_suffix("") for found in recordings]
     named = destinations(stems, forms, out, again=again)
-    return [Job(path, stem, tuple(named[stem].values())) for path, stem in zip(paths, stems, strict=True)]
+    return [
+        Job(path, stem, tuple(named[stem].values()), None if path == STANDARD_INPUT else (out or Path()) / stem)
+        for path, stem in zip(paths, stems, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How recordings are read, and what becomes of them meanwhile."""
+
+    track: int | None = None
+    """As in `Transcriber.transcribe`."""
+    channel: int | None = None
+    """Likewise."""
+    several: bool = False
+    """As in `Transcriber.transcribe_file`."""
+    skip: bool = False
+    """Whether files are looked for when a recording's turn comes: by then another process may have
+    written them."""
+    follow: Follow | None = None
+    """Prints segments while they come."""
+    made_of: tuple[object, ...] = ()
+    """What the texts depend on beside the recordings."""
 
 
 def transcribed(
-    transcriber: Transcriber,
-    waiting: Sequence[Job],
-    progress: Progress,
-    *,
-    track: int | None,
-    channel: int | None,
-    skip: bool,
+    transcriber: Transcriber, waiting: Sequence[Job], progress: Progress, reading: Reading
 ) -> Iterator[Transcript]:
     """Transcribe recordings one by one, and show the time that is left.
+
+    A recording that has files is written to a journal meanwhile, from which a later job goes on.
+    The journal goes when the next transcript is asked for.
 
     Args:
         transcriber: the model.
         waiting: the recordings.
         progress: who is told how far it is.
-        track: as in `Transcriber.transcribe`.
-        channel: as in `Transcriber.transcribe`.
-        skip: whether files are looked for when a recording's turn comes: by then another process
-            may have written them.
+        reading: how they are read.
     """
-    ours, theirs = tee(job for job in waiting if not (skip and job.is_done))
     with _metered(waiting, progress) as told:
-        found = transcriber.transcribe_files((job.path for job in ours), track=track, channel=channel, told=told)
-        for transcript, job in zip(found, theirs, strict=False):
-            yield replace(transcript, stem=job.stem)
+        for job in waiting:
+            if reading.skip and job.is_done:
+                continue
+            with Journal(job.journal, [*reading.made_of, identity(job.path)]) as journal:
+                if journal.news:
+                    progress.say(f"asr: {journal.news}")
+                transcript = transcriber.transcribe_file(
+                    job.path,
+                    journal,
+                    track=reading.track,
+                    channel=reading.channel,
+                    several=reading.several,
+                    follow=partial(reading.follow, str(job.path), job.stem) if reading.follow else _unread,
+                    told=partial(told, job.path),
+                )
+                yield replace(transcript, stem=job.stem)
+                if transcript.error is None or not journal.count:
+                    journal.remove()
             told(job.path, 1.0)
+
+
+def _unread(_segments: Segments) -> None:
+    """Nobody follows."""
+
+
+def identity(path: Path) -> list[object]:
+    """Tell a file, or those below a folder, from others, and from what they are after a change."""
+    try:
+        if path.is_dir():
+            return [identity(file) for file in sorted(path.rglob("*")) if file.is_file()]
+        found = path.stat()
+    except OSError:
+        return [path.name]
+    return [path.name, found.st_size, found.st_mtime_ns]
 
 
 class _Meter:

@@ -23,10 +23,11 @@ from rich.progress import (
 from asr.errors import AsrError, ConfigError
 from asr.scoring.assess import Assessment
 from asr.scoring.report import report
-from asr.text.formats import Format, destinations, render_timed_text, write_timed_text
+from asr.text.formats import LINES, Format, destinations, render_lines, render_timed_text, write_timed_text
 from asr.text.timed import Segment, TimedText
 
 if TYPE_CHECKING:  # it knows PyTorch, which `asr score` does without
+    from asr.transcription.segments import Segments
     from asr.transcription.transcript import Transcript
 
 STANDARD_OUTPUT = Path("-")
@@ -73,6 +74,12 @@ class _Task:
 
     def update(self, done: float, doing: str | None = None) -> None:
         self.progress.update(self.task, completed=done, description=doing)
+
+
+class Follow(Protocol):
+    """Prints a recording's segments while they come."""
+
+    def __call__(self, name: str, stem: Path, segments: "Segments", /) -> None: ...
 
 
 class Delivery(Protocol):
@@ -123,6 +130,41 @@ def _command_line(segment: Segment) -> str:
     assert segment.command is not None
     slots = "; ".join(f"{slot}={value}" for slot, value in segment.command.slots.items())
     return f"{segment.text}\t{segment.command.name}\t{slots}"
+
+
+def printed(_transcript: "Transcript", _timed: TimedText) -> None:
+    """Deliver nothing: it was printed while it came."""
+
+
+def following(forms: Sequence[Format], out: Path | None, *, nbest: int = 1) -> Follow | None:
+    """Decide whether segments are printed while they come; if so, nothing is left to deliver."""
+
+    def print_line(name: str, _stem: Path, segments: "Segments") -> None:
+        parts: list[str] = []
+        # A bar at the same terminal needs whole lines.
+        is_shared = sys.stdout.isatty() and sys.stderr.isatty()
+        before = f"{name}\t"
+        try:
+            for segment in segments:
+                ends = "" if segment.command is None else "\n"
+                parts.append(f"{before}{segment.text}" if not ends else f"{name}\t{_command_line(segment)}\n")
+                before = "" if ends else " "
+                if ends or not is_shared:
+                    print("".join(parts), end="", flush=True)
+                    parts.clear()
+        finally:
+            if before == " ":
+                print("".join(parts), flush=True)
+        if before == f"{name}\t":
+            print(before, flush=True)
+
+    def print_lines(_name: str, stem: Path, segments: "Segments") -> None:
+        for lines in render_lines(segments, forms[0], str(stem)):
+            print(lines, end="", flush=True)
+
+    if not forms:
+        return print_line if nbest == 1 else None
+    return print_lines if out == STANDARD_OUTPUT and forms[0] in LINES else None
 
 
 def deliver(transcripts: "Iterable[Transcript]", delivery: Delivery, total: int, complaint: str) -> None:

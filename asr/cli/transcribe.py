@@ -6,14 +6,17 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from asr import __version__
 from asr.audio.folder import find_recordings
-from asr.cli.batch import jobs, transcribed
+from asr.cli.batch import Reading, identity, jobs, transcribed
 from asr.cli.options import Device, ModelFolder, Search
-from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver, delivery
+from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver, delivery, following, printed
 from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError
+from asr.recogniser.bundled import bundled_model
 from asr.text.formats import Format
 from asr.transcription.coverage import MIN_CONFIDENCE, Low
+from asr.transcription.transcribe import Transcriber
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,17 @@ class Transcribe:
         if self.nbest > 1 and transcriber.decoder is None and transcriber.commands is None:
             raise wrong
         transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
-        found = transcribed(
-            transcriber,
-            waiting,
-            TerminalProgress(),
-            track=self.track,
-            channel=self.channel,
-            skip=self.skip_existing,
+        follow = following(self.format, self.out, nbest=self.nbest)
+        reading = Reading(
+            self.track, self.channel, self.nbest > 1, self.skip_existing, follow, self._made_of(transcriber)
         )
-        deliver(found, destination, len(waiting), "files could not be transcribed")
+        found = transcribed(transcriber, waiting, TerminalProgress(), reading)
+        deliver(found, destination if follow is None else printed, len(waiting), "files could not be transcribed")
+
+    def _made_of(self, transcriber: Transcriber) -> tuple[object, ...]:
+        """All that a text depends on beside the recording, as JSON."""
+        search = self.search
+        files = [self.model or bundled_model(), *(search.lm or ()), search.second, search.hotwords, search.commands]
+        options = [search.lm is None, search.beam, self.track, self.channel, self.min_confidence, self.low, self.device]
+        named = (None if path is None else identity(path) for path in files)
+        return __version__, transcriber.decoder is None, *named, *options

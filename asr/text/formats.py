@@ -4,7 +4,7 @@ txt        a line a segment
 json       Whisper's fields: text, language (if known), segments of id, start, end, text,
            words of word, start, end, probability.
            Beyond them: duration, confidence of the whole and of segments, tokens of words,
-           "low": true of marked words, coverage (seconds, see `Coverage`),
+           "low": true of marked words, coverage (seconds, see `Coverage`), warnings (if any),
            command of a segment that is one: its name, slots and score.
 srt, vtt   subtitles, see `subtitles`
 tsv        Whisper's: start and end of each segment in milliseconds, text
@@ -15,20 +15,23 @@ TextGrid   Praat's long form: a tier of words and one of tokens
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from asr.errors import ConfigError
 from asr.files import atomic, fitting
-from asr.text.subtitles import subtitles
-from asr.text.timed import TimedText, Token, Word
+from asr.text.subtitles import Spoken, subtitles
+from asr.text.timed import Segment, TimedText, Token, Word
 from asr.units import Seconds
 
 Format: TypeAlias = Literal["txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
+LINES: tuple[Format, ...] = ("txt", "srt", "vtt", "tsv", "ctm")
+"""What is written line by line; the others say first what comes later."""
 
 
 def render_timed_text(text: TimedText, form: Format, name: str) -> str:
@@ -39,32 +42,50 @@ def render_timed_text(text: TimedText, form: Format, name: str) -> str:
         form: see the head of this file.
         name: of the recording, which CTM states.
     """
+    return "".join(_rendered(text, form, name))
+
+
+def _rendered(text: TimedText, form: Format, name: str) -> Iterator[str]:
+    """Piece by piece, so that a long text need not be in memory."""
+    if form == "json":
+        return _json(text)
+    return _text_grid(text) if form == "TextGrid" else render_lines(text, form, name)
+
+
+def render_lines(text: Spoken, form: Format, name: str) -> Iterator[str]:
+    """Put a text in a form of `LINES`, each segment as soon as it is there.
+
+    Subtitles wait for the next segment. Of a text that is being found, nothing is asked for that
+    comes later.
+
+    Args:
+        text: the text of one recording.
+        form: one of `LINES`.
+        name: as in `render_timed_text`.
+    """
     match form:
         case "txt":
-            return "".join(f"{segment.text}\n" for segment in text.segments)
-        case "json":
-            return json.dumps(_json(text), ensure_ascii=False, indent=1) + "\n"
+            yield from (f"{segment.text}\n" for segment in text.segments)
+        case "tsv":
+            rows = (f"{_milliseconds(s.start)}\t{_milliseconds(s.end)}\t{s.text}\n" for s in text.segments)
+            yield from _headed("start\tend\ttext\n", rows)
+        case "ctm":
+            recording = _joined(name)
+            for word in _words(text):
+                length, sure = word.end - word.start, word.confidence
+                yield f"{recording} 1 {word.start:.3f} {length:.3f} {word.text} {sure:.3f}\n"
         case "srt":
-            return "".join(
-                f"{number}\n{_clock(shown.start, ',')} --> {_clock(shown.end, ',')}\n" + "\n".join(shown.lines) + "\n\n"
-                for number, shown in enumerate(subtitles(text), start=1)
-            )
+            for number, shown in enumerate(subtitles(text), start=1):
+                times = f"{_clock(shown.start, ',')} --> {_clock(shown.end, ',')}"
+                yield f"{number}\n{times}\n" + "\n".join(shown.lines) + "\n\n"
         case "vtt":
             cues = (
                 f"{_clock(shown.start, '.')} --> {_clock(shown.end, '.')}\n" + _escaped("\n".join(shown.lines)) + "\n\n"
                 for shown in subtitles(text)
             )
-            return "WEBVTT\n\n" + "".join(cues)
-        case "tsv":
-            rows = (f"{_milliseconds(s.start)}\t{_milliseconds(s.end)}\t{s.text}\n" for s in text.segments)
-            return "start\tend\ttext\n" + "".join(rows)
-        case "ctm":
-            recording = _joined(name)
-            return "".join(
-                f"{recording} 1 {w.start:.3f} {w.end - w.start:.3f} {w.text} {w.confidence:.3f}\n" for w in text.words
-            )
-        case "TextGrid":
-            return _text_grid(text)
+            yield from _headed("WEBVTT\n\n", cues)
+        case _:
+            raise ValueError(f"{form} is no form of lines")
 
 
 def write_timed_text(text: TimedText, form: Format, path: Path) -> None:
@@ -73,10 +94,12 @@ def write_timed_text(text: TimedText, form: Format, path: Path) -> None:
     Raises:
         AsrError: if it cannot be written.
     """
-    with atomic(path) as temporary:
-        content = render_timed_text(text, form, path.stem)
-        # A name of another encoding, which CTM states, is escaped.
-        temporary.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
+    # A name of another encoding, which CTM states, is escaped.
+    with (
+        atomic(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
+        file.writelines(_rendered(text, form, path.stem))
 
 
 def destinations(
@@ -138,74 +161,98 @@ def _joined(name: str) -> str:
     return "_".join(name.split())
 
 
-def _json(text: TimedText) -> dict[str, Any]:
+def _headed(head: str, rows: Iterator[str]) -> Iterator[str]:
+    """Ask for the first row before the head: a recording that cannot be read has neither."""
+    first = next(rows, "")
+    yield head + first
+    yield from rows
+
+
+def _words(text: Spoken) -> Iterator[Word]:
+    return (word for segment in text.segments for word in segment.words)
+
+
+def _json(text: TimedText) -> Iterator[str]:
+    """As `json.dumps` with an indent of 1, segment by segment."""
+    head, tail = {"text": text.text}, _about(text)
+    yield f"{_dumped(head)[:-2]},\n"
+    described = (_dumped(_segment(number, segment)) for number, segment in enumerate(text.segments))
+    segments = ("  " + segment.replace("\n", "\n  ") for segment in described)
+    first = next(segments, None)
+    yield ' "segments": []' if first is None else f' "segments": [\n{first}'
+    yield from (f",\n{segment}" for segment in segments)
+    yield ("" if first is None else "\n ]") + f",\n{_dumped(tail)[2:]}\n"
+
+
+def _dumped(described: dict[str, Any]) -> str:
+    return json.dumps(described, ensure_ascii=False, indent=1)
+
+
+def _segment(number: int, segment: Segment) -> dict[str, Any]:
     def described(part: Word | Token, kind: str) -> dict[str, Any]:
-        times = {"start": round(part.start, 3), "end": round(part.end, 3)}
-        return {kind: part.text, **times, "probability": round(part.confidence, 4)}
+        return {
+            kind: part.text,
+            "start": round(part.start, 3),
+            "end": round(part.end, 3),
+            "probability": round(part.confidence, 4),
+        }
 
     return {
-        "text": text.text,
-        "segments": [
-            {
-                "id": number,
-                "start": round(segment.start, 3),
-                "end": round(segment.end, 3),
-                "text": segment.text,
-                "confidence": round(segment.confidence, 4),
-                **({"command": asdict(segment.command)} if segment.command else {}),
-                "words": [
-                    described(word, "word")
-                    | ({"low": True} if word.unsure else {})
-                    | {"tokens": [described(token, "token") for token in word.tokens]}
-                    for word in segment.words
-                ],
-            }
-            for number, segment in enumerate(text.segments)
+        "id": number,
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "text": segment.text,
+        "confidence": round(segment.confidence, 4),
+        **({"command": asdict(segment.command)} if segment.command else {}),
+        "words": [
+            described(word, "word")
+            | ({"low": True} if word.unsure else {})
+            | {"tokens": [described(token, "token") for token in word.tokens]}
+            for word in segment.words
         ],
+    }
+
+
+def _about(text: TimedText) -> dict[str, Any]:
+    """What JSON says of the whole."""
+    return {
         **({"language": text.language} if text.language else {}),
         "duration": round(text.duration, 3),
         "confidence": round(text.confidence, 4),
         **({"coverage": {name: round(s, 2) for name, s in asdict(text.coverage).items()}} if text.coverage else {}),
+        **({"warnings": list(text.warnings)} if text.warnings else {}),
     }
 
 
-def _text_grid(text: TimedText) -> str:
-    tiers: dict[str, list[Word | Token]] = {
-        "words": list(text.words),
-        "tokens": [token for word in text.words for token in word.tokens],
-    }
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
-    lines += ["xmin = 0", f"xmax = {text.duration:.6f}", "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (name, parts) in enumerate(tiers.items(), start=1):
-        intervals = _tiled([(part.start, part.end, part.text) for part in parts], text.duration)
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
-        lines += [
-            "        xmin = 0",
-            f"        xmax = {text.duration:.6f}",
-            f"        intervals: size = {len(intervals)}",
-        ]
-        for index, (start, end, label) in enumerate(intervals, start=1):
-            lines += [
-                f"        intervals [{index}]:",
-                f"            xmin = {start:.6f}",
-                f"            xmax = {end:.6f}",
-            ]
-            lines.append('            text = "{}"'.format(label.replace('"', '""')))
-    return "\n".join(lines) + "\n"
+def _text_grid(text: TimedText) -> Iterator[str]:
+    def words() -> Iterator[Word | Token]:
+        return _words(text)
+
+    def tokens() -> Iterator[Word | Token]:
+        return (token for word in _words(text) for token in word.tokens)
+
+    yield 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
+    yield f"xmin = 0\nxmax = {text.duration:.6f}\ntiers? <exists>\nsize = 2\nitem []:\n"
+    for number, (name, parts) in enumerate((("words", words), ("tokens", tokens)), start=1):
+        size = sum(1 for _ in _tiled(parts(), text.duration))
+        yield f'    item [{number}]:\n        class = "IntervalTier"\n        name = "{name}"\n'
+        yield f"        xmin = 0\n        xmax = {text.duration:.6f}\n        intervals: size = {size}\n"
+        for index, (start, end, label) in enumerate(_tiled(parts(), text.duration), start=1):
+            yield f"        intervals [{index}]:\n            xmin = {start:.6f}\n            xmax = {end:.6f}\n"
+            yield '            text = "{}"\n'.format(label.replace('"', '""'))
 
 
-def _tiled(parts: Iterable[tuple[Seconds, Seconds, str]], duration: Seconds) -> list[tuple[Seconds, Seconds, str]]:
+def _tiled(parts: Iterable[Word | Token], duration: Seconds) -> Iterator[tuple[Seconds, Seconds, str]]:
     """Fill what no interval covers with empty ones, as Praat wants it, to the microsecond."""
-    tiled: list[tuple[Seconds, Seconds, str]] = []
     at = 0.0
-    for start, end, label in [*parts, (duration, duration, "")]:
+    intervals = ((part.start, part.end, part.text) for part in parts)
+    for start, end, label in chain(intervals, [(duration, duration, "")]):
         start, end = round(start, 6), round(end, 6)
         if start > at:
-            tiled.append((at, start, ""))
+            yield at, start, ""
         if end > start:
-            tiled.append((start, end, label))
+            yield start, end, label
         at = end
-    return tiled
 
 
 def _milliseconds(seconds: Seconds) -> int:

@@ -11,13 +11,14 @@ for as long as it takes to read, but leaves before the next one comes. Only wher
 faster than 17 characters a second, without a pause, is it faster too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 from rich.cells import cell_len, chop_cells
 
-from asr.text.timed import TimedText
+from asr.text.timed import Segment
 from asr.units import Seconds
 
 LINE = 42
@@ -48,18 +49,43 @@ class _Piece:
     end: Seconds
 
 
-def subtitles(text: TimedText) -> list[Subtitle]:
-    """Part a text into subtitles, where the sum of what is bad about them is least.
+class Spoken(Protocol):
+    """What becomes subtitles: a text, or one that is still being found."""
+
+    @property
+    def segments(self) -> Iterable[Segment]:
+        """In order."""
+
+    @property
+    def duration(self) -> Seconds:
+        """Of the recording; asked for after the last segment."""
+
+
+def subtitles(text: Spoken) -> Iterator[Subtitle]:
+    """Part each segment of a text into subtitles, as soon as the next segment is there.
+
+    They are those where the sum of what is bad about them is least.
 
     Each subtitle is bad by itself, and more so each second that it lacks for reading. Good is a
     pause after it, up to a second, and the end of a sentence or clause, if the text has
     punctuation. A word wider than a line goes on in the next one.
     """
-    pieces = _pieces(text)
+    before: Segment | None = None
+    for segment in text.segments:
+        if before is not None:
+            yield from _of(before, segment.start)
+        before = segment
+    if before is not None:
+        yield from _of(before, max(text.duration, before.end) + GAP)
+
+
+def _of(segment: Segment, until: Seconds) -> list[Subtitle]:
+    """Those of a segment, before what begins then."""
+    pieces = _pieces(segment)
     best: list[tuple[float, int]] = [
         (0.0, 0)
     ]  # of the first n pieces: the least cost, and where the last subtitle begins
-    nexts = [*(piece.start for piece in pieces[1:]), max(text.duration, pieces[-1].end) + GAP if pieces else 0.0]
+    nexts = [*(piece.start for piece in pieces[1:]), until]
     for after in range(1, len(pieces) + 1):
         found = []
         for first in range(after - 1, -1, -1):
@@ -78,9 +104,9 @@ def subtitles(text: TimedText) -> list[Subtitle]:
     return shown[::-1]
 
 
-def _pieces(text: TimedText) -> list[_Piece]:
+def _pieces(segment: Segment) -> list[_Piece]:
     pieces = []
-    for word in text.words:
+    for word in segment.words:
         parts = chop_cells(word.text, LINE) or [word.text]  # it finds no piece in marks without a letter
         times = [word.start + (word.end - word.start) * n / len(parts) for n in range(len(parts) + 1)]
         pieces += [_Piece(part, start, end) for part, (start, end) in zip(parts, pairwise(times), strict=True)]

@@ -3,7 +3,6 @@
 Times count from the recording's start.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -106,7 +105,8 @@ class TimedText:
         [('go', 0.31, 0.52), ('forward', 0.52, 0.98)]
     """
 
-    segments: tuple[Segment, ...]
+    segments: Sequence[Segment]
+    """A tuple; of a recording with a journal, read from there."""
     duration: Seconds
     """Of the recording."""
     confidence: float
@@ -134,18 +134,6 @@ class TimedText:
         """All of it as one segment that is a command; no segment if there is no word."""
         segments = (Segment(self.words, self.confidence, command),) if self.segments else ()
         return replace(self, segments=segments)
-
-
-def joined(parts: Sequence[tuple[Seconds, TimedText]], duration: Seconds, language: str | None = None) -> TimedText:
-    """Put the texts of a recording's parts together.
-
-    Args:
-        parts: where each begins, and its text.
-        duration: of the whole.
-        language: of the whole, if known.
-    """
-    segments = tuple(segment.shifted(start) for start, part in parts for segment in part.segments)
-    return TimedText(segments, duration, math.prod(part.confidence for _, part in parts), language)
 
 
 def _later(word: Word, seconds: Seconds) -> Word:

@@ -6,7 +6,7 @@ the second half of these. Where a piece ends depends on what came before alone, 
 samples come.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -55,12 +55,15 @@ class Parting:
         recogniser: the model.
         find: where the first piece of log-probs, (T, V), ends, if that is certain already; None is
             `find_cut` for recordings.
+        state: what another one's `state` gave, to go on exactly where that was.
 
     Attributes:
         samples: how many have come.
     """
 
-    def __init__(self, recogniser: Recogniser, find: FindCut | None = None) -> None:
+    def __init__(
+        self, recogniser: Recogniser, find: FindCut | None = None, *, state: Mapping[str, Tensor] | None = None
+    ) -> None:
         config = recogniser.config
         self.samples: Samples = 0
         self._find = find or partial(find_cut, pause=config.frames(PAUSE), longest=config.frames(LONGEST))
@@ -69,6 +72,10 @@ class Parting:
         self._hop = config.features.hop_samples * config.acoustic.subsampling
         self._position: Frames = 0
         self._waveform, self._log_probs = np.zeros(0, dtype=np.float32), torch.zeros(0, recogniser.tokenizer.size)
+        if state is not None:
+            self._stream.resume({name[7:]: tensor for name, tensor in state.items() if name.startswith("stream.")})
+            self._waveform, self._log_probs = state["waveform"].numpy(), state["log_probs"]
+            self.samples, self._position = map(int, state["reached"])
 
     @property
     def unfinished(self) -> Piece:
@@ -87,6 +94,12 @@ class Parting:
         if len(self._waveform):
             found.append(replace(self.unfinished, is_all=self._position == 0))
         return found
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next samples need; it does not grow with what came before."""
+        kept = {"waveform": torch.from_numpy(self._waveform), "log_probs": self._log_probs.contiguous()}
+        kept["reached"] = torch.tensor([self.samples, self._position])
+        return kept | {f"stream.{name}": tensor for name, tensor in self._stream.state().items()}
 
     def _complete(self, log_probs: Tensor) -> list[Piece]:
         self._log_probs = torch.cat([self._log_probs, log_probs.cpu()])

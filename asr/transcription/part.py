@@ -16,7 +16,7 @@ from asr.model.best_path import Spike, align
 from asr.model.bptt import Full
 from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import Spelling, split_words
-from asr.text.timed import Command, TimedText
+from asr.text.timed import Command, Segment, TimedText
 from asr.transcription.confidence import Calibration
 from asr.transcription.coverage import Counts, Low, count, mark, without_unsure
 from asr.transcription.long import WORD_PAUSE, Piece, part_words
@@ -47,6 +47,15 @@ class Part:
     """With a decoder: all its texts."""
     counts: Counts
     """Of its levels."""
+
+    @property
+    def end(self) -> Seconds:
+        return self.start + self.timed.duration
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Their times count from the recording's start."""
+        return tuple(segment.shifted(self.start) for segment in self.timed.segments)
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,17 @@
 The `Transcriber` is the one object that commands, evaluation and Python users hold.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from asr.audio.reader import Recording as OpenRecording
-from asr.audio.reader import Waveform, open_recording
-from asr.audio.waveform import from_array
 from asr.decoding.commands import Commands, load_commands
 from asr.decoding.decoder import Decoder
 from asr.decoding.flashlight import is_installed
@@ -33,30 +29,19 @@ from asr.recogniser.bundled import bundled_model
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import spell
-from asr.text.timed import Segment, TimedText, joined
+from asr.text.timed import TimedText
 from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
-from asr.transcription.coverage import (
-    MIN_CONFIDENCE,
-    Low,
-    coverage,
-    sum_counts,
-    warning,
-)
+from asr.transcription.coverage import MIN_CONFIDENCE, Low
 from asr.transcription.endpoint import LiveConfig
+from asr.transcription.journal import EVERY, Journal
 from asr.transcription.live import LiveStream
-from asr.transcription.long import pieces
+from asr.transcription.long import Parting, pieces
 from asr.transcription.part import Decoded, Part, PieceReader
+from asr.transcription.segments import Segments
+from asr.transcription.sound import Recording, Sound, nobody, opened
 from asr.transcription.timing import time_text
 from asr.transcription.transcript import Transcript
-from asr.units import Samples
 from asr.workers import choose_device
-
-Recording: TypeAlias = str | Path | npt.NDArray[Any] | Tensor
-"""A file, or samples: (N,) or (channels, N), floats of full scale +-1 or PCM integers."""
-
-
-def _nobody(*_told: Any) -> None:
-    """Is told nothing."""
 
 
 @dataclass(frozen=True)
@@ -167,19 +152,26 @@ class Transcriber:
             DataError: if the recording cannot be read or holds no sound.
             ConfigError: if samples come without a rate, or a file with one.
         """
-        with self._opened(recording, sample_rate, track, channel) as sound:
-            return self._together(list(self._parts(sound)), sound, language)
+        found = self.segments(recording, sample_rate, track=track, channel=channel)
+        return found.whole(tuple(found), language)
 
-    def segments(self, recording: Recording, sample_rate: int | None = None) -> Iterator[Segment]:
+    def segments(
+        self,
+        recording: Recording,
+        sample_rate: int | None = None,
+        *,
+        track: int | None = None,
+        channel: int | None = None,
+    ) -> Segments:
         """Give the segments of a recording one by one, each as soon as it is certain.
 
+        At the end the result has `warnings`, `coverage`, `duration` and `confidence`, as the text
+        of `transcribe` has.
+
         Raises:
-            DataError, ConfigError: as `transcribe`.
+            DataError, ConfigError: as `transcribe`, when the first segment is asked for.
         """
-        with self._opened(recording, sample_rate) as sound:
-            for part in self._parts(sound):
-                for segment in part.timed.segments:
-                    yield segment.shifted(part.start)
+        return Segments(self._opened(recording, sample_rate, track=track, channel=channel), self.parts)
 
     def hypotheses(self, recording: Recording, sample_rate: int | None = None) -> tuple[Hypothesis, ...]:
         """Find the best texts of a recording, best first, with their scores.
@@ -191,19 +183,34 @@ class Transcriber:
         if self.decoder is None and self.commands is None:
             raise ConfigError("greedy decoding has a single text; load the model with a beam or a language model")
         with self._opened(recording, sample_rate) as sound:
-            return best_together([part.hypotheses for part in self._parts(sound)])
+            return best_together([part.hypotheses for part in self.parts(sound)])
 
     def align(
-        self, recording: Recording, text: str, sample_rate: int | None = None, *, language: str | None = None
+        self,
+        recording: Recording,
+        text: str,
+        sample_rate: int | None = None,
+        *,
+        language: str | None = None,
+        track: int | None = None,
+        channel: int | None = None,
     ) -> TimedText:
         """Find when each word of a known text is said; words stay as they are written.
+
+        Args:
+            recording: as in `transcribe`.
+            text: what is said in it.
+            sample_rate: as in `transcribe`.
+            language: as in `transcribe`.
+            track: as in `transcribe`.
+            channel: as in `transcribe`.
 
         Raises:
             DataError: if the recording cannot be read, is digital silence, or is too short for the
                 text; if the text has no words, or some that the tokens cannot spell.
             ConfigError: as `transcribe`.
         """
-        with self._opened(recording, sample_rate) as sound:
+        with self._opened(recording, sample_rate, track=track, channel=channel) as sound:
             waveform = np.concatenate(list(sound))
         try:
             spelling = spell(text, self.recogniser.tokenizer)
@@ -246,12 +253,7 @@ class Transcriber:
         return LiveStream(self.reader, config or LiveConfig(), sample_rate)
 
     def transcribe_files(
-        self,
-        paths: Iterable[Path],
-        *,
-        track: int | None = None,
-        channel: int | None = None,
-        told: Callable[[Path, float], None] = _nobody,
+        self, paths: Iterable[Path], *, track: int | None = None, channel: int | None = None
     ) -> Iterator[Transcript]:
         """Transcribe files one after the other; one that cannot be read has its error instead.
 
@@ -259,20 +261,71 @@ class Transcriber:
             paths: the files.
             track: as in `transcribe`.
             channel: as in `transcribe`.
-            told: is called while a file is read, with the file and the share of it that is done,
-                where it says how long it is.
         """
         for path in paths:
-            name, stem = str(path), Path(path.stem)
             try:
-                with self._opened(path, None, track, channel, partial(told, path)) as sound:
-                    parts = list(self._parts(sound))
+                timed = self.transcribe(path, track=track, channel=channel)
             except AsrError as error:
-                yield Transcript(name, stem, None, error)
+                yield Transcript(str(path), Path(path.stem), None, error)
             else:
-                timed = self._together(parts, sound, None)
-                hypotheses = best_together([part.hypotheses for part in parts])
-                yield Transcript(name, stem, timed, hypotheses=hypotheses)
+                yield Transcript(str(path), Path(path.stem), timed)
+
+    def transcribe_file(
+        self,
+        path: Path,
+        journal: Journal,
+        *,
+        track: int | None = None,
+        channel: int | None = None,
+        several: bool = False,
+        follow: Callable[[Segments], object] = nobody,
+        told: Callable[[float], None] = nobody,
+    ) -> Transcript:
+        """Transcribe a file in memory that does not grow, from where an earlier job was stopped.
+
+        Args:
+            path: the file.
+            journal: open; what it has is not searched for again. The segments of the result are
+                read from it.
+            track: as in `transcribe`.
+            channel: as in `transcribe`.
+            several: whether the result has the decoder's other texts, too, of what was found now.
+            follow: is given the segments while they come, those of the journal first.
+            told: is called with the share of the file that is read, where it says how long it is.
+
+        Returns:
+            The transcript, which has the error of a file that cannot be read instead of a text.
+        """
+        hypotheses: list[Sequence[Hypothesis]] = []
+
+        def parts(sound: Sound) -> Iterator[Part]:
+            yield from journal.parts()
+            for part in self.parts(sound, journal):
+                journal.add(part)
+                if several:
+                    hypotheses.append(part.hypotheses)
+                yield part
+
+        found = Segments(self._opened(path, None, track=track, channel=channel, told=told), parts)
+        try:
+            follow(found)
+            deque(found, maxlen=0)
+        except AsrError as error:
+            return Transcript(str(path), Path(path.stem), None, error)
+        timed = found.whole(journal.segments)
+        return Transcript(str(path), Path(path.stem), timed, hypotheses=best_together(hypotheses))
+
+    def _opened(
+        self,
+        recording: Recording,
+        sample_rate: int | None,
+        *,
+        track: int | None = None,
+        channel: int | None = None,
+        told: Callable[[float], None] = nobody,
+    ) -> AbstractContextManager[Sound]:
+        wanted = self.recogniser.config.features.sample_rate
+        return opened(recording, sample_rate, wanted, track=track, channel=channel, told=told)
 
     def scored(self, emissions: Emissions, waveforms: Tensor, num_samples: Tensor) -> list[Scored]:
         """Give what is decoded of each utterance of a batch.
@@ -306,30 +359,6 @@ class Transcriber:
         with ParallelDecoder(self.decoder, utterances) as decode:
             return [hypotheses[0].text for hypotheses in decode()]
 
-    @contextmanager
-    def _opened(
-        self,
-        recording: Recording,
-        sample_rate: int | None,
-        track: int | None = None,
-        channel: int | None = None,
-        told: Callable[[float], None] = _nobody,
-    ) -> "Iterator[_Sound]":
-        """Open what comes in: the one place where it may be a file or samples."""
-        wanted = self.recogniser.config.features.sample_rate
-        if isinstance(recording, str | Path):
-            if sample_rate is not None:
-                raise ConfigError(f"{recording}: a file has its own sample rate; leave sample_rate out")
-            with open_recording(recording, track=track, channel=channel) as file:
-                yield _Sound(_telling(file, wanted, told), file.warnings, f"{file.name}: ")
-            return
-        if sample_rate is None:
-            raise ConfigError("samples do not say their rate: transcribe(samples, sample_rate)")
-        if track is not None or channel is not None:
-            raise ConfigError("track and channel choose from a file; of samples, give those of one channel")
-        samples = recording.detach().cpu().numpy() if isinstance(recording, Tensor) else recording
-        yield _Sound(iter([from_array(samples, sample_rate, wanted)]), [])
-
     @property
     def reader(self) -> PieceReader:
         """What turns pieces of recordings into text."""
@@ -337,44 +366,23 @@ class Transcriber:
             self.recogniser, self.decoder, self.calibration, self.min_confidence, self.low, self.commands
         )
 
-    def _parts(self, blocks: Iterable[Waveform]) -> Iterator[Part]:
-        """Decode a recording piece by piece."""
-        return map(self.reader, pieces(self.recogniser, blocks))
-
-    def _together(self, parts: Sequence[Part], sound: "_Sound", language: str | None) -> TimedText:
-        duration = sound.samples / self.recogniser.config.features.sample_rate
-        timed = joined([(part.start, part.timed) for part in parts], duration, language)
-        covered = coverage(sum_counts(part.counts for part in parts), duration)
-        missed = warning(covered)
-        return replace(
-            timed, warnings=(*sound.warnings, *([sound.prefix + missed] if missed else [])), coverage=covered
-        )
-
-
-def _telling(file: OpenRecording, sample_rate: int, told: Callable[[float], None]) -> Iterator[Waveform]:
-    """Read a file; after each block tell which share of it is done."""
-    for block in file.blocks(sample_rate=sample_rate):
-        yield block
-        if file.promised:
-            told(min(1.0, file.seconds / file.promised))
-
-
-class _Sound:
-    """Blocks that are read once, counted.
-
-    Args:
-        blocks: (N,) each.
-        warnings: what is amiss; complete when all is read.
-        prefix: of what is warned of later, a file's name.
-    """
-
-    def __init__(self, blocks: Iterator[Waveform], warnings: list[str], prefix: str = "") -> None:
-        self.prefix = prefix
-        self.warnings = warnings
-        self.samples: Samples = 0
-        self._blocks = blocks
-
-    def __iter__(self) -> Iterator[Waveform]:
-        for block in self._blocks:
-            self.samples += len(block)
-            yield block
+    def parts(self, sound: Sound, journal: Journal | None = None) -> Iterator[Part]:
+        """Decode a recording piece by piece, but not what a journal has already."""
+        reader = self.reader
+        if journal is None:
+            yield from map(reader, pieces(self.recogniser, sound))
+            return
+        number, state = journal.state()
+        done, parting = journal.count, Parting(self.recogniser, state=state)
+        reached = kept = parting.samples
+        for block in sound:
+            if sound.samples <= reached:
+                continue  # the state knows it
+            for piece in parting.accept(block[len(block) - (sound.samples - parting.samples) :]):
+                if number >= done:
+                    yield reader(piece)
+                number += 1
+            if parting.samples - kept >= EVERY * sound.sample_rate:
+                journal.keep(number, parting.state())
+                kept = parting.samples
+        yield from map(reader, parting.finish()[max(0, done - number) :])

@@ -12,7 +12,7 @@ from support.tiny import RATE, noise, recogniser
 from support.told import Told
 
 from asr.audio.folder import Found
-from asr.cli.batch import Job, jobs, transcribed
+from asr.cli.batch import Job, Reading, jobs, transcribed
 from asr.recogniser.model_folder import save_model
 from asr.transcription.transcribe import Transcriber
 
@@ -75,7 +75,7 @@ def test_texts_beside_recordings_may_be_an_earlier_runs_if_they_are_skipped(asr,
 def test_another_process_may_do_some_meanwhile(tmp_path: Path):
     """Files are looked for again when a recording's turn comes."""
     waiting = [Job(write(tmp_path / f"{n}.wav"), Path(n), (tmp_path / f"{n}.srt",)) for n in "abc"]
-    found = transcribed(Transcriber(recogniser()), waiting, Told(), track=None, channel=None, skip=True)
+    found = transcribed(Transcriber(recogniser()), waiting, Told(), Reading(skip=True))
     assert next(found).stem == Path("a")
     (tmp_path / "b.srt").touch()
     assert [transcript.stem for transcript in found] == [Path("c")]
@@ -162,7 +162,7 @@ def test_progress_is_told_by_bytes_and_within_recordings(tmp_path: Path):
     (tmp_path / "c.wav").write_text("not audio")
     told = Told()
     waiting = jobs([Found(path, Path(path.name)) for path in paths], (), None)
-    found = list(transcribed(Transcriber(recogniser()), waiting, told, track=None, channel=None, skip=False))
+    found = list(transcribed(Transcriber(recogniser()), waiting, told, Reading()))
     assert [transcript.error is None for transcript in found] == [True, True, False]
     ((_, total, done),) = told.bars
     sizes = [path.stat().st_size for path in paths]

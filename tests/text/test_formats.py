@@ -42,7 +42,7 @@ def plain(lines) -> str:
 @unhurried
 @given(timed())
 def test_subtitles_keep_to_their_limits(text):
-    shown = subtitles(text)
+    shown = list(subtitles(text))
     assert plain(line for cue in shown for line in cue.lines) == plain(word.text for word in text.words)
     starts = [word.start for word in text.words]
     for cue, after in zip(shown, [*shown[1:], None], strict=False):
@@ -65,7 +65,7 @@ def test_subtitles_keep_to_their_limits(text):
 def test_a_pause_and_the_end_of_a_sentence_part_subtitles(goes, expected):
     said = [("so", 0.0), ("it", 0.3), (goes, 0.6), ("and", 1.1), ("on", 1.4), ("later", 4.0), ("too", 4.4)]
     words = tuple(Word(text, start, start + 0.3, 1.0) for text, start in said)
-    found = subtitles(TimedText((Segment(words, 1.0),), 6.0, 1.0))
+    found = list(subtitles(TimedText((Segment(words, 1.0),), 6.0, 1.0)))
     assert [cue.lines for cue in found] == [*((line,) for line in expected), ("later too",)]
     assert (found[-1].start, found[-1].end) == (4.0, pytest.approx(4.0 + SHORTEST))
 
@@ -79,7 +79,7 @@ def test_long_text_is_set_in_two_lines_of_like_length():
 @unhurried
 @given(timed())
 def test_srt_is_read_back(text):
-    content, shown = render_timed_text(text, "srt", "a"), subtitles(text)
+    content, shown = render_timed_text(text, "srt", "a"), list(subtitles(text))
     found = list(srt.parse(content))
     assert [cue.content.split("\n") for cue in found] == [list(cue.lines) for cue in shown]
     assert [cue.index for cue in found] == list(range(1, len(shown) + 1))
@@ -91,7 +91,7 @@ def test_srt_is_read_back(text):
 @unhurried
 @given(timed())
 def test_webvtt_is_read_back(text):
-    shown = subtitles(text)
+    shown = list(subtitles(text))
     found = webvtt.from_string(render_timed_text(text, "vtt", "a"))
     unescaped = [cue.text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") for cue in found]
     assert [cue.split("\n") for cue in unescaped] == [list(cue.lines) for cue in shown]
