@@ -5,7 +5,7 @@ READY := .venv/.ready
 # A held-out prompt, for the demo to transcribe.
 DEMO_PROMPT := vm-newpassword.wav
 
-.PHONY: demo test check bench clean
+.PHONY: demo test soak check bench clean
 
 demo: $(READY)  ## train on real English prompts for two to five minutes, score the held-out ones, transcribe one
 	$(BIN)/python recipes/prompts.py --fast --out runs/demo
@@ -14,6 +14,9 @@ demo: $(READY)  ## train on real English prompts for two to five minutes, score 
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest
+
+soak: $(READY)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m soak
 
 check: $(READY)  ## lint, format, types, import layers, sizes, what pages name
 	$(BIN)/ruff check .

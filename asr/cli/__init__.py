@@ -35,14 +35,19 @@ COMMANDS = {
 }
 """How each command is called, and what it does."""
 
+FIRST = ("prepare", "train", "evaluate", "transcribe", "score")
+"""The commands that most people need, in the order in which they need them."""
+
 INTERRUPTED = "asr: interrupted; repeat the command to go on"
 
 
 def usage() -> str:
-    """List the commands, a line each."""
+    """List the commands, a line each: first those that most people need."""
     width = max(len(call) for call, _ in COMMANDS.values())
-    lines = [f"  {call:{width}}  {purpose}\n" for call, purpose in COMMANDS.values()]
-    return f"usage: asr COMMAND ...\n\n{''.join(lines)}\nasr COMMAND --help lists a command's options.\n"
+    lines = {name: f"  {call:{width}}  {purpose}\n" for name, (call, purpose) in COMMANDS.items()}
+    first = "".join(lines.pop(name) for name in FIRST)
+    rest = "".join(lines.values())
+    return f"usage: asr COMMAND ...\n\n{first}\nand when you need more:\n\n{rest}\nasr COMMAND --help lists a command's options.\n"
 
 
 def main() -> NoReturn:
