@@ -80,5 +80,7 @@ class MissingExtra(AsrError):  # noqa: N818  (it names what is missing, as Impor
         asr.errors.MissingExtra: an n-gram model needs an optional library: pip install 'asr[lm]'
     """
 
-    def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(f"{purpose} needs an optional library: pip install 'asr[{extra}]'")
+    def __init__(self, purpose: str, extra: str = "") -> None:
+        """Name what needs it, and the extra; without one it is PyTorch."""
+        what = f"an optional library: pip install 'asr[{extra}]'" if extra else "PyTorch: pip install torch torchaudio"
+        super().__init__(f"{purpose} needs {what}")

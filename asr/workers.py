@@ -14,11 +14,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import Any, Generic, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asr.errors import AsrError, ConfigError
+
+if TYPE_CHECKING:  # imported where it is needed: programs without it read this module too
+    import torch
 
 T = TypeVar("T")
 
@@ -37,8 +38,11 @@ class Workers(Generic[T]):
         count: how many, from `num_workers`.
     """
 
-    def __init__(self, function: Callable[[int, Any], T], device: torch.device, count: int) -> None:
+    def __init__(self, function: Callable[[int, Any], T], device: "torch.device", count: int) -> None:
+        import torch
+
         self.count = count
+        self._threads = torch.get_num_threads()
         self._function = function
         self._pipes: list[Connection] = []
         if device.type != "cpu" or sys.platform != "linux":
@@ -74,7 +78,10 @@ class Workers(Generic[T]):
         return answers
 
     def close(self) -> None:
-        """Let the forked workers go."""
+        """Let the forked workers go, and give this process's kernels their threads back."""
+        import torch
+
+        torch.set_num_threads(self._threads)
         for pipe in self._pipes:
             pipe.close()
 
@@ -102,7 +109,7 @@ def _serve(function: Callable[[int, Any], Any], number: int, pipe: Connection, i
             pipe.send_bytes(_pack(_answer(function, number, pipe.recv())))
 
 
-def num_workers(device: torch.device, wanted: int | None) -> int:
+def num_workers(device: "torch.device", wanted: int | None) -> int:
     """Count the workers to have.
 
     On a CPU it is as many as are wanted, or one a core that this process may use. Elsewhere it is
@@ -113,7 +120,7 @@ def num_workers(device: torch.device, wanted: int | None) -> int:
     return wanted or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> "torch.device":
     """Turn "cpu", "cuda" or "auto" into a device that works.
 
     "auto" is CUDA where there is one, else the CPU.
@@ -121,6 +128,8 @@ def choose_device(name: str) -> torch.device:
     Raises:
         ConfigError: if there is no such device here.
     """
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -35,11 +35,11 @@ from asr.data.batches import load_batches, plan_batches
 from asr.data.cuts import load_cuts, text_of
 from asr.data.prepare import prepare
 from asr.files import atomic
-from asr.model.acoustic import AcousticConfig, AcousticModel
-from asr.model.bptt import Bptt, Chunked, Full, Truncated
+from asr.model.acoustic import AcousticModel
 from asr.model.ctc import ctc_loss
-from asr.model.recurrent import Cell
-from asr.recogniser.recogniser import RecogniserConfig
+from asr.model.reading import Bptt, Chunked, Full, Truncated
+from asr.model.shape import AcousticConfig, Cell
+from asr.recogniser.config import RecogniserConfig
 from asr.text.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
 from asr.units import Seconds
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from asr.audio.augment import LIGHT
 from asr.cli.recipe import recipe
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import ConsistencyConfig, OptimiserConfig, TrainConfig
 

@@ -6,7 +6,7 @@ Mozilla asks for consent, so download it by hand.
 """
 
 from asr.cli.recipe import recipe
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(

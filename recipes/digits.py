@@ -12,7 +12,7 @@ Five speakers do not suffice for a sixth whom training does not know. Begin with
 
 from asr.audio.features import FeatureConfig
 from asr.cli.recipe import recipe
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import OptimiserConfig, TrainConfig
 

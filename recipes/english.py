@@ -8,7 +8,7 @@ join them as one more folder, named with --options.parts.
 
 from asr.cli.recipe import recipe
 from asr.corpora import Options
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 

@@ -7,7 +7,7 @@
 """
 
 from asr.cli.recipe import recipe
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import OptimiserConfig, TrainConfig
 

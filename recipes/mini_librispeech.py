@@ -5,7 +5,7 @@ python recipes/mini_librispeech.py --source corpora/mini-librispeech --out runs/
 """
 
 from asr.cli.recipe import recipe
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(

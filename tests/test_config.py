@@ -21,8 +21,8 @@ from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tuned import TunedDecoding
 from asr.errors import ConfigError
 from asr.lm.rnn import RnnLmConfig, RnnTraining
-from asr.model.acoustic import AcousticConfig
-from asr.recogniser.recogniser import RecogniserConfig
+from asr.model.shape import AcousticConfig
+from asr.recogniser.config import RecogniserConfig
 from asr.scoring.assess import ScoreOptions
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import BpttConfig, OptimiserConfig, PretrainConfig, RunConfig, TrainConfig

@@ -4,7 +4,11 @@
 relative to the speech level and not normalised: the ONNX graph holds mean and deviation.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from asr.audio.features import (
@@ -98,6 +102,14 @@ class NumpyLogMelStream:
     def finish(self) -> Floats:
         """(T, M), the frames that are left; nothing comes after."""
         return self._give(len(self._energy))
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """All that the next samples need; a stream with this state goes on exactly."""
+        return {"samples": self._samples, "energy": self._energy, "given": np.array(self._given)}
+
+    def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on where another stream gave its state."""
+        self._samples, self._energy, self._given = state["samples"], state["energy"], int(state["given"])
 
     def _give(self, stop: Frames) -> Floats:
         start, reach = self._given, self._features.reach

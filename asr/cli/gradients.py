@@ -11,8 +11,7 @@ from asr.cli.output import show
 from asr.cli.tables import reaches
 from asr.config import POSITIVE, SEED, at_least, check
 from asr.data.cuts import load_cuts
-from asr.model.acoustic import AcousticConfig
-from asr.model.recurrent import Cell
+from asr.model.shape import AcousticConfig, Cell
 from asr.recogniser.model_folder import load_model
 from asr.training.gradients import fresh, inspect, save
 from asr.workers import choose_device

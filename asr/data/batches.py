@@ -64,6 +64,11 @@ class Batch:
     num_tokens: Tensor
     """(B,)."""
 
+    def sounds(self) -> list[Waveform]:
+        """(N,) of each utterance, without padding."""
+        waveforms = self.waveforms.cpu().numpy()
+        return [rows[:size] for rows, size in zip(waveforms, self.num_samples.tolist(), strict=True)]
+
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""
         tensors: dict[str, Any] = {

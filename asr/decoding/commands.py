@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from asr.config import read_settings, write_settings
 from asr.decoding.phrase_tree import PhraseTree
 from asr.errors import ConfigError, DataError
+from asr.model.labels import LogProbs
 from asr.text.grammar import Phrase, parse_grammar, read_grammar
 from asr.text.spelling import Spelling, spell
 from asr.text.tokenizer import Tokenizer
@@ -107,14 +107,14 @@ class Commands:
         """A checksum of what may be said, in any order."""
         return sha256("\n".join(sorted(phrase.text for phrase in self.phrases)).encode()).hexdigest()[:16]
 
-    def __call__(self, log_probs: Tensor) -> list[Candidate]:
+    def __call__(self, log_probs: LogProbs) -> list[Candidate]:
         """Find the phrases that are most like a sound, best first, accepted or not.
 
         Args:
             log_probs: (T, V); without a frame there is none.
         """
         spelt = self._spelt  # which another thread may change
-        sums = spelt.tree.log_likelihoods(log_probs.detach().float().cpu().numpy())
+        sums = spelt.tree.log_likelihoods(np.asarray(log_probs, np.float32))
         scores = sums / spelt.sizes
         best = np.argsort(-scores, kind="stable")[:CANDIDATES]
         return [

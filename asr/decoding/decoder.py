@@ -20,11 +20,12 @@ the n-gram model; the other two models rank what it finds. It depends on the n-g
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from asr.decoding.flashlight import IMPOSSIBLE, TokenSearch, WordSearch
+from asr.audio.reader import Waveform
+from asr.decoding.flashlight import TokenSearch, WordSearch
 from asr.decoding.hypothesis import Candidate, DecodingConfig, Hypothesis, Run, Search
 from asr.decoding.likelihood import log_likelihoods
 from asr.decoding.prefix_beam import PrefixSearch
@@ -32,9 +33,14 @@ from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
 from asr.errors import ConfigError, ModelError
 from asr.lm.compact import as_arpa
 from asr.lm.ngram import vocabulary
-from asr.lm.rnn import RnnLm
-from asr.recogniser.recogniser import Recogniser
+from asr.model.labels import IMPOSSIBLE, LogProbs
+from asr.recogniser.engine import Engine
 from asr.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:  # PyTorch's
+    import torch
+
+    from asr.lm.rnn import RnnLm
 
 
 class Decoder:
@@ -61,8 +67,8 @@ class Decoder:
         config: DecodingConfig,
         *,
         ngram: Path | None = None,
-        rnn: RnnLm | None = None,
-        second: Recogniser | None = None,
+        rnn: "RnnLm | None" = None,
+        second: Engine | None = None,
         hotwords: Mapping[str, float] | None = None,
     ) -> None:
         self.config = config
@@ -108,8 +114,10 @@ class Decoder:
         return self._search.fused
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> "torch.device":
         """Where hypotheses are ranked: the recurrent model's device, else the CPU."""
+        import torch
+
         return self._rnn.device if self._rnn is not None else torch.device("cpu")
 
     @property
@@ -117,23 +125,20 @@ class Decoder:
         """Words of the n-gram model that the tokens cannot spell, and so no hypothesis holds."""
         return self._search.unspelt
 
-    def second_log_probs(self, waveforms: Tensor, num_samples: Tensor) -> list[Tensor | None]:
+    def second_log_probs(self, waveforms: Sequence[Waveform]) -> Sequence[LogProbs | None]:
         """Score utterances by the second recogniser, for `__call__`.
 
         Args:
-            waveforms: (B, N) float32.
-            num_samples: (B,), valid samples.
+            waveforms: (N,) each.
 
         Returns:
-            Of each utterance (T2, V2), by the second recogniser's own frames and tokens, on the
-            CPU; None if there is no second recogniser.
+            Of each utterance (T2, V2), by the second recogniser's own frames and tokens; None if
+            there is no second recogniser.
         """
-        if self._second is None:
-            return [None] * len(waveforms)
-        return [log_probs.cpu() for log_probs in self._second.emissions(waveforms, num_samples).utterances()]
+        return [None] * len(waveforms) if self._second is None else self._second.log_probs(waveforms)
 
     def __call__(
-        self, log_probs: Tensor, config: DecodingConfig | None = None, *, second: Tensor | None = None
+        self, log_probs: LogProbs, config: DecodingConfig | None = None, *, second: LogProbs | None = None
     ) -> list[Hypothesis]:
         """Find the best texts, each once.
 
@@ -153,9 +158,8 @@ class Decoder:
         """Begin to decode an utterance whose frames come in pieces."""
         return Decoding(self, config or self.config, self._search.begin(config or self.config))
 
-    @torch.no_grad()
     def scored(
-        self, candidates: Sequence[Candidate], log_probs: Tensor, config: DecodingConfig, second: Tensor | None
+        self, candidates: Sequence[Candidate], log_probs: LogProbs, config: DecodingConfig, second: LogProbs | None
     ) -> list[Hypothesis]:
         """Score what a search proposes by all models, and rank it."""
         by_text = {candidate.text: candidate for candidate in reversed(candidates)}
@@ -183,7 +187,7 @@ class Decoder:
             ranked.append(replace(found, score=acoustic_score + config.lm_weight * lm_score + bonus))
         return sorted(ranked, key=lambda hypothesis: -hypothesis.score)
 
-    def _second_scores(self, log_probs: Tensor | None, texts: Sequence[str]) -> list[float]:
+    def _second_scores(self, log_probs: LogProbs | None, texts: Sequence[str]) -> list[float]:
         """ln P(text | audio) of each text by the second recogniser.
 
         Next to nothing for a text that it cannot spell or has too few frames for; 0 without it.
@@ -207,11 +211,11 @@ class Decoding:
 
     def __init__(self, decoder: Decoder, config: DecodingConfig, run: Run) -> None:
         self._decoder, self._config, self._run = decoder, config, run
-        self._log_probs: list[Tensor] = []
+        self._log_probs: list[LogProbs] = []
 
-    def accept(self, log_probs: Tensor) -> None:
+    def accept(self, log_probs: LogProbs) -> None:
         """Read the next frames, (T, V), any number."""
-        log_probs = log_probs.detach().float().cpu()
+        log_probs = np.asarray(log_probs, np.float32)
         self._run.accept(log_probs)
         self._log_probs.append(log_probs)
 
@@ -222,9 +226,9 @@ class Decoding:
         """
         return self._run.running()
 
-    def finish(self, *, second: Tensor | None = None) -> list[Hypothesis]:
+    def finish(self, *, second: LogProbs | None = None) -> list[Hypothesis]:
         """What `Decoder.__call__` gives for all frames together; call it once."""
-        log_probs = torch.cat(self._log_probs) if self._log_probs else torch.zeros(0, 1)
+        log_probs = np.concatenate(self._log_probs) if self._log_probs else np.zeros((0, 1), np.float32)
         if len(log_probs) == 0:
             return [Hypothesis((), "", 0.0, 0.0)]
         return self._decoder.scored(self._run.finish(), log_probs, self._config, second)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from asr.decoding.greedy import collapse
 from asr.decoding.hotwords import HotWords, TokenPhrases
@@ -20,11 +19,9 @@ from asr.decoding.hypothesis import Candidate, DecodingConfig
 from asr.decoding.vocabulary import are_words, nothing_spelt, separator
 from asr.errors import MissingExtra, ModelError
 from asr.lm.ngram import LOG10, UNKNOWN
-from asr.model.ctc import BLANK
+from asr.model.labels import BLANK, IMPOSSIBLE, LogProbs
 from asr.text.tokenizer import WORD_START, Tokenizer
 
-IMPOSSIBLE = -1e4
-"""Stands for ln 0 in what flashlight is given, whose sums do not take infinities."""
 THRESHOLD = 50.0
 """Nats behind the best hypothesis at which flashlight drops one."""
 
@@ -103,7 +100,7 @@ class WordSearch:
             beam_threshold=THRESHOLD,
             lm_weight=lm_weight * LOG10,  # which multiplies base 10 logarithms
             word_score=config.word_bonus,
-            unk_score=-torch.inf,
+            unk_score=-np.inf,
             sil_score=0.0,
             log_add=True,
             criterion_type=decoder.CriterionType.CTC,
@@ -143,18 +140,19 @@ class _WordRun:
         """The best token of the last frame."""
         search.decode_begin()
 
-    def accept(self, log_probs: Tensor) -> None:
+    def accept(self, log_probs: LogProbs) -> None:
         """Read the next frames, (T, V)."""
         if not len(log_probs):
             return
-        scores = log_probs.clamp(min=IMPOSSIBLE)
+        scores = np.maximum(log_probs, IMPOSSIBLE)
         if self._of.separator is None:
-            best = scores[:, BLANK + 1 :].max(dim=1)
-            before = [-1 if self._before is None else self._before, *best.indices[:-1].tolist()]
-            goes_on = best.indices == torch.tensor(before)
-            self._before = int(best.indices[-1])
-            scores = torch.cat([scores, best.values.where(goes_on, IMPOSSIBLE)[:, None]], dim=1)
-        self._step(scores)
+            tokens = scores[:, BLANK + 1 :]
+            best = tokens.argmax(axis=1)
+            goes_on = best == np.append(-1 if self._before is None else self._before, best[:-1])
+            self._before = int(best[-1])
+            column = np.where(goes_on, tokens.max(axis=1), IMPOSSIBLE)
+            scores = np.concatenate([scores, column[:, None]], axis=1)
+        _step(self._search, scores)
 
     def running(self) -> list[tuple[int, ...]]:
         """The tokens of all hypotheses that are kept, the best first."""
@@ -163,16 +161,12 @@ class _WordRun:
     def finish(self) -> list[Candidate]:
         """The texts that are proposed."""
         if self._of.separator is not None:
-            last = torch.full((1, self._of.columns), IMPOSSIBLE)
+            last = np.full((1, self._of.columns), IMPOSSIBLE)
             last[0, self._of.separator] = 0.0
-            self._step(last)
+            _step(self._search, last)
         self._search.decode_end()
         results = self._search.get_all_final_hypothesis()
         return [self._of.candidate(words) for words in dict.fromkeys(map(_words, results))]
-
-    def _step(self, scores: Tensor) -> None:
-        scores = scores.contiguous()
-        self._search.decode_step(scores.data_ptr(), *scores.shape)
 
     def _tokens(self, result: Any) -> tuple[int, ...]:
         """Those of whole words, and of the one in the making."""
@@ -251,11 +245,10 @@ class _TokenRun:
         self._of, self._search, self._held = of, search, held
         search.decode_begin()
 
-    def accept(self, log_probs: Tensor) -> None:
+    def accept(self, log_probs: LogProbs) -> None:
         """Read the next frames, (T, V)."""
         if len(log_probs):
-            scores = log_probs.clamp(min=IMPOSSIBLE).contiguous()
-            self._search.decode_step(scores.data_ptr(), *scores.shape)
+            _step(self._search, np.maximum(log_probs, IMPOSSIBLE))
 
     def running(self) -> list[tuple[int, ...]]:
         """The tokens of all hypotheses that are kept, the best first."""
@@ -268,6 +261,12 @@ class _TokenRun:
         results = self._search.get_all_final_hypothesis()  # the first token and the last belong to no frame
         found = dict.fromkeys(tuple(collapse(list(result.tokens)[1:-1])) for result in results)
         return [self._of.candidate(tokens) for tokens in found]
+
+
+def _step(search: Any, scores: LogProbs) -> None:
+    """Hand frames to flashlight, which takes an address."""
+    numbers = np.ascontiguousarray(scores, np.float32)
+    search.decode_step(numbers.ctypes.data, *numbers.shape)
 
 
 def _ranked(search: Any) -> list[Any]:

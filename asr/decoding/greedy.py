@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from torch import Tensor
 
 from asr.model.best_path import Spike
-from asr.model.ctc import BLANK
+from asr.model.labels import BLANK, LogProbs
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ def collapse(path: list[int]) -> list[int]:
     return [token for before, token in zip([BLANK, *path], path, strict=False) if token not in (before, BLANK)]
 
 
-def greedy(log_probs: Tensor) -> BestPath:
+def greedy(log_probs: LogProbs) -> BestPath:
     """Decode by the best path: each frame's best token, collapsed.
 
     See Graves et al. 2006, section 3.2. The spikes are those that aligning the tokens would find,
@@ -35,8 +34,9 @@ def greedy(log_probs: Tensor) -> BestPath:
     """
     if not len(log_probs):
         return BestPath((), ())
-    best = log_probs.detach().max(dim=-1)
-    scores, path = best.values.cpu().numpy(), best.indices.cpu().numpy()
+    log_probs = np.asarray(log_probs)
+    path = log_probs.argmax(axis=1)
+    scores = log_probs[np.arange(len(path)), path]
     borders = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
     runs = [(int(path[start]), start, stop) for start, stop in pairwise(borders) if path[start] != BLANK]
     spikes = (Spike(start, stop, float(scores[start:stop].mean(dtype=np.float64))) for _, start, stop in runs)

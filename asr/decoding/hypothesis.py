@@ -5,9 +5,8 @@ from dataclasses import dataclass, fields
 from heapq import nlargest
 from typing import Protocol
 
-from torch import Tensor
-
 from asr.config import NOT_NEGATIVE, at_least, between, check
+from asr.model.labels import LogProbs
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Candidate:
 class Run(Protocol):
     """A search that is under way: frames come in pieces, and change nothing by that."""
 
-    def accept(self, log_probs: Tensor) -> None:
+    def accept(self, log_probs: LogProbs) -> None:
         """Read the next frames, (T, V) float32 on the CPU, any number."""
 
     def running(self) -> list[tuple[int, ...]]:

@@ -1,49 +1,64 @@
-"""How probable token sequences are, given the log-probs of an utterance.
+"""How probable token sequences are, given log-probs.
 
 This is the forward algorithm of CTC (Graves et al. 2006, section 4.1), for many sequences at once
 and without a gradient. It keeps one frame's column, so memory does not grow with the frames.
 
-Of the column it computes only the part that matters. A first, narrow pass finds a lower bound of
-each sum. What is below that bound by more than rounding at one frame cannot reach it later, since
-no factor exceeds 1. So the second pass leaves it out, and its sums are exact.
+Columns hold probabilities, scaled every few frames: products and sums alone, ten times as fast as
+sums of logarithms. Of a column only the part that matters is computed: what lies 500 nats below its
+largest number is left out. A sum is exact if that could not reach it, since no factor exceeds 1.
+The few others are computed again with logarithms, and whole.
 """
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
-from asr.model.ctc import BLANK, minimum_frames
+from asr.model.labels import BLANK, LogProbs, minimum_frames
+from asr.units import Frames
 
-NARROW = 100.0
-"""Nats below a frame's best prefix at which the first pass drops one."""
+NARROW = 500.0
+"""Nats below a column's largest number at which one is left out."""
 ROUNDING = 40.0
 """Nats below a sum at which a part of it is lost in float64's rounding."""
-TRIM = 16
-"""Frames between two looks at which prefixes matter."""
+TRIM: Frames = 4
+"""Frames between two looks at which numbers matter."""
+
+_Floats: TypeAlias = npt.NDArray[np.float64]
 
 
-@torch.no_grad()
-def log_likelihoods(log_probs: Tensor, sequences: Sequence[Sequence[int]]) -> list[float]:
+def log_likelihoods(log_probs: LogProbs, sequences: Sequence[Sequence[int]]) -> list[float]:
     """Sum over all CTC paths of each sequence: ln P(tokens | audio).
 
     Args:
-        log_probs: (T, V) of one utterance, on the CPU.
+        log_probs: (T, V) of one utterance.
         sequences: of tokens, without blanks.
 
     Returns:
         Of each sequence its sum, minus infinity where the frames do not suffice for its tokens.
     """
-    sums = torch.full((len(sequences),), -math.inf, dtype=torch.float64)
-    possible = [number for number, tokens in enumerate(sequences) if minimum_frames(tokens) <= len(log_probs)]
-    if possible:
-        columns = _Columns([sequences[number] for number in possible], log_probs.shape[1])
-        bounds = columns.sums(log_probs, None)
-        negligible = ROUNDING + math.log(columns.size * max(1, len(log_probs)))
-        sums[possible] = columns.sums(log_probs, bounds - negligible)
-    return sums.tolist()
+    return each_log_likelihood([log_probs] * len(sequences), sequences)
+
+
+def each_log_likelihood(windows: Sequence[LogProbs], sequences: Sequence[Sequence[int]]) -> list[float]:
+    """Sum over all CTC paths of each sequence in a window of its own.
+
+    Args:
+        windows: (T, V) each; the same one for all is not copied.
+        sequences: of tokens, without blanks.
+    """
+    found = np.full(len(sequences), -math.inf)
+    possible = [n for n, tokens in enumerate(sequences) if minimum_frames(tokens) <= len(windows[n])]
+    for scaled in (True, False):
+        if not possible:
+            break
+        columns = _Columns([windows[n] for n in possible], [sequences[n] for n in possible])
+        sums, exact = columns.scaled() if scaled else columns.logarithms()
+        found[possible] = sums
+        possible = [n for n, is_exact in zip(possible, exact, strict=True) if not is_exact]
+    return found.tolist()
 
 
 class _Columns:
@@ -53,53 +68,92 @@ class _Columns:
     those that end in its last token.
 
     Args:
+        windows: (T, V) of each sequence.
         sequences: of tokens.
-        vocabulary: V, how many tokens there are.
     """
 
-    def __init__(self, sequences: Sequence[Sequence[int]], vocabulary: int) -> None:
-        self._lengths = torch.tensor([len(tokens) for tokens in sequences])
+    def __init__(self, windows: Sequence[LogProbs], sequences: Sequence[Sequence[int]]) -> None:
+        self._lengths = np.array(list(map(len, sequences)))
+        self._frames = np.array(list(map(len, windows)))
         self.size = 1 + int(self._lengths.max())
-        # Row 0 has no last token, nor has a row beyond a sequence's end. V stands there, an
-        # impossible token.
-        self._tokens = torch.full((self.size, len(sequences)), vocabulary)
+        # In row 0, without a last token, the blank stands; beyond an end an impossible token.
+        vocabulary = windows[0].shape[1]
+        self._tokens = np.full((self.size, len(sequences)), vocabulary)
+        self._tokens[0] = BLANK
         for column, tokens in enumerate(sequences):
-            self._tokens[1 : 1 + len(tokens), column] = torch.tensor(tokens, dtype=torch.long)
-        self._skip = torch.ones_like(self._tokens, dtype=torch.bool)
+            self._tokens[1 : 1 + len(tokens), column] = tokens
+        self._skip = np.ones(self._tokens.shape, bool)
         """(U + 1, N): whether a token may follow the one before without a blank between them."""
         self._skip[1:] = self._tokens[1:] != self._tokens[:-1]
+        self._is_shared = all(window is windows[0] for window in windows)
+        if self._is_shared:
+            self._scores = np.full((len(windows[0]), vocabulary + 1), -math.inf)
+            self._scores[:, :-1] = windows[0]
+        else:
+            self._scores = np.full((int(self._frames.max()), self.size, len(windows)), -math.inf)
+            for column, (window, tokens) in enumerate(zip(windows, sequences, strict=True)):
+                self._scores[: len(window), : 1 + len(tokens), column] = window[:, [BLANK, *tokens]]
 
-    def sums(self, log_probs: Tensor, floor: Tensor | None) -> Tensor:
-        """Go through the frames.
+    def _emitted(self, row: _Floats, low: int, top: int) -> _Floats:
+        """What a frame says of rows from `low` up to `top`; its first number is the blank's."""
+        return row[self._tokens[low:top]] if self._is_shared else row[low:top]
 
-        Args:
-            log_probs: (T, V).
-            floor: (N,), of each sequence; its shortest and longest prefixes are left out while they
-                are below. None takes `NARROW` below the best one of the frame.
-
-        Returns:
-            (N,), each a lower bound of ln P(tokens | audio).
-        """
-        blank_last = torch.full(self._tokens.shape, -math.inf, dtype=torch.float64)
-        token_last = blank_last.clone()
-        blank_last[0] = 0.0
+    def scaled(self) -> tuple[_Floats, npt.NDArray[np.bool_]]:
+        """(N,), sums from probabilities, and whether they are exact."""
+        scores = np.exp(self._scores)
+        blank_last = np.zeros(self._tokens.shape)
+        token_last = np.zeros(self._tokens.shape)
+        blank_last[0] = 1.0
+        scale = np.zeros(len(self._lengths))
+        largest = np.zeros(len(self._lengths))
+        sums = np.full(len(self._lengths), -math.inf)
+        ends = set(self._frames.tolist())
         low, high = 0, 1  # the rows that matter; all others are empty
-        for frame, scores in enumerate(log_probs):
-            if frame % TRIM == 0:
-                totals = torch.logaddexp(blank_last[low:high], token_last[low:high])
-                least = totals.amax(dim=0) - NARROW if floor is None else floor
-                alive = (totals >= least).any(dim=1).nonzero().flatten().tolist() or [0]
-                for rows in (slice(low, low + alive[0]), slice(low + alive[-1] + 1, high)):
-                    blank_last[rows] = token_last[rows] = -math.inf
-                low, high = low + alive[0], low + alive[-1] + 1
-            top = min(high + 1, self.size)
-            row = F.pad(scores.double(), (0, 1), value=-math.inf)
-            blanks, tokens = blank_last[low:top], token_last[low:top]
-            totals = torch.logaddexp(blanks, tokens)
-            before = torch.where(self._skip[low + 1 : top], totals[:-1], blanks[:-1])
-            tokens[1:] = torch.logaddexp(tokens[1:], before)
-            tokens += row.expand(top - low, -1).gather(1, self._tokens[low:top])
-            torch.add(totals, row[BLANK], out=blanks)
-            high = top
-        ends = self._lengths[None]
-        return torch.logaddexp(blank_last.gather(0, ends), token_last.gather(0, ends))[0]
+        with np.errstate(divide="ignore", under="ignore"):
+            if 0 in ends:
+                sums[self._frames == 0] = 0.0
+            for frame, row in enumerate(scores):
+                if frame % TRIM == 0:
+                    totals = blank_last[low:high] + token_last[low:high]
+                    peak = totals.max(axis=0)
+                    peak[peak == 0] = 1.0
+                    alive = np.flatnonzero((totals > math.exp(-NARROW) * peak).any(axis=1))
+                    first, last = (int(alive[0]), int(alive[-1])) if len(alive) else (0, 0)
+                    for left_out in (slice(low, low + first), slice(low + last + 1, high)):
+                        blank_last[left_out] = token_last[left_out] = 0.0
+                    low, high = low + first, low + last + 1
+                    blank_last[low:high] /= peak
+                    token_last[low:high] /= peak
+                    scale += np.log(peak)
+                    np.maximum(largest, scale, out=largest)
+                top = min(high + 1, self.size)
+                blanks, tokens = blank_last[low:top], token_last[low:top]
+                totals = blanks + tokens
+                tokens[1:] += np.where(self._skip[low + 1 : top], totals[:-1], blanks[:-1])
+                tokens *= self._emitted(row, low, top)
+                np.multiply(totals, row[0], out=blanks)
+                high = top
+                if frame + 1 in ends:
+                    ended = np.flatnonzero(self._frames == frame + 1)
+                    rows = self._lengths[ended]
+                    sums[ended] = np.log(blank_last[rows, ended] + token_last[rows, ended]) + scale[ended]
+        lost = largest - NARROW + math.log(self.size * (1 + len(scores))) + ROUNDING
+        return sums, sums > lost
+
+    def logarithms(self) -> tuple[_Floats, npt.NDArray[np.bool_]]:
+        """(N,), sums from logarithms of all prefixes, which are exact."""
+        blank_last = np.full(self._tokens.shape, -math.inf)
+        token_last = blank_last.copy()
+        blank_last[0] = 0.0
+        sums = np.full(len(self._lengths), -math.inf)
+        sums[self._frames == 0] = 0.0
+        for frame, row in enumerate(self._scores):
+            totals = np.logaddexp(blank_last, token_last)
+            before = np.where(self._skip[1:], totals[:-1], blank_last[:-1])
+            token_last[1:] = np.logaddexp(token_last[1:], before)
+            token_last += self._emitted(row, 0, self.size)
+            blank_last = totals + row[0]
+            ended = np.flatnonzero(self._frames == frame + 1)
+            rows = self._lengths[ended]
+            sums[ended] = np.logaddexp(blank_last[rows, ended], token_last[rows, ended])
+        return sums, np.ones(len(sums), bool)

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-import torch
-from torch import Tensor
-
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig, Hypothesis
+from asr.model.labels import LogProbs
 from asr.workers import Workers, num_workers
 
 
@@ -16,9 +14,9 @@ from asr.workers import Workers, num_workers
 class Scored:
     """What is decoded of an utterance."""
 
-    log_probs: Tensor
+    log_probs: LogProbs
     """(T, V)."""
-    second: Tensor | None = None
+    second: LogProbs | None = None
     """(T2, V2), the second recogniser's, where there is one."""
 
 
@@ -36,10 +34,8 @@ class ParallelDecoder:
     """
 
     def __init__(self, decoder: Decoder, utterances: Sequence[Scored], count: int | None = None) -> None:
-        here = [Scored(u.log_probs.cpu(), None if u.second is None else u.second.cpu()) for u in utterances]
-        count = max(1, min(num_workers(decoder.device, count), len(here)))
-        self._threads = torch.get_num_threads()
-        self._workers = Workers(_Shard(decoder, here, count), decoder.device, count)
+        count = max(1, min(num_workers(decoder.device, count), len(utterances)))
+        self._workers = Workers(_Shard(decoder, utterances, count), decoder.device, count)
 
     def __call__(self, config: DecodingConfig | None = None) -> list[list[Hypothesis]]:
         """Decode every utterance.
@@ -60,9 +56,8 @@ class ParallelDecoder:
         return found
 
     def close(self) -> None:
-        """Let the workers go, and give this process its threads back."""
+        """Let the workers go."""
         self._workers.close()
-        torch.set_num_threads(self._threads)
 
     def __enter__(self) -> "ParallelDecoder":
         return self

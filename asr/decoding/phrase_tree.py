@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.decoding.likelihood import ROUNDING
-from asr.model.ctc import BLANK
+from asr.model.labels import BLANK
 
 NARROW = 30.0
 """Nats below a frame's best prefix at which the first pass drops one."""

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from heapq import nlargest
 from typing import TypeAlias
 
-from torch import Tensor
+import numpy as np
 
 from asr.decoding.hotwords import HotWords, TokenPhrases
 from asr.decoding.hypothesis import Candidate, DecodingConfig
-from asr.model.ctc import BLANK
+from asr.model.labels import BLANK, LogProbs
 from asr.text.tokenizer import Tokenizer
 from asr.units import Frames
 
@@ -23,7 +23,7 @@ _Kept: TypeAlias = tuple[int, float, float]
 
 
 def prefix_beam_search(
-    log_probs: Tensor,
+    log_probs: LogProbs,
     beam: int,
     *,
     top_tokens: int | None = None,
@@ -39,7 +39,7 @@ def prefix_beam_search(
     2014). Memory follows the sequences that are kept, not the frames.
 
     Args:
-        log_probs: (T, V) of one utterance, on any device.
+        log_probs: (T, V) of one utterance.
         beam: how many prefixes are kept after each frame.
         top_tokens: by how many of a frame's best tokens a prefix may be lengthened; None takes all.
         hotwords: phrases of tokens that are favoured.
@@ -75,12 +75,13 @@ class PrefixBeam:
         self._tree = _Tree(start)
         self._kept: list[_Kept] = [(0, 0.0, -math.inf)]
 
-    def accept(self, log_probs: Tensor) -> None:
+    def accept(self, log_probs: LogProbs) -> None:
         """Read the next frames, (T, V)."""
+        log_probs = np.asarray(log_probs)
         count = log_probs.shape[1] if self._top_tokens is None else min(self._top_tokens, log_probs.shape[1])
         for first in range(0, len(log_probs), BLOCK):
             block = log_probs[first : first + BLOCK]
-            best = block.topk(count, dim=1).indices.tolist()
+            best = np.argsort(-block, axis=1, kind="stable")[:, :count].tolist()
             for frame, tokens in zip(block.tolist(), best, strict=True):
                 self._kept = _advance(self._tree, self._kept, frame, tokens, self._beam, self._hotwords)
             self._kept = self._tree.pruned(self._kept)

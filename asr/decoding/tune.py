@@ -18,9 +18,10 @@ from asr.errors import ModelError
 from asr.files import atomic
 from asr.lm.compact import SUFFIX
 from asr.progress import SILENT, Progress, track
+from asr.recogniser.config import SECOND_FOLDER
 from asr.recogniser.emissions import emitted
-from asr.recogniser.model_folder import SECOND_FOLDER, load_model, save_model
-from asr.recogniser.recogniser import Recogniser
+from asr.recogniser.engine import Engine
+from asr.recogniser.model_folder import load_model, save_model
 from asr.scoring.score import Score, score
 
 LM_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
@@ -51,7 +52,7 @@ class Tuning:
     tuned: Score
 
 
-def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], progress: Progress = SILENT) -> Tuning:
+def tune(recogniser: Engine, decoder: Decoder, cuts: Sequence[Cut], progress: Progress = SILENT) -> Tuning:
     """Search weights on a grid.
 
     Log-probs are computed once. Where an n-gram model takes part in the search, every point of the
@@ -73,10 +74,10 @@ def tune(recogniser: Recogniser, decoder: Decoder, cuts: Sequence[Cut], progress
     greedy_texts: dict[str, str] = {}
     utterances: dict[str, Scored] = {}
     for batch, emissions in emitted(recogniser, cuts, "emissions", progress, loaders=0):
-        second = decoder.second_log_probs(batch.waveforms, batch.num_samples)
+        second = decoder.second_log_probs(batch.sounds())
         for id, text, log_probs, other in zip(batch.ids, batch.texts, emissions.utterances(), second, strict=True):
             references[id], greedy_texts[id] = text, recogniser.tokenizer.decode(greedy(log_probs).tokens)
-            utterances[id] = Scored(log_probs.cpu(), other)
+            utterances[id] = Scored(log_probs, other)
 
     def best_texts(lists: Lists, config: DecodingConfig) -> dict[str, str]:
         ranked = (decoder.rank(hypotheses, config) for hypotheses in lists)

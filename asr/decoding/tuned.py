@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asr.config import from_dict, read_settings, to_dict, write_settings
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig
-from asr.errors import ConfigError, ModelError
-from asr.lm.rnn import load_rnn_lm
-from asr.recogniser.model_folder import SECOND_FOLDER, load_model
-from asr.recogniser.recogniser import Recogniser
+from asr.errors import ConfigError, MissingExtra, ModelError
+from asr.recogniser.config import SECOND_FOLDER
+from asr.recogniser.engine import Engine
+from asr.recogniser.engines import beside
+
+if TYPE_CHECKING:
+    from asr.lm.rnn import RnnLm
 
 DECODING_FILE = "decoding.json"
 
@@ -28,7 +32,7 @@ class TunedDecoding:
 
 def load_decoder(
     folder: Path,
-    recogniser: Recogniser,
+    recogniser: Engine,
     lm: Sequence[Path],
     *,
     second: Path | None = None,
@@ -61,7 +65,7 @@ def load_decoder(
     files = [path for path in lm if not path.is_dir()]
     if len(folders) > 1 or len(files) > 1:
         raise ConfigError("--lm takes one n-gram file, one folder of a recurrent language model, or one of each")
-    other = load_model(second, recogniser.device) if second is not None else None
+    other = beside(recogniser, second) if second is not None else None
     rates = [model.config.features.sample_rate for model in (recogniser, other) if model is not None]
     if len(set(rates)) > 1:
         raise ConfigError(f"{second}: takes {rates[1]} samples a second, {folder} {rates[0]}; train both at one rate")
@@ -69,10 +73,18 @@ def load_decoder(
         recogniser.tokenizer,
         config,
         ngram=files[0] if files else None,
-        rnn=load_rnn_lm(folders[0], recogniser.device) if folders else None,
+        rnn=_load_rnn_lm(folders[0], recogniser) if folders else None,
         second=other,
         hotwords=hotwords,
     )
+
+
+def _load_rnn_lm(folder: Path, recogniser: Engine) -> "RnnLm":
+    try:
+        from asr.lm.rnn import load_rnn_lm
+    except ImportError:
+        raise MissingExtra("a recurrent language model") from None
+    return load_rnn_lm(folder, recogniser.device)
 
 
 def load_tuned(folder: Path) -> TunedDecoding | None:

@@ -24,7 +24,8 @@ from asr.errors import ConfigError, DataError, ModelError
 from asr.files import atomic
 from asr.lm.ngram import Prediction
 from asr.model.bptt import State
-from asr.model.recurrent import Cell, RecurrentLayer
+from asr.model.recurrent import RecurrentLayer
+from asr.model.shape import Cell
 from asr.progress import SILENT, Progress, track
 from asr.text.tokenizer import Tokenizer, TokenizerConfig, load_tokenizer, train_tokenizer
 

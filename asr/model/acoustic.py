@@ -7,76 +7,21 @@ It knows no loss, decoder, optimiser or file. Padding and batching never change 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from asr.config import at_least, between, check
-from asr.errors import ConfigError
-from asr.model.bptt import Bptt, Chunked, Full, State, Truncated
-from asr.model.recurrent import Cell, Merge, RecurrentLayer, drop, dropout_mask
+from asr.model.bptt import State
+from asr.model.labels import LogProbs
+from asr.model.reading import Bptt, Chunked, Full, Truncated
+from asr.model.recurrent import RecurrentLayer, drop, dropout_mask
+from asr.model.shape import CONTEXT, STRIDES, AcousticConfig, overhang
 from asr.units import Frames, subsampled
 
 PIECE: Frames = 1024
 """Output frames of the convolutions, and of the output layer, that are recomputed at a time."""
-STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
-"""Strides in time of the convolutions, by factor. At 3, the last of 3 n frames is not read."""
-CONTEXT: Frames = 2
-"""Output frames to either side beyond which the convolutions of a piece see nothing."""
-
-
-@dataclass(frozen=True)
-class AcousticConfig:
-    """The acoustic model's shape.
-
-    Raises:
-        ConfigError: if a field is outside its range.
-    """
-
-    subsampling: Literal[2, 3, 4] = 4
-    """Input frames for one output frame."""
-    channels: int = 32
-    """Filters of each of the two convolutions."""
-    cell: Cell = "lstm"
-    """Kind of recurrence."""
-    layers: int = 3
-    """Recurrent layers."""
-    hidden: int = 256
-    """Units of one direction of one layer."""
-    bidirectional: bool = True
-    """Read the utterance in both directions."""
-    merge: Merge = "sum"
-    """How the two directions become one frame."""
-    projection: int | None = None
-    """Size of a linear projection after each recurrent layer."""
-    residual: bool = False
-    """Add a layer's input to its output, where their sizes agree."""
-    layer_norm: bool = True
-    """Normalise the input of each layer (Ba et al. 2016)."""
-    dropout: float = 0.2
-    """Share of a layer's inputs that is dropped in training."""
-    intermediate: tuple[int, ...] = ()
-    """Layers, from 1, that are also read out, for intermediate CTC (Lee & Watanabe 2021)."""
-
-    def __post_init__(self) -> None:
-        check(
-            self,
-            "acoustic",
-            channels=at_least(1),
-            layers=at_least(1),
-            hidden=at_least(1),
-            projection=at_least(1),
-            dropout=between(0, 1, below=True),
-        )
-        if sorted(set(self.intermediate)) != list(self.intermediate) or not set(self.intermediate) <= set(
-            range(1, self.layers)
-        ):
-            raise ConfigError(
-                f"acoustic.intermediate names layers from 1 to {self.layers - 1} in rising order, got {self.intermediate}"
-            )
 
 
 @dataclass(frozen=True)
@@ -92,12 +37,13 @@ class Emissions:
     states: Tensor | None = None
     """States at the utterances' ends, as `AcousticModel.initial_states`, if it was given any."""
 
-    def utterances(self) -> list[Tensor]:
-        """Cut each utterance's log-probs to its length: a view, (T, V), of each.
+    def utterances(self) -> list[LogProbs]:
+        """Cut each utterance's log-probs to its length: (T, V) of each, on the CPU, for decoders.
 
         T is 0 for an utterance too short for a frame.
         """
-        return [rows[:length] for rows, length in zip(self.log_probs, self.lengths.tolist(), strict=True)]
+        log_probs = self.log_probs.detach().cpu().numpy()
+        return [rows[:length] for rows, length in zip(log_probs, self.lengths.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -348,8 +294,7 @@ class Subsampling(nn.Module):
         super().__init__()
         self.factor = factor
         self.strides = STRIDES[factor]
-        self.overhang = 0 if factor == 4 else 2
-        """Input frames that an output frame depends on beyond the `factor` that are its own."""
+        self.overhang = overhang(factor)
         sizes = (1, channels, channels)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(sizes[i], sizes[i + 1], kernel_size=3, stride=(self.strides[i], 2), padding=1) for i in range(2)

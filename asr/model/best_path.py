@@ -17,9 +17,8 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
-from asr.model.ctc import BLANK, minimum_frames
+from asr.model.labels import BLANK, LogProbs, minimum_frames
 from asr.units import Frames
 
 _Floats: TypeAlias = npt.NDArray[np.floating]
@@ -35,7 +34,7 @@ class Spike:
     """Mean over these frames, in nats."""
 
 
-def align(log_probs: Tensor, tokens: Sequence[int]) -> list[Spike]:
+def align(log_probs: LogProbs, tokens: Sequence[int]) -> list[Spike]:
     """Find the best path of a token sequence, a spike a token.
 
     Args:
@@ -50,7 +49,7 @@ def align(log_probs: Tensor, tokens: Sequence[int]) -> list[Spike]:
         raise ValueError(f"{len(tokens)} tokens need {minimum_frames(tokens)} frames, there are {len(log_probs)}")
     if not tokens:
         return []
-    scores = log_probs.detach().cpu().numpy()
+    scores = np.asarray(log_probs)
     states = np.full(2 * len(tokens) + 1, BLANK)
     states[1::2] = tokens
     path = _best_path(scores, states)

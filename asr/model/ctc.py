@@ -18,9 +18,7 @@ for.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -28,9 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from asr.model.labels import BLANK
 from asr.units import Frames
 
-BLANK = 0
 NEGLIGIBLE = -200.0
 """Log of a share of the paths that counts as none. The exp of much smaller ones is slow."""
 LARGEST_LATTICE = 1 << 26
@@ -45,11 +43,6 @@ class CtcLoss:
     """(B,), negative log-likelihood in nats; 0 where infeasible."""
     feasible: Tensor
     """(B,), bool: whether the frames suffice for the tokens."""
-
-
-def minimum_frames(tokens: Sequence[int]) -> Frames:
-    """Count the frames that tokens need: one a token, and a blank between equal neighbours."""
-    return len(tokens) + sum(a == b for a, b in pairwise(tokens))
 
 
 def ctc_loss(

@@ -10,17 +10,16 @@ lose: a whole CPU training step was measured up to 9 times slower.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asr.model.bptt import Full, State, Truncated, each, read, state_after, unroll, unroll_recomputed
+from asr.model.bptt import State, each, read, state_after, unroll, unroll_recomputed
+from asr.model.reading import Full, Truncated
+from asr.model.shape import Cell, Merge
 from asr.units import Frames
-
-Cell: TypeAlias = Literal["rnn", "gru", "lstm"]
-Merge: TypeAlias = Literal["concat", "sum"]
 
 _CELLS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 

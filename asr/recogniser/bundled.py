@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from asr.errors import ModelError
-from asr.recogniser.model_folder import CONFIG_FILE
+from asr.recogniser.config import CONFIG_FILE
 
 FOLDER = Path(str(files("asr"))) / "bundled" / "english"
 

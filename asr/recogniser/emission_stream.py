@@ -1,14 +1,12 @@
 """Samples as they come -> log-probs, in memory that does not grow."""
 
 from collections.abc import Mapping
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from asr.audio.log_mel import LogMelStream
-from asr.model.acoustic import Stream
-from asr.model.bptt import Chunked, State
-from asr.recogniser.recogniser import Recogniser
+from asr.audio.reader import Waveform
+from asr.model.labels import LogProbs
+from asr.model.reading import Chunked
+from asr.recogniser.engine import Arrays, Engine
 
 
 class EmissionStream:
@@ -20,50 +18,33 @@ class EmissionStream:
 
     Args:
         recogniser: the model.
-        reading: chunk and lookahead, in output frames: `Recogniser.reading` or `long_reading`.
+        reading: chunk and lookahead, in output frames: `Engine.reading` or `long_reading`.
     """
 
-    def __init__(self, recogniser: Recogniser, reading: Chunked) -> None:
-        recogniser.acoustic.eval()
+    def __init__(self, recogniser: Engine, reading: Chunked) -> None:
         self._recogniser, self._reading = recogniser, reading
-        self._features = LogMelStream(recogniser.features)
-        self._stream: Stream | None = None
+        self._features = recogniser.feature_stream()
+        self._stream: Any = None
 
-    def accept(self, samples: Tensor) -> Tensor:
+    def accept(self, samples: Waveform) -> LogProbs:
         """The next samples, (N,) float32, any number -> (T, V), of the chunks that are complete."""
         return self._step(self._features.accept(samples), last=False)
 
-    def finish(self) -> Tensor:
+    def finish(self) -> LogProbs:
         """(T, V), of what is left; nothing comes after."""
         return self._step(self._features.finish(), last=True)
 
-    def state(self) -> dict[str, Tensor]:
-        """All that the next samples need, on the CPU; it does not grow with what came before."""
-        kept = {f"features.{name}": tensor for name, tensor in self._features.state().items()}
-        if (stream := self._stream) is not None:
-            kept |= {"log_mel": stream.log_mel, "place": torch.tensor([stream.dropped, stream.position])}
-            begun = [(number, state) for number, state in enumerate(stream.states) if state is not None]
-            kept |= {f"layer.{n}": torch.stack(s) if isinstance(s, tuple) else s for n, s in begun}
-        return {name: tensor.cpu().contiguous() for name, tensor in kept.items()}
+    def state(self) -> Arrays:
+        """All that the next samples need; it does not grow with what came before."""
+        kept = {f"features.{name}": array for name, array in self._features.state().items()}
+        return kept if self._stream is None else kept | self._recogniser.stream_state(self._stream)
 
-    def resume(self, state: Mapping[str, Tensor]) -> None:
+    def resume(self, state: Mapping[str, Any]) -> None:
         """Go on exactly where another stream of this recogniser gave its state."""
-        features = {name: tensor for name, tensor in state.items() if name.startswith("features.")}
-        self._features.resume({name.removeprefix("features."): tensor for name, tensor in features.items()})
-        self._stream = None
-        if "place" in state:
-            device, layers = self._recogniser.device, range(self._recogniser.config.acoustic.layers)
-            states = (state.get(f"layer.{number}") for number in layers)
-            dropped, position = map(int, state["place"])
-            carried = tuple(None if each is None else _carried(each.to(device)) for each in states)
-            self._stream = Stream(state["log_mel"].to(device), dropped, position, carried)
+        features = {name: array for name, array in state.items() if name.startswith("features.")}
+        self._features.resume({name.removeprefix("features."): array for name, array in features.items()})
+        self._stream = self._recogniser.resumed(state) if "place" in state else None
 
-    @torch.no_grad()
-    def _step(self, log_mel: Tensor, *, last: bool) -> Tensor:
-        log_probs, self._stream = self._recogniser.acoustic.step(log_mel[None], self._stream, self._reading, last=last)
-        return log_probs[0]
-
-
-def _carried(kept: Tensor) -> State:
-    """(1, B, H) -> h; (2, 1, B, H) -> h and c."""
-    return (kept[0], kept[1]) if kept.dim() == 4 else kept
+    def _step(self, log_mel: Any, *, last: bool) -> LogProbs:
+        log_probs, self._stream = self._recogniser.step(log_mel, self._stream, self._reading, last=last)
+        return log_probs

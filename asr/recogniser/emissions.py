@@ -7,13 +7,13 @@ from lhotse.cut import Cut
 from asr.data.batches import Batch, load_batches, plan_batches
 from asr.model.acoustic import Emissions
 from asr.progress import Progress, track
-from asr.recogniser.recogniser import Recogniser
+from asr.recogniser.engine import Engine
 
 BATCH_SECONDS = 120.0
 
 
 def in_turn(
-    recogniser: Recogniser, cuts: Sequence[Cut], doing: str, progress: Progress, *, loaders: int = 1
+    recogniser: Engine, cuts: Sequence[Cut], doing: str, progress: Progress, *, loaders: int = 1
 ) -> Iterator[Batch]:
     """Read utterances batch by batch and tell how far it is.
 
@@ -27,7 +27,7 @@ def in_turn(
 
 
 def emitted(
-    recogniser: Recogniser, cuts: Sequence[Cut], doing: str, progress: Progress, *, loaders: int = 1
+    recogniser: Engine, cuts: Sequence[Cut], doing: str, progress: Progress, *, loaders: int = 1
 ) -> Iterator[tuple[Batch, Emissions]]:
     """Score utterances, as `in_turn` reads them."""
     for batch in in_turn(recogniser, cuts, doing, progress, loaders=loaders):

@@ -15,17 +15,15 @@ import torch
 from torch import Tensor
 
 from asr.audio.features import FRONT_END
-from asr.config import read_settings, write_settings
+from asr.config import write_settings
 from asr.errors import ModelError
 from asr.files import atomic
 from asr.recogniser.compact import compacted, expanded
-from asr.recogniser.recogniser import ACOUSTIC, Recogniser, RecogniserConfig
+from asr.recogniser.config import CONFIG_FILE, SECOND_FOLDER, read_config
+from asr.recogniser.recogniser import ACOUSTIC, Recogniser
 from asr.text.tokenizer import load_tokenizer
 
 WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
-SECOND_FOLDER = "second"
-"""Where `asr tune` keeps a second recogniser."""
 FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json", "commands.json", "model.onnx", "model.int8.onnx")
 """What was fitted to the weights in the folder, and does not outlast them."""
 
@@ -84,10 +82,7 @@ def load_model(folder: Path, device: torch.device | None = None, *, untaught: bo
         ModelError: if the folder is not a model's, or a part is missing, damaged or does not fit
             the others.
     """
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise ModelError(f"{folder}: not a model folder, it has no {name}; training writes one to RUN/best")
-    config = read_settings(RecogniserConfig, folder / CONFIG_FILE, remedy="copy the whole model folder again")
+    config = read_config(folder, WEIGHTS_FILE)
     recogniser = Recogniser(config, load_tokenizer(folder))
     try:
         weights = expanded(safetensors.torch.load_file(folder / WEIGHTS_FILE))

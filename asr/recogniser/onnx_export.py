@@ -32,7 +32,8 @@ import numpy.typing as npt
 from asr.audio.features import FRONT_END, LEAST_DEVIATION
 from asr.errors import MissingExtra
 from asr.files import atomic
-from asr.model.acoustic import STRIDES, AcousticConfig
+from asr.model.shape import STRIDES, AcousticConfig
+from asr.recogniser.onnx_runtime import FRONT_END_KEY, INT8_FILE, MODEL_FILE
 from asr.recogniser.recogniser import ACOUSTIC, Recogniser
 from asr.units import subsampled
 
@@ -45,10 +46,6 @@ RANGE = 63
 
 Processors without VNNI add two products in 16 bits, which 8 bits would overflow.
 """
-MODEL_FILE = "model.onnx"
-INT8_FILE = "model.int8.onnx"
-FRONT_END_KEY = "asr.front_end"
-"""Of the file's metadata: the number of the way to make features."""
 PRODUCER = "asr"
 
 _OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}

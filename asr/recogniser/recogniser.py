@@ -1,69 +1,31 @@
 """A recogniser: features, acoustic model and tokenizer, that belong together."""
 
 import copy
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from asr.audio.features import AROUND, FeatureConfig
-from asr.audio.log_mel import LogMel
-from asr.config import NOT_NEGATIVE, POSITIVE, check
-from asr.model.acoustic import AcousticConfig, AcousticModel, Emissions
-from asr.model.bptt import Chunked, Full
+from asr.audio.log_mel import LogMel, LogMelStream
+from asr.audio.reader import Waveform
+from asr.model.acoustic import AcousticModel, Emissions, Stream
+from asr.model.bptt import State
+from asr.model.labels import LogProbs
+from asr.model.reading import Chunked
+from asr.recogniser.config import RecogniserConfig
+from asr.recogniser.engine import Arrays, Engine
 from asr.text.tokenizer import Tokenizer
-from asr.units import Frames, Seconds
+from asr.units import Seconds
 
-LONG_CHUNK: Seconds = 20.0
-"""Of a long recording, read by a model that was trained whole."""
-LONG_LOOKAHEAD: Seconds = 4.0
-"""Beyond it the backward direction of trained models hardly reaches (`asr gradients`)."""
 STATISTICS = ("front_end", "mean", "deviation")
 """Of the features, that a model keeps."""
 ACOUSTIC = "acoustic."
 """Prefix of the acoustic model's tensors on disk."""
 
 
-@dataclass(frozen=True)
-class RecogniserConfig:
-    """What a model folder's `config.json` holds."""
-
-    features: FeatureConfig = field(default_factory=FeatureConfig)
-    acoustic: AcousticConfig = field(default_factory=AcousticConfig)
-    chunk: Seconds | None = None
-    """Length of the chunks in which an utterance is read; none reads it whole."""
-    lookahead: Seconds = 0.0
-    """What is seen beyond a chunk: half by the backward direction, half for the level."""
-
-    def __post_init__(self) -> None:
-        check(self, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
-
-    @property
-    def frame(self) -> Seconds:
-        """Time from one output frame to the next."""
-        return self.features.exact_hop * self.acoustic.subsampling
-
-    @property
-    def level_ahead(self) -> Seconds:
-        """How far beyond a frame its level is looked for."""
-        return AROUND if self.chunk is None else self.lookahead / 2
-
-    @property
-    def reading(self) -> Full | Chunked:
-        """How an utterance is read: whole, or in chunks."""
-        if self.chunk is None:
-            return Full()
-        left = self.lookahead - self.level_ahead
-        return Chunked(self.frames(self.chunk), int(left / self.frame + 1e-9))
-
-    def frames(self, seconds: Seconds, *, least: Frames = 1) -> Frames:
-        """Round a time to the nearest output frame, and up to at least so many."""
-        return max(least, round(seconds / self.frame))
-
-
-class Recogniser:
+class Recogniser(Engine):
     """Waveforms in, log-probs of tokens out.
 
     Args:
@@ -82,33 +44,6 @@ class Recogniser:
         self.features.to(device)
         self.acoustic.to(device)
         return self
-
-    @property
-    def reading(self) -> Full | Chunked:
-        """How an utterance is read: whole, or in chunks."""
-        return self.config.reading
-
-    @property
-    def long_reading(self) -> Chunked:
-        """How a recording of any length is read: as `reading`, or in long chunks."""
-        if isinstance(self.reading, Chunked):
-            return self.reading
-        return Chunked(self.config.frames(LONG_CHUNK), self.config.frames(LONG_LOOKAHEAD))
-
-    @property
-    def latency(self) -> Seconds:
-        """How long a sample waits at most for its log-probs, arithmetic not counted.
-
-        It counts a chunk, what the backward direction and the level look ahead, and the window.
-        Infinite where utterances are read whole.
-        """
-        if isinstance(self.reading, Full):
-            return math.inf
-        factor = self.config.acoustic.subsampling
-        frames = (self.reading.chunk + self.reading.lookahead) * factor + self.acoustic.subsample.overhang
-        frames += self.features.ahead
-        features = self.config.features
-        return (frames - 1) * features.exact_hop + features.window_samples / features.sample_rate
 
     @property
     def device(self) -> torch.device:
@@ -174,3 +109,60 @@ class Recogniser:
         log_mel, lengths = self.features(waveforms.to(self.device), num_samples.to(self.device))
         emissions: Emissions = self.acoustic(log_mel, lengths, self.reading)
         return emissions
+
+    def log_probs(self, waveforms: Sequence[Waveform]) -> list[LogProbs]:
+        """Score whole utterances, as a batch."""
+        if not waveforms:
+            return []
+        batch = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(each) for each in waveforms], batch_first=True)
+        return self.emissions(batch, torch.tensor(list(map(len, waveforms)))).utterances()
+
+    def feature_stream(self) -> "_FeatureStream":
+        """Begin a recording."""
+        return _FeatureStream(self)
+
+    @torch.no_grad()
+    def step(self, log_mel: Tensor, stream: Stream | None, reading: Chunked, *, last: bool) -> tuple[LogProbs, Stream]:
+        """Score frames of one recording as they come in."""
+        self.acoustic.eval()
+        log_probs, stream = self.acoustic.step(log_mel[None], stream, reading, last=last)
+        return log_probs[0].cpu().numpy(), stream
+
+    def stream_state(self, stream: Stream) -> Arrays:
+        """What `step` returned, to be kept."""
+        kept = {"log_mel": stream.log_mel, "place": torch.tensor([stream.dropped, stream.position])}
+        begun = [(number, state) for number, state in enumerate(stream.states) if state is not None]
+        kept |= {f"layer.{n}": torch.stack(s) if isinstance(s, tuple) else s for n, s in begun}
+        return {name: tensor.cpu().numpy() for name, tensor in kept.items()}
+
+    def resumed(self, state: Mapping[str, Any]) -> Stream:
+        """The other way."""
+        tensors = {name: torch.as_tensor(array, device=self.device) for name, array in state.items()}
+        states = (tensors.get(f"layer.{number}") for number in range(self.config.acoustic.layers))
+        carried = tuple(None if each is None else _carried(each) for each in states)
+        dropped, position = map(int, state["place"])
+        return Stream(tensors["log_mel"], dropped, position, carried)
+
+
+def _carried(kept: Tensor) -> State:
+    """(1, B, H) -> h; (2, 1, B, H) -> h and c."""
+    return (kept[0], kept[1]) if kept.dim() == 4 else kept
+
+
+class _FeatureStream:
+    """`LogMelStream` from NumPy's samples."""
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        self._stream = LogMelStream(recogniser.features)
+
+    def accept(self, samples: Waveform) -> Tensor:
+        return self._stream.accept(torch.as_tensor(samples))
+
+    def finish(self) -> Tensor:
+        return self._stream.finish()
+
+    def state(self) -> Arrays:
+        return {name: tensor.cpu().numpy() for name, tensor in self._stream.state().items()}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self._stream.resume({name: torch.as_tensor(array) for name, array in state.items()})

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asr.model.acoustic import AcousticModel
-from asr.model.bptt import Bptt, Chunked
+from asr.model.reading import Bptt, Chunked
 from asr.model.recurrent import reverse_within
 from asr.training.objective import AugmentedBatch, Loss
 from asr.units import Frames

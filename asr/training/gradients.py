@@ -15,8 +15,9 @@ from asr.data.batches import load_batches, plan_batches
 from asr.data.cuts import text_of
 from asr.errors import DataError
 from asr.files import atomic
-from asr.model.acoustic import AcousticConfig
-from asr.recogniser.recogniser import Recogniser, RecogniserConfig
+from asr.model.shape import AcousticConfig
+from asr.recogniser.config import RecogniserConfig
+from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import TokenizerConfig, train_tokenizer
 from asr.training.reach import Reach, draw_reach, measure_reach, recommended_segment, to_json
 from asr.units import Seconds

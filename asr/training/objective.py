@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from asr.data.batches import Batch
 from asr.model.acoustic import AcousticModel, Emissions
-from asr.model.bptt import Bptt
 from asr.model.ctc import ctc_loss, divergence
+from asr.model.reading import Bptt
 from asr.text.pronunciation import Pronunciations
 from asr.training.settings import TrainConfig
 

@@ -12,7 +12,7 @@ import torch
 from lhotse.cut import Cut
 
 from asr.errors import ConfigError, DataError
-from asr.model.bptt import Full
+from asr.model.reading import Full
 from asr.progress import SILENT, Progress
 from asr.recogniser.emissions import in_turn
 from asr.recogniser.recogniser import Recogniser

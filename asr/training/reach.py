@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from asr.files import atomic
 from asr.model.acoustic import AcousticModel
-from asr.model.bptt import Full
+from asr.model.reading import Full
 from asr.model.recurrent import RecurrentLayer, reverse_within
 from asr.units import Frames, Seconds
 

@@ -6,7 +6,7 @@ from lhotse.cut import Cut
 
 from asr.data.cuts import text_of
 from asr.errors import DataError
-from asr.model.ctc import minimum_frames
+from asr.model.labels import minimum_frames
 from asr.progress import Progress
 from asr.text.tokenizer import Tokenizer
 from asr.training.settings import RunConfig, TrainConfig

@@ -8,8 +8,8 @@ from asr.audio.augment import LIGHT, AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.config import NOT_NEGATIVE, POSITIVE, SEED, at_least, between, check
 from asr.errors import ConfigError
-from asr.model.acoustic import CONTEXT, AcousticConfig
-from asr.recogniser.recogniser import RecogniserConfig
+from asr.model.shape import CONTEXT, AcousticConfig
+from asr.recogniser.config import RecogniserConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.units import Seconds
 

@@ -10,7 +10,7 @@ from lhotse.cut import Cut
 from asr.data.cuts import load_cuts, text_of
 from asr.errors import DataError
 from asr.model.acoustic import AcousticModel
-from asr.model.bptt import Full, Truncated
+from asr.model.reading import Full, Truncated
 from asr.progress import SILENT, Progress
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import summary_line

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from asr.audio.augment import perturb_sound, perturb_tempo, spec_augment
 from asr.data.batches import Batch
 from asr.errors import TrainingError
-from asr.model.bptt import Bptt, Truncated
+from asr.model.reading import Bptt, Truncated
 from asr.recogniser.recogniser import Recogniser
 from asr.training.objective import AugmentedBatch, Objective
 from asr.training.position import Position, StepResult

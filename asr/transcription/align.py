@@ -34,7 +34,7 @@ def align_cuts(transcriber: Transcriber, cuts: Sequence[Cut]) -> Iterator[Transc
         try:
             if isinstance(batch, AsrError):
                 raise batch
-            timed = transcriber.align(batch.waveforms[0], text_of(cut), rate, language=language)
+            timed = transcriber.align(batch.sounds()[0], text_of(cut), rate, language=language)
             yield Transcript(cut.id, stem, timed)
         except DataError as error:
             named = error if isinstance(batch, AsrError) else DataError(f"utterance {cut.id}: {error}")

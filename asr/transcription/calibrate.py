@@ -75,7 +75,7 @@ def outcomes(transcriber: Transcriber, cuts: Sequence[Cut], progress: Progress =
     word_log_probs: dict[str, list[float]] = {}
     text_log_probs: dict[str, float] = {}
     for batch, emissions in emitted(transcriber.recogniser, cuts, "decoding", progress):
-        scored = transcriber.scored(emissions, batch.waveforms, batch.num_samples)
+        scored = transcriber.scored(emissions.utterances(), batch.sounds())
         for utterance, text, one in zip(batch.ids, batch.texts, scored, strict=True):
             if not len(one.log_probs):
                 continue

@@ -17,12 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from asr.config import check, read_settings, write_settings
+from asr.decoding.likelihood import each_log_likelihood
 from asr.model.best_path import Spike
-from asr.model.ctc import ctc_loss
+from asr.model.labels import LogProbs
 from asr.text.spelling import Spelling
 
 CONFIDENCE_FILE = "confidence.json"
@@ -85,7 +84,7 @@ def load_calibration(folder: Path) -> Calibration:
 
 
 def stretch_log_probs(
-    log_probs: Tensor, spelling: Spelling, spikes: Sequence[Spike], stretches: Sequence[tuple[int, int]]
+    log_probs: LogProbs, spelling: Spelling, spikes: Sequence[Spike], stretches: Sequence[tuple[int, int]]
 ) -> list[float]:
     """Score stretches of words against all that the frames between their neighbours could be.
 
@@ -108,21 +107,16 @@ def stretch_log_probs(
         start = spikes[low - 1].stop if first else 0
         stop = spikes[high].start if after < len(words) else len(log_probs)
         windows.append(log_probs[start:stop])
-        texts.append(torch.tensor(spelling.tokens[low:high], dtype=torch.long, device=log_probs.device))
+        texts.append(spelling.tokens[low:high])
     found = [0.0] * len(stretches)
-    pad = torch.nn.utils.rnn.pad_sequence
     for part in _alike(windows, texts):
-        some, tokens = [windows[n] for n in part], [texts[n] for n in part]
-        lengths, token_lengths = (
-            torch.tensor(list(map(len, each)), device=log_probs.device) for each in (some, tokens)
-        )
-        losses = ctc_loss(pad(some, batch_first=True), lengths, pad(tokens, batch_first=True), token_lengths)
-        for number, loss in zip(part, losses.values.tolist(), strict=True):
-            found[number] = -loss
+        sums = each_log_likelihood([windows[n] for n in part], [texts[n] for n in part])
+        for number, log_prob in zip(part, sums, strict=True):
+            found[number] = log_prob if log_prob > -math.inf else 0.0
     return found
 
 
-def _alike(windows: Sequence[Tensor], texts: Sequence[Tensor]) -> list[list[int]]:
+def _alike(windows: Sequence[LogProbs], texts: Sequence[Sequence[int]]) -> list[list[int]]:
     """Group stretches of like length, so that one beside a long pause does not widen all others.
 
     What a group holds, log-probs and lattice with their padding, is bounded.

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.config import NOT_NEGATIVE, POSITIVE, check
-from asr.model.ctc import BLANK
+from asr.model.labels import BLANK
 from asr.units import Frames, Seconds
 
 

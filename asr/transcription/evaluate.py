@@ -54,9 +54,9 @@ def evaluate(
     loss, tokens = 0.0, 0
     for batch, emissions in emitted(recogniser, cuts, "decoding", progress, loaders=loaders):
         references.update(zip(batch.ids, batch.texts, strict=True))
-        scored = transcriber.scored(emissions, batch.waveforms, batch.num_samples)
+        scored = transcriber.scored(emissions.utterances(), batch.sounds())
         waiting |= zip(batch.ids, scored, strict=True)
-        if sum(utterance.log_probs.numel() for utterance in waiting.values()) >= patience:
+        if sum(utterance.log_probs.size for utterance in waiting.values()) >= patience:
             hypotheses |= zip(waiting, transcriber.texts(list(waiting.values())), strict=True)
             waiting = {}
         targets = batch.to(recogniser.device)

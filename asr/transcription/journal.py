@@ -21,11 +21,11 @@ from typing import IO, Any, overload
 import filelock
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
 from asr.errors import AsrError
 from asr.files import atomic, fitting
+from asr.recogniser.engine import Arrays
 from asr.text.timed import Command, Segment, TimedText, Token, Word
 from asr.transcription.part import Part
 from asr.units import Seconds
@@ -94,7 +94,7 @@ class Journal:
             self._file.flush()
         self.count, self._segments = self.count + 1, self._segments + len(part.timed.segments)
 
-    def keep(self, count: int, state: Mapping[str, Tensor]) -> None:
+    def keep(self, count: int, state: Arrays) -> None:
         """Keep the state after so many parts, in place of an earlier one.
 
         Raises:
@@ -105,14 +105,16 @@ class Journal:
         with self._writing():
             os.fsync(self._file.fileno())  # no state without the parts before it
         with atomic(self._states) as temporary:
-            save_file(dict(state), temporary, {"parts": str(count)})
+            save_file(
+                {name: np.asarray(array, order="C") for name, array in state.items()}, temporary, {"parts": str(count)}
+            )
 
-    def state(self) -> tuple[int, dict[str, Tensor] | None]:
+    def state(self) -> tuple[int, Arrays | None]:
         """The last state, and after how many parts it was; none at the beginning."""
         if self._states is None or not self._states.exists():
             return 0, None
         try:
-            with safe_open(self._states, framework="pt") as file:
+            with safe_open(self._states, framework="numpy") as file:
                 count = int(file.metadata()["parts"])
                 if count <= self.count:
                     return count, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -26,7 +26,7 @@ from asr.audio.waveform import Waveform
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import ConfigError, DataError
-from asr.model.bptt import Chunked
+from asr.model.reading import Chunked
 from asr.text.timed import Segment
 from asr.transcription.endpoint import LiveConfig, find_endpoint
 from asr.transcription.long import Parting, Piece

@@ -6,7 +6,7 @@ the second half of these. Where a piece ends depends on what came before alone, 
 samples come.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -14,14 +14,11 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from asr.audio.waveform import Waveform
-from asr.decoding.flashlight import IMPOSSIBLE
-from asr.model.ctc import BLANK
+from asr.model.labels import BLANK, IMPOSSIBLE, LogProbs
 from asr.recogniser.emission_stream import EmissionStream
-from asr.recogniser.recogniser import Recogniser
+from asr.recogniser.engine import Arrays, Engine
 from asr.units import Frames, Samples, Seconds
 
 PAUSE: Seconds = 0.8
@@ -42,8 +39,7 @@ class Piece:
     start: Seconds
     waveform: Waveform
     """(N,)."""
-    log_probs: Tensor
-    """(T, V), on the CPU."""
+    log_probs: LogProbs
     is_all: bool = False
     """Whether it is the whole recording."""
 
@@ -61,9 +57,7 @@ class Parting:
         samples: how many have come.
     """
 
-    def __init__(
-        self, recogniser: Recogniser, find: FindCut | None = None, *, state: Mapping[str, Tensor] | None = None
-    ) -> None:
+    def __init__(self, recogniser: Engine, find: FindCut | None = None, *, state: Arrays | None = None) -> None:
         config = recogniser.config
         self.samples: Samples = 0
         self._find = find or partial(find_cut, pause=config.frames(PAUSE), longest=config.frames(LONGEST))
@@ -71,10 +65,11 @@ class Parting:
         self._rate = config.features.sample_rate
         self._hop = config.features.hop_samples * config.acoustic.subsampling
         self._position: Frames = 0
-        self._waveform, self._log_probs = np.zeros(0, dtype=np.float32), torch.zeros(0, recogniser.tokenizer.size)
+        self._waveform = np.zeros(0, dtype=np.float32)
+        self._log_probs: LogProbs = np.zeros((0, recogniser.tokenizer.size), np.float32)
         if state is not None:
-            self._stream.resume({name[7:]: tensor for name, tensor in state.items() if name.startswith("stream.")})
-            self._waveform, self._log_probs = state["waveform"].numpy(), state["log_probs"]
+            self._stream.resume({name[7:]: array for name, array in state.items() if name.startswith("stream.")})
+            self._waveform, self._log_probs = state["waveform"], state["log_probs"]
             self.samples, self._position = map(int, state["reached"])
 
     @property
@@ -86,7 +81,7 @@ class Parting:
         """Take the next samples, (N,), and give the pieces that are complete by now."""
         self.samples += len(block)
         self._waveform = np.concatenate([self._waveform, block])
-        return self._complete(self._stream.accept(torch.from_numpy(block)))
+        return self._complete(self._stream.accept(block))
 
     def finish(self) -> list[Piece]:
         """The pieces that are left; nothing comes after."""
@@ -95,16 +90,16 @@ class Parting:
             found.append(replace(self.unfinished, is_all=self._position == 0))
         return found
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> Arrays:
         """All that the next samples need; it does not grow with what came before."""
-        kept = {"waveform": torch.from_numpy(self._waveform), "log_probs": self._log_probs.contiguous()}
-        kept["reached"] = torch.tensor([self.samples, self._position])
-        return kept | {f"stream.{name}": tensor for name, tensor in self._stream.state().items()}
+        kept: Arrays = {"waveform": self._waveform, "log_probs": self._log_probs}
+        kept["reached"] = np.array([self.samples, self._position])
+        return kept | {f"stream.{name}": array for name, array in self._stream.state().items()}
 
-    def _complete(self, log_probs: Tensor) -> list[Piece]:
-        self._log_probs = torch.cat([self._log_probs, log_probs.cpu()])
+    def _complete(self, log_probs: LogProbs) -> list[Piece]:
+        self._log_probs = np.concatenate([self._log_probs, log_probs])
         found = []
-        while (cut := self._find(self._log_probs.numpy())) is not None:
+        while (cut := self._find(self._log_probs)) is not None:
             found.append(self._piece(cut * self._hop, cut))
             self._waveform, self._log_probs = self._waveform[cut * self._hop :], self._log_probs[cut:]
             self._position += cut
@@ -115,7 +110,7 @@ class Parting:
         return Piece(start, self._waveform[:samples], self._log_probs[:frames])
 
 
-def pieces(recogniser: Recogniser, blocks: Iterable[Waveform]) -> Iterator[Piece]:
+def pieces(recogniser: Engine, blocks: Iterable[Waveform]) -> Iterator[Piece]:
     """Part a recording at pauses.
 
     Args:
@@ -156,7 +151,7 @@ def find_cut(log_probs: npt.NDArray[np.floating], *, pause: Frames, longest: Fra
     return int(starts[widest] + (widths[widest] + 1) // 2)
 
 
-def part_words(log_probs: Tensor, separator: int, *, pause: Frames) -> Tensor:
+def part_words(log_probs: LogProbs, separator: int, *, pause: Frames) -> LogProbs:
     """Put the token that parts words into long pauses in which the model does not.
 
     A model of characters that was trained on single sentences gives no space between two of them.
@@ -169,8 +164,8 @@ def part_words(log_probs: Tensor, separator: int, *, pause: Frames) -> Tensor:
     Returns:
         (T, V): in the middle frame of each such pause the separator is certain.
     """
-    best = log_probs.argmax(dim=1)
-    tokens = (best != BLANK).nonzero().flatten().tolist()
+    best = log_probs.argmax(axis=1)
+    tokens = np.flatnonzero(best != BLANK).tolist()
     middles = [
         (one + other) // 2
         for one, other in pairwise(tokens)
@@ -178,7 +173,7 @@ def part_words(log_probs: Tensor, separator: int, *, pause: Frames) -> Tensor:
     ]
     if not middles:
         return log_probs
-    parted = log_probs.clone()
+    parted = log_probs.copy()
     parted[middles] = IMPOSSIBLE
     parted[middles, separator] = 0.0
     return parted

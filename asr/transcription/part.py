@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from asr.decoding.commands import Commands
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
@@ -13,8 +10,9 @@ from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.parallel import Scored
 from asr.decoding.vocabulary import separator
 from asr.model.best_path import Spike, align
-from asr.model.bptt import Full
-from asr.recogniser.recogniser import Recogniser
+from asr.model.labels import LogProbs
+from asr.model.reading import Full
+from asr.recogniser.engine import Engine
 from asr.text.spelling import Spelling, split_words
 from asr.text.timed import Command, Segment, TimedText
 from asr.transcription.confidence import Calibration
@@ -62,7 +60,7 @@ class Part:
 class PieceReader:
     """What turns pieces into text: a `Transcriber`'s parts."""
 
-    recogniser: Recogniser
+    recogniser: Engine
     decoder: Decoder | None
     calibration: Calibration
     min_confidence: float
@@ -79,7 +77,7 @@ class PieceReader:
         scored = self.scored(piece)
         return self.part(piece, scored.log_probs, self.decode(scored))
 
-    def part(self, piece: Piece, log_probs: Tensor, found: Decoded, told: Sequence[bool] = ()) -> Part:
+    def part(self, piece: Piece, log_probs: LogProbs, found: Decoded, told: Sequence[bool] = ()) -> Part:
         """Time what was decoded of a piece.
 
         Args:
@@ -99,14 +97,13 @@ class PieceReader:
 
     def scored(self, piece: Piece) -> Scored:
         """What is decoded of a piece."""
-        sound = torch.from_numpy(piece.waveform)[None], torch.tensor([len(piece.waveform)])
         log_probs, second, space = piece.log_probs, None, separator(self.recogniser.tokenizer)
         if isinstance(self.recogniser.reading, Full) and not piece.is_all:
-            (log_probs,) = self.recogniser.emissions(*sound).utterances()
+            (log_probs,) = self.recogniser.log_probs([piece.waveform])
         if space is not None:
-            log_probs = part_words(log_probs.cpu(), space, pause=self.recogniser.config.frames(WORD_PAUSE))
+            log_probs = part_words(log_probs, space, pause=self.recogniser.config.frames(WORD_PAUSE))
         if self.decoder is not None:
-            (second,) = self.decoder.second_log_probs(*sound)
+            (second,) = self.decoder.second_log_probs([piece.waveform])
         return Scored(log_probs, second)
 
     def decode(self, utterance: Scored) -> Decoded:
@@ -128,7 +125,7 @@ class PieceReader:
         spikes = tuple(align(utterance.log_probs, tokens))
         return Decoded(split_words(tokens, self.recogniser.tokenizer), spikes, hypotheses)
 
-    def _command(self, log_probs: Tensor, commands: Commands) -> Decoded:
+    def _command(self, log_probs: LogProbs, commands: Commands) -> Decoded:
         candidates = commands(log_probs)
         told = tuple(
             Hypothesis(found.spelling.tokens, found.phrase.text, found.score, found.log_prob) for found in candidates

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from lhotse.cut import Cut
-from torch import Tensor
 
 from asr.audio.reader import open_recording
 from asr.decoding.commands import UNFITTED, Commands, Rejection
 from asr.errors import ConfigError, DataError
 from asr.files import atomic
+from asr.model.labels import LogProbs
 from asr.progress import SILENT, Progress, track
 from asr.recogniser.emissions import emitted
 from asr.text.grammar import Phrase
@@ -103,7 +103,7 @@ def overhear(
     return Trial((), tuple(sounds), seconds)
 
 
-def _heard(commands: Commands, log_probs: Tensor, said: Phrase | None = None) -> Heard:
+def _heard(commands: Commands, log_probs: LogProbs, said: Phrase | None = None) -> Heard:
     best = next(iter(commands(log_probs)), None)
     return Heard(LOWEST, None, said) if best is None else Heard(max(best.score, LOWEST), best.phrase, said)
 

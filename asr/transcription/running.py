@@ -17,15 +17,14 @@ from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
-from torch import Tensor
 
 from asr.audio.waveform import Waveform
 from asr.decoding.greedy import greedy
 from asr.decoding.parallel import Scored
 from asr.decoding.vocabulary import are_words, separator
 from asr.model.best_path import Spike, align
-from asr.model.ctc import BLANK
-from asr.recogniser.recogniser import Recogniser
+from asr.model.labels import BLANK, LogProbs
+from asr.recogniser.engine import Engine
 from asr.text.spelling import Spelling, split_words
 from asr.transcription.coverage import marked
 from asr.transcription.long import WORD_PAUSE, Piece, part_words
@@ -44,7 +43,7 @@ class RunningText:
         is_final: whether the piece is decoded from these log-probs in the end, too.
     """
 
-    def __init__(self, reader: PieceReader, recogniser: Recogniser, settle: Frames, *, is_final: bool) -> None:
+    def __init__(self, reader: PieceReader, recogniser: Engine, settle: Frames, *, is_final: bool) -> None:
         self._reader, self._recogniser, self._settle, self._is_final = reader, recogniser, settle, is_final
         self._decoding = reader.decoder.begin() if is_final and reader.decoder is not None else None
         self._space = separator(recogniser.tokenizer)
@@ -73,7 +72,7 @@ class RunningText:
         """Take all that is there of the piece by now."""
         if self._reader.commands is not None:
             return
-        tokens = np.flatnonzero(piece.log_probs.numpy().argmax(axis=1) != BLANK)
+        tokens = np.flatnonzero(piece.log_probs.argmax(axis=1) != BLANK)
         read = int(tokens[-1]) + 1 if len(tokens) else 0  # a cut is nowhere before
         if read > self._fed:
             log_probs = self._parted(piece.log_probs[:read])
@@ -104,17 +103,17 @@ class RunningText:
         words = self._best.spelling.words[:count]
         return " ".join(word for (word, _), sure in zip(words, self._sure, strict=False) if sure)
 
-    def _parted(self, log_probs: Tensor) -> Tensor:
+    def _parted(self, log_probs: LogProbs) -> LogProbs:
         if self._space is None:
             return log_probs
         return part_words(log_probs, self._space, pause=self._recogniser.config.frames(WORD_PAUSE))
 
-    def _feed(self, log_probs: Tensor) -> None:
+    def _feed(self, log_probs: LogProbs) -> None:
         if self._decoding is not None:
             self._decoding.accept(log_probs[self._fed :])
         self._fed = len(log_probs)
 
-    def _decoded(self, log_probs: Tensor) -> Decoded:
+    def _decoded(self, log_probs: LogProbs) -> Decoded:
         """The best text by now that begins with what is stable."""
         if self._decoding is None:
             path = greedy(log_probs)
@@ -150,7 +149,7 @@ class RunningText:
         """Whether a text begins with what is stable."""
         return _texts(spelling)[: self._words_stable] == _texts(self._stable.spelling)
 
-    def _spliced(self, log_probs: Tensor) -> Decoded:
+    def _spliced(self, log_probs: LogProbs) -> Decoded:
         """What is stable, then the best path: where no hypothesis begins with what is stable."""
         stable = self._stable
         end = stable.spikes[-1].stop if stable.spikes else 0
@@ -181,7 +180,7 @@ class RunningText:
     def _ends(self) -> tuple[int, int]:
         return self._agreed, len(self._best.spelling.tokens)
 
-    def _judge(self, waveform: Waveform, log_probs: Tensor) -> None:
+    def _judge(self, waveform: Waveform, log_probs: LogProbs) -> None:
         """Decide which words are sure enough; of those that were stable before it is decided."""
         first = self._words_stable
         reader, rate = self._reader, self._recogniser.config.features.sample_rate

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy.typing as npt
-from torch import Tensor
 
 from asr.audio.reader import Recording as OpenRecording
 from asr.audio.reader import Waveform, open_recording
@@ -14,7 +13,10 @@ from asr.audio.waveform import from_array
 from asr.errors import ConfigError
 from asr.units import Samples, Seconds
 
-Recording: TypeAlias = str | Path | npt.NDArray[Any] | Tensor
+if TYPE_CHECKING:
+    import torch
+
+Recording: TypeAlias = "str | Path | npt.NDArray[Any] | torch.Tensor"
 """A file, or samples: (N,) or (channels, N), floats of full scale +-1 or PCM integers."""
 
 
@@ -84,7 +86,7 @@ def opened(
         raise ConfigError("samples do not say their rate: transcribe(samples, sample_rate)")
     if track is not None or channel is not None:
         raise ConfigError("track and channel choose from a file; of samples, give those of one channel")
-    samples = recording.detach().cpu().numpy() if isinstance(recording, Tensor) else recording
+    samples = recording.detach().cpu().numpy() if hasattr(recording, "detach") else recording  # a tensor's
     yield Sound(iter([from_array(samples, sample_rate, wanted)]), wanted, [])
 
 

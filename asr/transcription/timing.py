@@ -25,11 +25,11 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from asr.audio.waveform import Waveform
 from asr.model.best_path import Spike
-from asr.recogniser.recogniser import Recogniser
+from asr.model.labels import LogProbs
+from asr.recogniser.engine import Engine
 from asr.text.spelling import Spelling
 from asr.text.timed import Segment, TimedText, Token, Word
 from asr.transcription.confidence import Calibration, stretch_log_probs
@@ -55,9 +55,9 @@ Span: TypeAlias = tuple[Seconds, Seconds]
 
 
 def time_text(
-    recogniser: Recogniser,
+    recogniser: Engine,
     waveform: Waveform,
-    log_probs: Tensor,
+    log_probs: LogProbs,
     spelling: Spelling,
     spikes: Sequence[Spike],
     calibration: Calibration,
@@ -89,9 +89,9 @@ def time_text(
 
 
 def time_words(
-    recogniser: Recogniser,
+    recogniser: Engine,
     waveform: Waveform,
-    log_probs: Tensor,
+    log_probs: LogProbs,
     spelling: Spelling,
     spikes: Sequence[Spike],
     calibration: Calibration,
@@ -206,7 +206,7 @@ def _pause(level: npt.NDArray[np.float64], loud: float, least: int) -> tuple[int
 
 
 def _tokens(
-    recogniser: Recogniser, tokens: Sequence[int], spikes: Sequence[Spike], at: range, span: Span
+    recogniser: Engine, tokens: Sequence[int], spikes: Sequence[Spike], at: range, span: Span
 ) -> tuple[Token, ...]:
     own = spikes[at.start : at.stop]
     halfway = [

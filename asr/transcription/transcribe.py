@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from asr.audio.reader import Waveform
 from asr.decoding.commands import Commands, load_commands
 from asr.decoding.decoder import Decoder
 from asr.decoding.flashlight import is_installed
@@ -22,12 +21,11 @@ from asr.decoding.hypothesis import Hypothesis, best_together
 from asr.decoding.parallel import ParallelDecoder, Scored
 from asr.decoding.tuned import load_decoder, load_tuned, tuned_models
 from asr.errors import AsrError, ConfigError, DataError
-from asr.model.acoustic import Emissions
 from asr.model.best_path import align
-from asr.model.ctc import minimum_frames
+from asr.model.labels import LogProbs, minimum_frames
 from asr.recogniser.bundled import bundled_model
-from asr.recogniser.model_folder import load_model
-from asr.recogniser.recogniser import Recogniser
+from asr.recogniser.engine import Engine
+from asr.recogniser.engines import EngineName, load_engine
 from asr.text.spelling import spell
 from asr.text.timed import TimedText
 from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
@@ -41,7 +39,9 @@ from asr.transcription.segments import Segments
 from asr.transcription.sound import Recording, Sound, nobody, opened
 from asr.transcription.timing import time_text
 from asr.transcription.transcript import Transcript
-from asr.workers import choose_device
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Transcriber:
         'go forward ten meters'
     """
 
-    recogniser: Recogniser
+    recogniser: Engine
     decoder: Decoder | None = None
     """None decodes greedily."""
     calibration: Calibration = UNCALIBRATED
@@ -81,7 +81,8 @@ class Transcriber:
         beam: int | None = None,
         hotwords: Mapping[str, float] | None = None,
         commands: str | Path | Sequence[str] | None = None,
-        device: str | torch.device = "auto",
+        device: "str | torch.device" = "auto",
+        engine: EngineName = "auto",
     ) -> "Transcriber":
         """Read a model folder with its calibration.
 
@@ -97,6 +98,8 @@ class Transcriber:
             hotwords: phrases to favour, and what each earns in nats; 6 is usual.
             commands: the only phrases to listen for: a grammar's file or its lines.
             device: "cpu", "cuda", or "auto", the better one that is there.
+            engine: "torch", "onnx" or "int8"; "auto" is ONNX where `asr export` has written it, and
+                no other device than "cpu" is asked for.
 
         Raises:
             ModelError: if the folder is not a model's, or a part of it or a language model cannot
@@ -106,7 +109,7 @@ class Transcriber:
         """
         is_bundled = folder is None
         folder = bundled_model() if folder is None else Path(folder)
-        recogniser = load_model(folder, choose_device(str(device)))
+        recogniser = load_engine(folder, engine, str(device))
         models: Sequence[Path] = ()
         other = Path(second) if second is not None else None
         if lm is None:
@@ -216,7 +219,7 @@ class Transcriber:
             spelling = spell(text, self.recogniser.tokenizer)
             if not waveform.any():
                 raise DataError("holds only silence, with which no text can be aligned; is it the right recording?")
-            log_probs = torch.cat([piece.log_probs for piece in pieces(self.recogniser, [waveform])])
+            log_probs = np.concatenate([piece.log_probs for piece in pieces(self.recogniser, [waveform])])
             if (needed := minimum_frames(spelling.tokens)) > len(log_probs):
                 raise DataError(
                     f"the text needs {needed} frames of {1000 * self.recogniser.config.frame:.0f} ms, the recording has "
@@ -327,18 +330,16 @@ class Transcriber:
         wanted = self.recogniser.config.features.sample_rate
         return opened(recording, sample_rate, wanted, track=track, channel=channel, told=told)
 
-    def scored(self, emissions: Emissions, waveforms: Tensor, num_samples: Tensor) -> list[Scored]:
-        """Give what is decoded of each utterance of a batch.
+    def scored(self, utterances: Sequence[LogProbs], waveforms: Sequence[Waveform]) -> list[Scored]:
+        """Give what is decoded of utterances.
 
         Args:
-            emissions: the recogniser's, of the batch.
-            waveforms: (B, N) float32, for a second recogniser.
-            num_samples: (B,), valid samples.
+            utterances: (T, V) of each, the recogniser's.
+            waveforms: (N,) of each, for a second recogniser.
         """
-        utterances = emissions.utterances()
         if self.decoder is None:
             return [Scored(log_probs) for log_probs in utterances]
-        second = self.decoder.second_log_probs(waveforms, num_samples)
+        second = self.decoder.second_log_probs(waveforms)
         return [Scored(*both) for both in zip(utterances, second, strict=True)]
 
     def decode(self, utterance: Scored) -> Decoded:

@@ -12,7 +12,7 @@ from support.tones import RATE, sentence, waveform, write_corpus
 
 from asr import cli
 from asr.data.prepare import prepare
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.training.settings import TrainConfig
 from asr.training.train import train
 

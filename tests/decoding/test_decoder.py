@@ -10,10 +10,10 @@ from support.lattices import lattice, sums_over_all_paths
 from support.tiny import recogniser
 
 from asr.decoding.decoder import Decoder
-from asr.decoding.flashlight import IMPOSSIBLE
 from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import ConfigError, MissingExtra, ModelError
 from asr.lm.rnn import RnnLm, RnnLmConfig
+from asr.model.labels import IMPOSSIBLE
 from asr.text.tokenizer import CharacterTokenizer
 
 

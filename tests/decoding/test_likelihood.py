@@ -8,27 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.lattices import lattice, sums_over_all_paths
 from support.tiny import unhurried
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from asr.decoding import likelihood as module
-from asr.decoding.likelihood import log_likelihoods
+from asr.decoding.likelihood import each_log_likelihood, log_likelihoods
 from asr.model.ctc import ctc_loss
 
 sequences = st.lists(st.lists(st.integers(1, 3), max_size=12).map(tuple), min_size=1, max_size=6)
-
-
-class Sizes(TorchDispatchMode):
-    """Remembers how many numbers each operation makes."""
-
-    def __init__(self):
-        super().__init__()
-        self.made = []
-
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-        found = function(*arguments, **(keywords or {}))
-        if isinstance(found, torch.Tensor):
-            self.made.append((function.overloadpacket.__name__, found.numel()))
-        return found
 
 
 def losses(log_probs, tokens):
@@ -82,21 +67,39 @@ def test_what_the_first_pass_loses_is_found():
     It is against it by far more than the first pass allows.
     """
     log_probs = torch.full((120, 3), -0.0)
-    log_probs[:80] = torch.tensor([0.0, -9.0, -9.0])
-    log_probs[80:] = torch.tensor([-9.0, -9.0, 0.0])
+    log_probs[:80] = torch.tensor([0.0, -90.0, -90.0])
+    log_probs[80:] = torch.tensor([-90.0, -90.0, 0.0])
     log_probs = log_probs.double().log_softmax(dim=1)
     tokens = [(1,) * 30 + (2,), (1, 2), (2,)]
-    bounds = module._Columns(tokens, 3).sums(log_probs, None)
-    assert float(bounds[0]) < losses(log_probs, tokens)[0] - 1
+    columns = module._Columns([log_probs.numpy()] * 3, tokens)
+    assert columns.scaled()[1].tolist() == [False, True, True]
     assert log_likelihoods(log_probs, tokens) == pytest.approx(losses(log_probs, tokens), abs=1e-9)
 
 
-def test_a_long_recording_keeps_one_column_and_computes_little_of_it():
+@unhurried
+@given(st.integers(0, 1000), st.lists(st.integers(0, 9), min_size=1, max_size=5), st.floats(0.1, 300), sequences)
+def test_each_in_a_window_of_its_own_is_as_it_is_alone(seed, frames, spread, tokens):
+    windows = [lattice(frames[n % len(frames)], 4, seed + n, spread).numpy() for n in range(len(tokens))]
+    alone = [log_likelihoods(window, [each])[0] for window, each in zip(windows, tokens, strict=True)]
+    assert each_log_likelihood(windows, tokens) == pytest.approx(alone, abs=1e-9)
+
+
+def test_logarithms_say_the_same():
+    log_probs, tokens = spoken(60)
+    columns = module._Columns([log_probs.numpy()] * len(tokens), tokens)
+    assert columns.logarithms()[0] == pytest.approx(columns.scaled()[0], abs=1e-9)
+
+
+def test_of_a_long_recording_little_is_computed(monkeypatch):
     log_probs, tokens = spoken(600)
-    column = len(tokens) * (1 + max(map(len, tokens)))
-    with Sizes() as sizes:
-        found = log_likelihoods(log_probs, tokens)
+    column, rows = len(tokens) * (1 + max(map(len, tokens))), []
+    emitted = module._Columns._emitted
+
+    def counted(columns, row, low, top):
+        rows.append(top - low)
+        return emitted(columns, row, low, top)
+
+    monkeypatch.setattr(module._Columns, "_emitted", counted)
+    found = log_likelihoods(log_probs, tokens)
     assert found == pytest.approx(losses(log_probs.double(), tokens), rel=1e-9)
-    assert max(size for _, size in sizes.made) <= column
-    computed = sum(size for name, size in sizes.made if name == "logaddexp")
-    assert computed < 2 * len(log_probs) * column / 2
+    assert sum(rows) * len(tokens) < len(log_probs) * column / 2

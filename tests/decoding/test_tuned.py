@@ -11,14 +11,15 @@ from asr.audio.features import FeatureConfig
 from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tuned import TunedDecoding, load_decoder, load_tuned, save_tuned, tuned_models
 from asr.errors import ConfigError, ModelError
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
+from asr.recogniser.config import RecogniserConfig
 from asr.recogniser.model_folder import save_model
-from asr.recogniser.recogniser import Recogniser, RecogniserConfig
+from asr.recogniser.recogniser import Recogniser
 
 
 def test_the_language_model_goes_where_the_recogniser_is(tmp_path, monkeypatch):
     devices = []
-    monkeypatch.setattr("asr.decoding.tuned.load_rnn_lm", lambda folder, device: devices.append(device))
+    monkeypatch.setattr("asr.lm.rnn.load_rnn_lm", lambda folder, device: devices.append(device))
     model = recogniser(TOKENIZER)
     model.acoustic.to("meta")
     load_decoder(tmp_path, model, [tmp_path])

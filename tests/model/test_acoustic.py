@@ -12,10 +12,11 @@ from support import reference
 
 import asr.model.acoustic
 from asr.errors import ConfigError
-from asr.model.acoustic import AcousticConfig, AcousticModel, Emissions, Subsampling
-from asr.model.bptt import Chunked, Full, Truncated
+from asr.model.acoustic import AcousticModel, Emissions, Subsampling
 from asr.model.ctc import ctc_loss
+from asr.model.reading import Chunked, Full, Truncated
 from asr.model.recurrent import drop, dropout_mask
+from asr.model.shape import AcousticConfig
 from asr.units import subsampled
 
 CELLS = ("rnn", "gru", "lstm")

@@ -12,7 +12,7 @@ from support.tiny import unhurried
 from asr.decoding.greedy import collapse
 from asr.model import best_path as module
 from asr.model.best_path import align
-from asr.model.ctc import minimum_frames
+from asr.model.labels import minimum_frames
 
 
 def random_log_probs(frames: int, tokens: int, seed: int) -> torch.Tensor:

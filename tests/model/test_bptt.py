@@ -9,10 +9,12 @@ from support import reference
 
 import asr.model.bptt
 from asr.errors import ConfigError
-from asr.model.acoustic import AcousticConfig, AcousticModel
-from asr.model.bptt import Full, Truncated, unroll
+from asr.model.acoustic import AcousticModel
+from asr.model.bptt import unroll
 from asr.model.ctc import ctc_loss
+from asr.model.reading import Full, Truncated
 from asr.model.recurrent import RecurrentLayer
+from asr.model.shape import AcousticConfig
 
 CELLS = ("rnn", "gru", "lstm")
 T = 7  # frames of the longest utterance after subsampling by 2

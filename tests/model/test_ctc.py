@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asr.model.ctc
-from asr.model.ctc import ctc_loss, divergence, minimum_frames
+from asr.model.ctc import ctc_loss, divergence
+from asr.model.labels import minimum_frames
 
 unhurried = settings(deadline=None, max_examples=40)
 

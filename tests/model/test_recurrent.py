@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from asr.model.bptt import Full, Truncated
+from asr.model.reading import Full, Truncated
 from asr.model.recurrent import RecurrentLayer, reverse_within
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}

@@ -15,7 +15,7 @@ def streamed(model, waveform, reading, seed=0):
         size = int(draw.choice([1, 100, 640, 5000, 40_000]))
         found.append(stream.accept(waveform[place : place + size]))
         place += size
-    return torch.cat([*found, stream.finish()])
+    return torch.from_numpy(np.concatenate([*found, stream.finish()]))
 
 
 def whole(model, waveform):

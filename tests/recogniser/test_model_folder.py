@@ -13,7 +13,7 @@ from support.tiny import noise, recogniser
 from asr.audio.features import FeatureConfig
 from asr.errors import AsrError, ModelError
 from asr.files import atomic
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.recogniser.model_folder import load_model, save_model
 from asr.text.tokenizer import CharacterTokenizer, TokenizerConfig, train_tokenizer
 from asr.training.checkpoint import load_checkpoint, save_checkpoint

@@ -6,13 +6,13 @@ import torch
 from support.tiny import recogniser
 
 from asr.errors import MissingExtra
-from asr.model.bptt import Full
-from asr.recogniser.onnx_export import INT8_FILE, MODEL_FILE, OPSET, RANGE, build, export
+from asr.model.reading import Full
+from asr.recogniser.onnx_export import OPSET, RANGE, build, export
+from asr.recogniser.onnx_runtime import INT8_FILE, MODEL_FILE, WHOLE
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-WHOLE = 1 << 40
 SHAPES = [
     {"cell": "lstm", "merge": "sum"},
     {"cell": "lstm", "merge": "concat", "projection": 5, "residual": True, "subsampling": 3},

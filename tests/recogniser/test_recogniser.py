@@ -11,10 +11,11 @@ from support.tiny import RATE, noise, recogniser, unhurried
 from asr.audio.features import FeatureConfig
 from asr.audio.log_mel import LogMel
 from asr.errors import ConfigError
-from asr.model.acoustic import AcousticConfig
-from asr.model.bptt import Chunked, Full
+from asr.model.reading import Chunked, Full
+from asr.model.shape import AcousticConfig
+from asr.recogniser.config import RecogniserConfig
 from asr.recogniser.emission_stream import EmissionStream
-from asr.recogniser.recogniser import Recogniser, RecogniserConfig
+from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import CharacterTokenizer
 from asr.units import num_frames, subsampled
 

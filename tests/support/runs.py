@@ -10,7 +10,7 @@ from support.tones import RATE, waveform
 
 from asr.audio.augment import LIGHT
 from asr.data.batches import Batch, collate
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import CharacterTokenizer
 from asr.training.objective import Transcription

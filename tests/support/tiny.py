@@ -8,8 +8,9 @@ import torch
 from hypothesis import settings
 
 from asr.audio.features import FeatureConfig
-from asr.model.acoustic import AcousticConfig
-from asr.recogniser.recogniser import Recogniser, RecogniserConfig
+from asr.model.shape import AcousticConfig
+from asr.recogniser.config import RecogniserConfig
+from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer
 
 RATE = 16_000

@@ -5,8 +5,9 @@ import torch
 
 from asr.data.batches import collate
 from asr.errors import ConfigError
-from asr.model.acoustic import CONTEXT, AcousticConfig, AcousticModel
-from asr.model.bptt import Full, Truncated
+from asr.model.acoustic import AcousticModel
+from asr.model.reading import Full, Truncated
+from asr.model.shape import CONTEXT, AcousticConfig
 from asr.text.tokenizer import CharacterTokenizer
 from asr.training.forecast import Forecaster, Forecasting
 from asr.training.objective import AugmentedBatch

@@ -6,7 +6,7 @@ from support.tones import write_corpus
 
 from asr.audio.log_mel import LogMel
 from asr.data.cuts import load_cuts
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.training.gradients import fresh, inspect
 
 SHAPE = AcousticConfig(channels=2, layers=1, hidden=6)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from support.runs import PLAIN, SMALL, TOKENIZER, batch, parameters, trainer
 
-from asr.model.bptt import Full
 from asr.model.ctc import ctc_loss
+from asr.model.reading import Full
 from asr.recogniser.recogniser import Recogniser
 from asr.text.pronunciation import Pronunciations
 from asr.training.objective import AugmentedBatch, Transcription

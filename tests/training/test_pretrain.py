@@ -10,7 +10,7 @@ import torch
 from support.tones import RATE, write_corpus
 
 from asr.errors import ConfigError, DataError, ModelError
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.progress import SILENT
 from asr.recogniser.model_folder import load_model
 from asr.training.logbook import read_metrics

@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
-from asr.model.acoustic import AcousticConfig, AcousticModel
-from asr.model.bptt import Full
+from asr.model.acoustic import AcousticModel
+from asr.model.reading import Full
+from asr.model.shape import AcousticConfig
 from asr.training.reach import Reach, draw_reach, measure_reach, recommended_segment, to_json
 
 CELLS = ("rnn", "gru", "lstm")

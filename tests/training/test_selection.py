@@ -11,7 +11,7 @@ from support.tones import RATE, write_cut
 
 from asr.audio.features import FeatureConfig
 from asr.errors import DataError
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.progress import SILENT
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer, TokenizerConfig, train_tokenizer
 from asr.training.selection import fitting, long_enough

@@ -16,8 +16,8 @@ from support.tones import RATE, waveform, write_corpus, write_cut
 from asr.audio.augment import LIGHT
 from asr.data.cuts import load_cuts, save_cuts, text_of
 from asr.errors import ConfigError, DataError
-from asr.model.acoustic import AcousticConfig
-from asr.model.bptt import Chunked, Full
+from asr.model.reading import Chunked, Full
+from asr.model.shape import AcousticConfig
 from asr.progress import SILENT
 from asr.recogniser.model_folder import load_model
 from asr.training.logbook import read_metrics

@@ -9,8 +9,8 @@ import torch
 from support.runs import PLAIN, SMALL, batch, parameters, trainer
 
 from asr.data.batches import Batch
-from asr.model.bptt import Full
-from asr.model.recurrent import Cell
+from asr.model.reading import Full
+from asr.model.shape import Cell
 from asr.training.settings import BpttConfig, OptimiserConfig
 from asr.training.trainer import Trainer
 
