@@ -22,6 +22,7 @@ COMMANDS = {
     "prepare": ("prepare CORPUS --out DIR", "a corpus -> checked manifests"),
     "pretrain": ("pretrain SOURCES --out RUN", "audio without transcripts -> weights to begin with"),
     "train": ("train DATA --out RUN", "manifests -> a model"),
+    "adapt": ("adapt RECORDINGS --out DIR", "one's own recordings -> a model that knows them better"),
     "evaluate": ("evaluate MANIFEST [--model DIR]", "a model's word error rate, with its interval"),
     "transcribe": ("transcribe FILES [--model DIR]", "recordings -> text, subtitles, times of words"),
     "align": ("align AUDIO TEXT [--model DIR]", "recordings and their text -> times of words"),

@@ -12,6 +12,7 @@ from asr.data.prepare import Prepared
 from asr.decoding.commands import Rejection
 from asr.decoding.tune import Tuning
 from asr.scoring.report import printable
+from asr.training.adapt import Adaptation
 from asr.training.gradients import Inspection
 from asr.training.reach import TOLERANCE
 from asr.transcription.calibrate import Reliability
@@ -73,6 +74,29 @@ def reliability(judgements: Sequence[Reliability]) -> RenderableType:
         shares = (f"{100 * share:.1f} %" for share in (*means, *judged.errors))
         table.add_row(Text(printable(judged.name)), f"{count:,}", *shares)
     return table
+
+
+def adaptation(found: Adaptation) -> RenderableType:
+    """Show word error rates before and after, and what was forgotten."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("WER %", no_wrap=True)
+    for heading in ("before", "after", "change", "words"):
+        table.add_column(heading, justify="right")
+    sets = {"own recordings, held out": found.own, "general speech": found.general}
+    for name, scores in sets.items():
+        if scores is not None:
+            cells = [f"{wer.value:.1%} [{100 * wer.low:.1f}, {100 * wer.high:.1f}]" for wer in (s.wer for s in scores)]
+            change = 100 * (scores[1].wer.value - scores[0].wer.value)
+            table.add_row(name, *cells, f"{change:+.1f}", f"{scores[0].words.reference_length:,}")
+    lines = []
+    if found.general is not None:
+        lost = 100 * (found.general[1].wer.value - found.general[0].wer.value)
+        lines.append(f"forgotten: {lost:+.1f}")
+    else:
+        lines.append("what was forgotten is not known: there was no general speech to try (--general)")
+    if not found.share:
+        lines.append("adapting did not help: the model is the base model")
+    return Group(table, *map(Text, lines))
 
 
 def rejections(rejection: Rejection, trials: Mapping[str, Trial]) -> RenderableType:

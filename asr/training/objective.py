@@ -91,13 +91,19 @@ class Transcription:
 
     With pronunciations these layers learn sounds instead of tokens. An utterance with a word that
     nobody can pronounce teaches them nothing. With two views, the loss is also how far they
-    disagree (Yao et al. 2024).
+    disagree (Yao et al. 2024). With a teacher, it is also how far the output departs from the
+    teacher's: pseudo-rehearsal of what that one knows (Li & Hoiem 2016; Yu et al. 2013).
     """
 
     def __init__(
-        self, config: TrainConfig, acoustic: AcousticModel, pronunciations: Pronunciations | None = None
+        self,
+        config: TrainConfig,
+        acoustic: AcousticModel,
+        pronunciations: Pronunciations | None = None,
+        teacher: AcousticModel | None = None,
     ) -> None:
         self.config = config
+        self.teacher = None if teacher is None else teacher.eval().requires_grad_(False)
         self.pronunciations = pronunciations
         self.module = acoustic if pronunciations is None else Pronouncer(acoustic, pronunciations.size)
 
@@ -122,6 +128,9 @@ class Transcription:
             objective = torch.lerp(value, intermediate, config.intermediate_weight)
         if views == 2:
             objective = objective + config.consistency.weight * divergence(emissions.log_probs, emissions.lengths)
+        if self.teacher is not None:
+            taught = self.teacher(augmented.log_mel, augmented.lengths, bptt, states=augmented.states)
+            objective = objective + config.rehearsal / views * departure(emissions, taught)
         feasible = final.feasible[: len(batch.ids)]
         infeasible = tuple(name for name, fits in zip(batch.ids, feasible.tolist(), strict=True) if not fits)
         return Loss(objective, value.item(), int(batch.num_tokens[feasible].sum()), infeasible, emissions.states)
@@ -139,3 +148,19 @@ class Transcription:
         device = batch.tokens.device
         padded = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(device)
         return padded.repeat(views, 1), torch.tensor(num_sounds, device=device).repeat(views)
+
+
+def departure(emissions: Emissions, taught: Emissions) -> Tensor:
+    """Measure how far outputs are from a teacher's.
+
+    Args:
+        emissions: of the pupil, (B, T, V).
+        taught: of the teacher, of the same utterances.
+
+    Returns:
+        Kullback-Leibler divergence from the teacher's distributions, in nats, summed over
+        utterances and frames.
+    """
+    log_probs, wanted = emissions.log_probs, taught.log_probs
+    valid = torch.arange(log_probs.shape[1], device=log_probs.device) < emissions.lengths[:, None]
+    return (wanted.exp() * (wanted - log_probs)).sum(dim=2)[valid].sum()

@@ -114,9 +114,11 @@ def _prepare(
             raise ModelError(f"{checkpoint}: is not of this version of the program; delete it to start over") from None
     else:
         if config.init is not None:
-            adopt(trainer.recogniser, load_model(Path(config.init), untaught=True))
+            other = load_model(Path(config.init), untaught=True)
+            adopt(trainer.recogniser, other, statistics=config.keep_statistics)
         trainer.begin()
-        _fit_features(trainer, train_cuts)
+        if not config.keep_statistics:
+            _fit_features(trainer, train_cuts)
 
 
 def _fit_features(trainer: Trainer, cuts: Sequence[Cut]) -> None:

@@ -107,6 +107,8 @@ class RunConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     init: str | None = None
     """A trained or pretrained model of this shape to begin with; of its output, known tokens."""
+    keep_statistics: bool = False
+    """Keep the features' statistics of `init`; else they are those of the training data."""
     epochs: int = 30
     """Passes over the training data."""
     batch_seconds: Seconds = 60.0
@@ -143,6 +145,8 @@ class RunConfig:
             failures=at_least(1),
             seed=SEED,
         )
+        if self.keep_statistics and self.init is None:
+            raise ConfigError("keep_statistics needs init: a model whose statistics are kept")
         if self.bptt.carry and self.optimiser.accumulate > 1:
             raise ConfigError("bptt.carry needs optimiser.accumulate 1: a piece begins where a step ended")
 
@@ -166,6 +170,8 @@ class TrainConfig(RunConfig):
     """A dictionary (`word sound sound ...`): acoustic.intermediate layers then learn sounds."""
     intermediate_weight: float = 0.3
     """Weight of the intermediate CTC losses, where the model has them."""
+    rehearsal: float = 0.0
+    """Weight of staying like `init`: of the divergence from it, beside CTC; for the same tokens."""
     final: bool = False
     """Train on dev too and keep the last epoch's weights, once dev has chosen the settings."""
     ctc_band: Seconds | None = None
@@ -173,7 +179,9 @@ class TrainConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self, intermediate_weight=NOT_NEGATIVE, ctc_band=POSITIVE)
+        check(self, intermediate_weight=NOT_NEGATIVE, rehearsal=NOT_NEGATIVE, ctc_band=POSITIVE)
+        if self.rehearsal and self.init is None:
+            raise ConfigError("rehearsal needs init: a model to stay like")
         if self.pronunciations is not None and not self.acoustic.intermediate:
             raise ConfigError("pronunciations need acoustic.intermediate, the layers that learn sounds")
 

@@ -6,15 +6,20 @@ import torch
 
 from asr.config import differences
 from asr.errors import ConfigError
-from asr.recogniser.recogniser import Recogniser
+from asr.recogniser.recogniser import STATISTICS, Recogniser
 
 
 @torch.no_grad()
-def adopt(recogniser: Recogniser, other: Recogniser) -> None:
+def adopt(recogniser: Recogniser, other: Recogniser, *, statistics: bool = False) -> None:
     """Give a recogniser another one's weights, from which it goes on learning.
 
     The output layer's are taken over for the tokens that both know. The statistics of the features
     stay its own. So another microphone's average becomes the average that the weights know.
+
+    Args:
+        recogniser: the one that goes on.
+        other: the one that was trained.
+        statistics: take the features' statistics over, too.
 
     Raises:
         ConfigError: if the two have other shapes; names what differs.
@@ -36,3 +41,6 @@ def adopt(recogniser: Recogniser, other: Recogniser) -> None:
             tensor[to] = weights[name].to(recogniser.device)[of]
         else:
             tensor.copy_(weights[name])
+    if statistics:
+        for name in STATISTICS:
+            getattr(recogniser.features, name).copy_(getattr(other.features, name))

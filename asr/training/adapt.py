@@ -1,0 +1,390 @@
+"""A trained recogniser and minutes of somebody's recordings -> a recogniser that knows them better.
+
+Training goes on from the base model. What it knew of general speech is kept by up to three means:
+
+- general speech with transcripts is replayed beside the recordings, if there is some;
+- the output stays like the base model's (pseudo-rehearsal), if the tokens are the same;
+- of the way from the base model's weights to the adapted ones only so much is gone as helps
+  (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+
+An epoch, and at the end that share of the way, is chosen by the word error rate on a part of the
+recordings that is not trained on, plus what general speech has lost beyond one in a hundred words.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import accumulate
+from pathlib import Path
+
+import torch
+from lhotse.cut import Cut
+
+from asr.audio.augment import LIGHT
+from asr.data.cuts import load_cuts, text_of
+from asr.data.prepare import prepare
+from asr.decoding.vocabulary import letters
+from asr.errors import ConfigError, DataError
+from asr.model.acoustic import AcousticModel
+from asr.progress import SILENT, Progress
+from asr.recogniser.model_folder import load_model, save_model
+from asr.recogniser.recogniser import Recogniser
+from asr.scoring.score import Score, summary_line
+from asr.text.normalise import TextForm
+from asr.text.tokenizer import CharacterTokenizer, Tokenizer
+from asr.training.goal import Judgement, Purpose
+from asr.training.objective import Transcription
+from asr.training.run import run, usable_device
+from asr.training.selection import fitting, long_enough
+from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
+from asr.training.trainer import Trainer
+from asr.transcription.evaluate import Evaluation, evaluate
+from asr.transcription.transcribe import Transcriber
+from asr.units import Seconds
+
+GENERAL_FOLDER = "general"
+"""In a model folder: general speech with transcripts, to replay and to judge by."""
+LEAST_UTTERANCES = 10
+HEARD: Seconds = 3000.0
+"""Of speech, over all epochs, that a training hears: five minutes' work of two cores."""
+EPOCHS = (4, 30)
+REPLAYED = 0.5
+"""Of general speech in an epoch, as a share of the recordings."""
+JUDGED: Seconds = 300.0
+"""Most that is decoded of each set to judge by."""
+ALLOWED = 0.01
+"""What general speech may lose in word error rate without counting."""
+SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Of the way from the base model's weights to the adapted ones."""
+REHEARSAL = 0.3
+"""Weight of staying like the base model."""
+SPELT = 0.95
+"""Share of the recordings that the base model's tokens must be able to spell, to be kept."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Utterances with transcripts, in three parts."""
+
+    train: Sequence[Cut]
+    dev: Sequence[Cut]
+    test: Sequence[Cut]
+
+    @property
+    def size(self) -> int:
+        """Count all utterances."""
+        return len(self.train) + len(self.dev) + len(self.test)
+
+    @property
+    def seconds(self) -> Seconds:
+        """Of what is trained on."""
+        return float(sum(cut.duration for cut in self.train))
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What came of it."""
+
+    folder: Path
+    """Of the adapted model."""
+    own: tuple[Score, Score]
+    """Before and after, on recordings that took no part."""
+    general: tuple[Score, Score] | None
+    """The same on general speech that took no part; none without it, or where letters differ."""
+    share: float
+    """Of the way from the base model's weights to the adapted ones; 0 is the base model."""
+
+
+def adapt(
+    recordings: Path,
+    model: Path,
+    out: Path,
+    *,
+    general: Path | None = None,
+    rehearsal: float = REHEARSAL,
+    epochs: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Adaptation:
+    """Adapt a model to recordings; the same call after a kill goes on from the last checkpoint.
+
+    Args:
+        recordings: a folder of recordings with transcripts, in any layout of the corpus `folder`,
+            or a folder of manifests.
+        model: the base model's folder.
+        out: the adapted model's folder; its run is in `out/run`.
+        general: general speech, as `recordings`; None takes what the model folder brings.
+        rehearsal: weight of staying like the base model; 0 for not at all.
+        epochs: passes over the recordings; None chooses as many as take about five minutes.
+        device: as in training.
+        threads: as in training.
+        seed: of every draw.
+        progress: who is told how far it is.
+
+    Raises:
+        DataError: if recordings cannot be read or are too few.
+        ConfigError: if `out` holds another model or run.
+        ModelError: if the base model cannot be used.
+        TrainingError: as in training.
+    """
+    if out.resolve() == model.resolve():
+        raise ConfigError(f"{out}: is the base model's folder; choose another one for the adapted model")
+    base = load_model(model)
+    own = read_speech(recordings, out / "data", base.tokenizer, progress)
+    if own.size < LEAST_UTTERANCES or not own.dev or not own.test:
+        raise DataError(
+            f"{recordings}: {own.size} utterances are too few to train, to choose and to judge by; record at least "
+            f"{LEAST_UTTERANCES} different sentences, better a hundred"
+        )
+    tokenizer = suited(base.tokenizer, own, progress)
+    same = tokenizer is base.tokenizer
+    if general is None and (model / GENERAL_FOLDER).is_dir():
+        general = model / GENERAL_FOLDER
+    other = None if general is None or not same else read_speech(general, out / "general", tokenizer, progress)
+    config = settings(base, model, own, other, same=same, rehearsal=rehearsal, epochs=epochs)
+    config = replace(config, device=device, threads=threads, seed=seed)
+    torch.manual_seed(seed)
+    recogniser = Recogniser(config.recogniser, tokenizer).to(usable_device(config))
+    base.to(recogniser.device)
+    teacher = base.acoustic if config.rehearsal else None
+    trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, teacher=teacher))
+    judge = Judge.of(base if same else None, own, other, progress)
+    cuts = fitting(long_enough(own.train, config, progress), tokenizer, config, progress)
+    replayed = [] if other is None else some(other.train, REPLAYED * own.seconds)
+    goal = AdaptationGoal(trainer, judge)
+    best = run(trainer, goal, [*cuts, *replayed], [*judge.own, *judge.general], out / "run", progress)
+    adapted, share = part_way(base if same else None, load_model(best, recogniser.device), judge)
+    return _kept(out, base, adapted, share, own, other, progress)
+
+
+def read_speech(source: Path, out: Path, tokenizer: Tokenizer, progress: Progress) -> Speech:
+    """Read manifests, or prepare recordings in the form that a model writes.
+
+    Raises:
+        DataError: if they cannot be read.
+    """
+    folder = source
+    if not (source / "train.jsonl.gz").is_file():
+        cased = any(letter != letter.lower() for letter in letters(tokenizer))
+        form: TextForm = "verbatim" if cased else "basic"
+        prepared = prepare("folder", out, source=source, text_form=form, progress=progress)
+        for line in (*prepared.notes, *map(str, prepared.problems)):
+            progress.say(line)
+        folder = prepared.folder
+    parts = (folder / f"{name}.jsonl.gz" for name in ("train", "dev", "test"))
+    return Speech(*(load_cuts(part) if part.is_file() else [] for part in parts))
+
+
+def suited(tokenizer: Tokenizer, own: Speech, progress: Progress) -> Tokenizer:
+    """Keep a model's tokens if they spell the recordings; else take characters, in a stated line.
+
+    These are the characters of the recordings and, where they share some, those that the model
+    knows.
+    """
+    texts = [text_of(cut) for cut in (*own.train, *own.dev, *own.test)]
+    spelt = sum(tokenizer.decode(tokenizer.encode(text)) == text for text in texts)
+    if spelt >= SPELT * len(texts):
+        return tokenizer
+    needed = set("".join(texts))
+    known = letters(tokenizer)
+    characters = needed | (known if needed & known else set()) | {" "}
+    new = "".join(sorted(needed - known - {" "}))
+    made = CharacterTokenizer(sorted(characters))
+    why = f"cannot write {new[:40]!r}" if new else "has no tokens for most of their words"
+    progress.say(f"the base model {why}: a new output layer of {made.size - 1} characters is learnt")
+    return made
+
+
+def some(cuts: Sequence[Cut], seconds: Seconds) -> list[Cut]:
+    """Choose utterances of so much speech at most, the same ones every day."""
+    order = sorted(cuts, key=lambda cut: sha256(cut.id.encode()).digest())
+    totals = accumulate(cut.duration for cut in order)
+    return [cut for cut, total in zip(order, totals, strict=True) if total <= seconds]
+
+
+def settings(
+    base: Recogniser,
+    model: Path,
+    own: Speech,
+    other: Speech | None,
+    *,
+    same: bool,
+    rehearsal: float = REHEARSAL,
+    epochs: int | None = None,
+) -> TrainConfig:
+    """Choose the settings of a training by how much speech there is.
+
+    Args:
+        base: the model to begin with.
+        model: its folder.
+        own: the recordings.
+        other: general speech, if there is some.
+        same: whether the tokens are the model's.
+        rehearsal: as in `adapt`.
+        epochs: as in `adapt`.
+    """
+    heard = own.seconds + (0.0 if other is None else min(REPLAYED * own.seconds, other.seconds))
+    low, high = EPOCHS
+    chunk = base.config.chunk
+    return TrainConfig(
+        features=base.config.features,
+        acoustic=base.config.acoustic,
+        bptt=BpttConfig("truncated", segment=4.0)
+        if chunk is None
+        else BpttConfig("chunked", chunk=chunk, lookahead=base.config.lookahead),
+        augment=LIGHT,
+        optimiser=OptimiserConfig(learning_rate=5e-4 if same else 1e-3, warmup=0.1),
+        init=str(model),
+        keep_statistics=same,
+        rehearsal=rehearsal if same else 0.0,
+        epochs=epochs or max(low, min(high, round((HEARD if same else 3 * HEARD) / max(1.0, heard)))),
+        batch_seconds=30.0,
+        average=0.95,
+    )
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What models are compared by: recordings and general speech that are not trained on."""
+
+    own: Sequence[Cut]
+    general: Sequence[Cut]
+    before: float
+    """The base model's word error rate on general speech."""
+    progress: Progress
+
+    @classmethod
+    def of(cls, base: Recogniser | None, own: Speech, other: Speech | None, progress: Progress) -> "Judge":
+        """Take the parts to choose by, and see what the base model makes of general speech."""
+        general = [] if other is None or base is None else some(other.dev, JUDGED)
+        before = 0.0
+        if base is not None and general:
+            before = evaluate(Transcriber(base), general, loaders=0, progress=progress).score.wer.value
+        return cls(some(own.dev, JUDGED) or own.dev, general, before, progress)
+
+    def __call__(self, recogniser: Recogniser) -> tuple[float, float, Evaluation, Evaluation | None]:
+        """Judge a model: errors, loss (less is better of both), and what it made of either."""
+        transcriber = Transcriber(recogniser)
+        own = evaluate(transcriber, self.own, loaders=0, progress=self.progress)
+        general = evaluate(transcriber, self.general, loaders=0, progress=self.progress) if self.general else None
+        lost = 0.0 if general is None else max(0.0, general.score.wer.value - self.before - ALLOWED)
+        loss = own.loss + (0.0 if general is None else general.loss)
+        return min(own.score.wer.value, 1.0) + lost, loss, own, general
+
+
+@dataclass(frozen=True)
+class AdaptationGoal:
+    """The goal of few errors on the recordings, with little of general speech forgotten."""
+
+    trainer: Trainer
+    judged_by: Judge
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """The averaged model."""
+        assert isinstance(self.trainer.averaged, AcousticModel)
+        return self.trainer.recogniser.with_acoustic(self.trainer.averaged)
+
+    @property
+    def purpose(self) -> Purpose:
+        """For the model card."""
+        return Purpose(
+            title="A speech recogniser on its way to a speaker",
+            model=f" with CTC over {self.recogniser.tokenizer.size - 1} tokens, "
+            f"{self.recogniser.num_parameters / 1e6:.1f} M parameters",
+            data="speech, from another model's weights",
+            measure="greedy decoding, no language model",
+            commands=("asr transcribe RECORDING... --model FOLDER",),
+        )
+
+    def judge(self) -> Judgement:
+        """Decode both sets."""
+        errors, loss, own, general = self.judged_by(self.recogniser)
+        wer, cer = own.score.wer, own.score.cer
+        metrics = {"dev_loss": own.loss, "wer": wer.value, "wer_low": wer.low, "wer_high": wer.high, "cer": cer.value}
+        line = summary_line("dev", own.score)
+        if general is not None:
+            metrics["general_wer"] = general.score.wer.value
+            line += f"  general {100 * (general.score.wer.value - self.judged_by.before):+.1f}"
+        return Judgement((errors,), loss, metrics, line, silent=not any(own.hypotheses.values()))
+
+
+def part_way(base: Recogniser | None, adapted: Recogniser, judge: Judge) -> tuple[Recogniser, float]:
+    """Go that part of the way from a model to an adapted one which judges best.
+
+    Args:
+        base: the model, None where the two have other tokens: then all of the way is gone.
+        adapted: the adapted one.
+        judge: what they are compared by.
+
+    Returns:
+        The model, and the share of the way; of equally good ones the least loss decides.
+    """
+    if base is None:
+        return adapted, 1.0
+    found = {}
+    for share in (0.0, *SHARES):
+        mixed = mixture(base, adapted, share)
+        found[share] = (judge(mixed)[:2], mixed)
+    best = min(found, key=lambda share: found[share][0])
+    return found[best][1], best
+
+
+@torch.no_grad()
+def mixture(base: Recogniser, adapted: Recogniser, share: float) -> Recogniser:
+    """Mix the weights of two models of one shape; the second has this share."""
+    acoustic = copy.deepcopy(adapted.acoustic)
+    start = base.acoustic.state_dict()
+    acoustic.load_state_dict(
+        {name: torch.lerp(start[name], end, share) for name, end in adapted.acoustic.state_dict().items()}
+    )
+    return adapted.with_acoustic(acoustic)
+
+
+def _kept(
+    out: Path,
+    base: Recogniser,
+    adapted: Recogniser,
+    share: float,
+    own: Speech,
+    other: Speech | None,
+    progress: Progress,
+) -> Adaptation:
+    """Judge on what took no part, and write the model folder."""
+
+    def scores(cuts: Sequence[Cut]) -> tuple[Score, Score]:
+        before, after = (
+            evaluate(Transcriber(one), cuts, loaders=0, progress=progress).score for one in (base, adapted)
+        )
+        return before, after
+
+    canary = [] if other is None else some(other.test, JUDGED)
+    result = Adaptation(out, scores(own.test), scores(canary) if canary else None, share)
+    save_model(out, adapted, readme=_card(result, own, adapted))
+    return result
+
+
+def _card(result: Adaptation, own: Speech, adapted: Recogniser) -> str:
+    """The README of the model folder; it names no transcript and no path."""
+    lines = [summary_line(name, score) for name, score in zip(("before", "after"), result.own, strict=True)]
+    if result.general is not None:
+        names = ("general speech before", "general speech after")
+        lines += [summary_line(name, score) for name, score in zip(names, result.general, strict=True)]
+    figures = "\n".join(f"- {line}" for line in lines)
+    return f"""# A speech recogniser, adapted
+
+{adapted.num_parameters / 1e6:.1f} M parameters, CTC over {adapted.tokenizer.size - 1} tokens. It began with another \
+model's weights.
+
+- adapted to {len(own.train)} utterances, {own.seconds / 60:.1f} minutes of speech
+- {100 * result.share:.0f} % of the way from the base model's weights to the adapted ones
+{figures}
+
+Word error rates are of recordings that took no part, greedy decoding, no language model; the
+interval is a 95 % bootstrap over utterances.
+
+    asr transcribe RECORDING... --model FOLDER
+"""
