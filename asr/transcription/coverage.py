@@ -14,10 +14,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from asr.audio.level import SILENCE, levels
 from asr.audio.steadiness import steadiness
 from asr.audio.waveform import Waveform
 from asr.text.timed import Coverage, TimedText, Word
-from asr.transcription.timing import SILENCE, levels
 from asr.units import Seconds
 
 Low: TypeAlias = Literal["drop", "mark"]

@@ -26,6 +26,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from asr.audio.level import BLOCK, SILENCE, levels
 from asr.audio.waveform import Waveform
 from asr.model.best_path import Spike
 from asr.model.labels import LogProbs
@@ -33,10 +34,8 @@ from asr.recogniser.engine import Engine
 from asr.text.spelling import Spelling
 from asr.text.timed import Segment, TimedText, Token, Word
 from asr.transcription.confidence import Calibration, stretch_log_probs
-from asr.units import Frames, Seconds, seconds_to_samples
+from asr.units import Frames, Seconds
 
-BLOCK: Seconds = 0.010
-"""Stretch of which a level is taken, and so the resolution of word borders."""
 QUIET = 0.2
 PAUSE: Seconds = 0.060
 REACH: Seconds = 0.5
@@ -46,9 +45,6 @@ SEGMENT_PAUSE: Seconds = 1.0
 """Pause that ends a segment."""
 LONGEST_SEGMENT: Seconds = 30.0
 """A longer one is parted at its longest pause."""
-
-SILENCE = -100.0
-"""Level of digital silence."""
 
 Span: TypeAlias = tuple[Seconds, Seconds]
 """Start and end."""
@@ -113,20 +109,6 @@ def time_words(
         Word(text, *span, calibration.words(log_prob), _tokens(recogniser, spelling.tokens, spikes, at, span))
         for (text, at), span, log_prob in zip(spelling.words[first:], spans[first:], sure, strict=True)
     ]
-
-
-def levels(waveform: Waveform, sample_rate: int) -> tuple[npt.NDArray[np.float64], Seconds]:
-    """Measure the power of each block of 10 ms; less than a block at the end is left out.
-
-    Returns:
-        (blocks,), in dB of full scale; and how long a block of whole samples is, 10.02 ms at 22,050
-        Hz.
-    """
-    size = seconds_to_samples(BLOCK, sample_rate)
-    blocks = waveform[: len(waveform) // size * size].reshape(-1, size)
-    power = np.einsum("bn,bn->b", blocks, blocks) / size
-    level = 10 * np.log10(np.maximum(power, 10 ** (SILENCE / 10)))
-    return np.asarray(level, dtype=np.float64), size / sample_rate
 
 
 def word_spans(spiked: Sequence[Span], level: npt.NDArray[np.float64], block: Seconds = BLOCK) -> list[Span]:

@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import RATE, noise, recogniser, unhurried
 
+from asr.audio.level import BLOCK, levels
 from asr.model.best_path import Spike, align
 from asr.text.spelling import spell
 from asr.transcription.confidence import UNCALIBRATED
 from asr.transcription.timing import (
-    BLOCK,
     LONGEST_SEGMENT,
     REACH,
     SEGMENT_PAUSE,
-    levels,
     segments,
     time_text,
     together,
