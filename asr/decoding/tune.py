@@ -29,6 +29,9 @@ WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
 RNN_SHARES = (0.25, 0.5, 0.75, 1.0)
 SECOND_WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 
+KEPT = {"lm.arpa", "lm.bin", f"lm{SUFFIX}", "rnn_lm"}
+"""What language models are called in a model folder."""
+
 Lists: TypeAlias = Sequence[Sequence[Hypothesis]]
 """Of each utterance its hypotheses."""
 
@@ -117,6 +120,8 @@ def tune(recogniser: Engine, decoder: Decoder, cuts: Sequence[Cut], progress: Pr
 def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: DecodingConfig) -> None:
     """Copy language models and a second recogniser into a model folder; write their weights there.
 
+    Language models that were kept there before, and are not among these, go.
+
     Raises:
         AsrError: if something cannot be written.
         ModelError: if one of the models has gone meanwhile.
@@ -146,6 +151,8 @@ def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: Decoding
             (folder / "rnn_lm" / left).unlink()
     if second is not None and second.resolve() != (folder / SECOND_FOLDER).resolve():
         save_model(folder / SECOND_FOLDER, load_model(second), readme=f"The second recogniser of {folder.name}.\n")
+    for name in KEPT - set(names):
+        shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink(missing_ok=True)
     save_tuned(folder, TunedDecoding(tuple(names), config, second is not None))
 
 

@@ -46,6 +46,18 @@ def test_without_a_name_the_language_model_speaks_too(asr, bundled: Path, record
     )
 
 
+def test_a_language_model_of_ones_own_takes_its_place_with_the_tuned_weights(
+    asr, bundled: Path, recordings: Path, tmp_path: Path
+):
+    pytest.importorskip("flashlight.lib.text")
+    (tmp_path / "mine.txt").write_text("a bab\nbab\n")
+    made = asr("lm", "train", tmp_path / "mine.txt", "--out", tmp_path / "mine.ngram")
+    assert made.code == 0, made.err
+    found = texts(asr("transcribe", recordings / "test", "--min-confidence", 0, "--lm", tmp_path / "mine.ngram"))
+    assert set(" ".join(found).split()) <= {"a", "bab"} and any(found)
+    assert package.load(lm=tmp_path / "mine.ngram").decoder.config == DecodingConfig(lm_weight=1.0, beam=10)
+
+
 def test_without_flashlight_it_decodes_greedily_and_says_so(asr, bundled: Path, recordings: Path, monkeypatch):
     sound = recordings / "test" / "test-0.wav"
     expected = asr("transcribe", sound, "--greedy")

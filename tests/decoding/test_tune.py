@@ -30,6 +30,24 @@ def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
     assert load_tuned(tmp_path / "model") == TunedDecoding(("lm.arpa",), tuning.config)
 
 
+def test_the_language_models_of_a_former_tuning_go(tmp_path):
+    for name in ("own.arpa", "own.ngram", "own.bin"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "rnn").mkdir()
+    (tmp_path / "rnn" / "config.json").write_text("{}")
+    model = tmp_path / "model"
+    for names, kept in (
+        (["own.arpa", "rnn"], ["lm.arpa", "rnn_lm"]),
+        (["own.ngram"], ["lm.ngram"]),
+        (["model/lm.ngram", "rnn"], ["lm.ngram", "rnn_lm"]),  # kept where it is
+        (["own.bin"], ["lm.bin"]),
+    ):
+        keep(model, [tmp_path / name for name in names], None, DecodingConfig())
+        assert sorted(path.name for path in model.iterdir()) == sorted(["decoding.json", *kept])
+        assert load_tuned(model) == TunedDecoding(tuple(kept), DecodingConfig())
+    assert (model / "lm.bin").read_text() == "own.bin"
+
+
 def test_what_only_ranks_well_is_decoded_before_it_is_chosen(tmp_path):
     """The second recogniser helps the lists that are ranked.
 
