@@ -125,7 +125,7 @@ class LiveStream:
         if self._resampler is not None:
             self._waiting.append(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         events = self._read()
-        rest = np.concatenate(self._waiting)
+        rest = np.concatenate([np.zeros(0, np.float32), *self._waiting])
         self._waiting.clear()
         return [*events, *self._finals([*self._parting.accept(rest), *self._parting.finish()])]
 
