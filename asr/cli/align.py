@@ -1,5 +1,6 @@
 """`asr align`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from asr.errors import ConfigError, DataError
 from asr.text.formats import Format
 from asr.transcription.align import align_cuts, align_file, file_stem
 from asr.transcription.transcribe import Transcriber
+from asr.transcription.transcript import Transcript
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Align:
     """Forms to write."""
     out: Path = STANDARD_OUTPUT
     """Folder for files; - is standard output."""
+    track: int | None = None
+    """Of an audio file with several sound tracks: the one to read, from 0."""
+    channel: int | None = None
+    """Of an audio file with several channels: the one to read, from 0."""
     device: Device = "auto"
 
     def run(self) -> None:
@@ -36,6 +42,8 @@ class Align:
             raise ConfigError("a manifest has its own transcripts; leave the text out")
         if not is_manifest and self.text is None:
             raise ConfigError(f"say what is said in {self.source}: asr align {self.source} TEXT")
+        if is_manifest and (self.track is not None or self.channel is not None):
+            raise ConfigError("--track and --channel choose from an audio file; a manifest names its channels")
         if not self.format:
             raise ConfigError("--format needs a form, such as ctm")
         cuts = load_cuts(self.source) if is_manifest else []
@@ -43,7 +51,10 @@ class Align:
         destination = delivery(stems, self.format, self.out)
         text = None if self.text is None else read_text(self.text)
         transcriber = Transcriber.load(self.model, lm=False, device=self.device)
-        found = align_cuts(transcriber, cuts) if text is None else [align_file(transcriber, self.source, text)]
+        if text is None:
+            found: Iterable[Transcript] = align_cuts(transcriber, cuts)
+        else:
+            found = [align_file(transcriber, self.source, text, track=self.track, channel=self.channel)]
         deliver(found, destination, len(stems), "utterances could not be aligned")
 
 

@@ -12,14 +12,16 @@ from asr.transcription.transcribe import Transcriber
 from asr.transcription.transcript import Transcript
 
 
-def align_file(transcriber: Transcriber, path: Path, text: str) -> Transcript:
-    """Align a recording with its text.
+def align_file(
+    transcriber: Transcriber, path: Path, text: str, *, track: int | None = None, channel: int | None = None
+) -> Transcript:
+    """Align a recording with its text; track and channel are as in `Transcriber.transcribe`.
 
     Raises:
         DataError: if the file cannot be read or is digital silence, or the text cannot be spelled
             or is too long for it.
     """
-    return Transcript(str(path), Path(path.stem), transcriber.align(path, text))
+    return Transcript(str(path), Path(path.stem), transcriber.align(path, text, track=track, channel=channel))
 
 
 def align_cuts(transcriber: Transcriber, cuts: Sequence[Cut]) -> Iterator[Transcript]:

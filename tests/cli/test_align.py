@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 
 def test_known_texts_are_aligned(asr, model: Path, dev: Path, recordings: Path, tmp_path: Path):
     recording, said = recordings / "test" / "test-0.wav", (recordings / "test" / "test-0.txt")
@@ -14,6 +17,19 @@ def test_known_texts_are_aligned(asr, model: Path, dev: Path, recordings: Path, 
     assert asr("align", dev, "--model", model).out.count("dev-00 ") > 0
     grids = asr("align", dev, "--model", model, "--format", "TextGrid", "--out", tmp_path)
     assert sorted(grids.out.splitlines()) == [str(tmp_path / f"dev-0{n}.TextGrid") for n in range(2)]
+
+
+def test_a_channel_is_chosen(asr, refused, model: Path, dev: Path, recordings: Path, tmp_path: Path):
+    """The one beside it is silent, and cannot be aligned."""
+    sound, rate = soundfile.read(recordings / "test" / "test-0.wav")
+    said = recordings / "test" / "test-0.txt"
+    soundfile.write(tmp_path / "test-0.wav", np.stack([0 * sound, sound], axis=1), rate)
+    both = ("align", tmp_path / "test-0.wav", said, "--model", model)
+    alone = asr("align", recordings / "test" / "test-0.wav", said, "--model", model).out
+    assert asr(*both, "--channel", 1).out == alone
+    refused(1, "holds only silence", *both, "--channel", 0)
+    refused(1, "has no sound track 1; it has 1", *both, "--track", 1)
+    refused(2, "choose from an audio file", "align", dev, "--model", model, "--track", 0)
 
 
 def test_mistakes_end_in_one_clear_line(refused, model: Path, dev: Path, noise: Path, broken: Path, tmp_path: Path):

@@ -5,7 +5,9 @@ import pytest
 import torch
 from support.tiny import RATE, noise, recogniser
 
+from asr.model.reading import Chunked
 from asr.recogniser.emission_stream import EmissionStream
+from asr.recogniser.recogniser import Recogniser
 
 
 def streamed(model, waveform, reading, seed=0):
@@ -49,3 +51,46 @@ def test_a_whole_model_reads_a_long_recording_nearly_as_a_whole():
     found = streamed(model, waveform, model.long_reading)
     assert found.shape == expected.shape
     assert (found.exp() - expected.exp()).abs().max() < 1e-3
+
+
+def fading(layers: int, forget: float) -> Recogniser:
+    """A BLSTM that forgets a known share of its cells a frame, in both directions.
+
+    Its gates depend on their biases alone, so what a cell holds is a sum of inputs that fade.
+    """
+    model = recogniser(layers=layers, hidden=16, layer_norm=False)
+    with torch.no_grad():
+        model.acoustic.output.weight.div_(20)
+        for layer in model.acoustic.layers:
+            for rnn in layer.recurrent.rnns:
+                rnn.weight_hh_l0.zero_()
+                for gate in (0, 1, 3):  # input, forget, output; the cell's input is 2
+                    rnn.weight_ih_l0[16 * gate : 16 * gate + 16].zero_()
+                rnn.bias_ih_l0[16:32] = np.log(forget / (1 - forget))
+                rnn.bias_hh_l0[16:32] = 0
+    return model
+
+
+@pytest.mark.parametrize(("layers", "half"), [(1, 0.3), (1, 0.6), (2, 0.6)])
+def test_how_far_windows_are_from_the_whole_fades_as_the_model_forgets(layers, half):
+    """The bound: 4 d 2^(-R / h), where d is the difference without lookahead and h the half-life.
+
+    Half of a cell is forgotten in h seconds, so 4 s of lookahead are 7 to 13 times that. With two
+    layers the lower one's error is summed over what is left of the window: R / h times as much.
+    Trained models forget as fast: docs/recordings.md.
+    """
+    model = fading(layers, 0.5 ** (recogniser().config.frame / half))
+    waveform = torch.from_numpy(noise(45 * RATE) * np.repeat([1, 0.1, 1], 15 * RATE).astype(np.float32))
+    expected = whole(model, waveform)
+    reading = model.long_reading
+
+    def apart(lookahead: int) -> float:
+        found = streamed(model, waveform, Chunked(reading.chunk, lookahead))
+        return (found - expected).abs().max().item()
+
+    most = apart(0)
+    assert most > 0.05, "the backward direction counts"
+    for lookahead in (reading.lookahead // 4, reading.lookahead):
+        halves = lookahead * model.config.frame / half
+        found, bound = apart(lookahead), 4 * most * max(1, (layers - 1) * halves) * 0.5**halves
+        assert bound / 20 < found <= bound + 1e-5 or found < 3e-5

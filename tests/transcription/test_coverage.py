@@ -146,6 +146,14 @@ def test_no_word_of_a_chord_is_kept_by_default(talkative):
     assert Transcriber(talkative.recogniser).transcribe(chord, RATE).words == ()
 
 
+def test_a_word_where_one_held_chord_follows_another_is_none():
+    """Around it all is steady, though at the word itself the sound changes."""
+    chords = np.concatenate([sine(220 * 2 ** (step / 12), 0.5, level=0.2) for step in (0, 5, 7, 12, 4, 9)])
+    onset = TimedText((Segment((Word("o", 0.98, 1.02, 0.9),), 0.9),), 3.0, 0.5)
+    assert mark(onset, chords, RATE, 0.05).words[0].unsure
+    assert not mark(onset, noise(3 * RATE), RATE, 0.05).words[0].unsure
+
+
 def test_values_that_are_not_allowed():
     for least in (-0.1, 1.1, float("nan")):
         with pytest.raises(ConfigError, match="from 0 to 1"):

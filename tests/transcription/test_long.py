@@ -1,15 +1,20 @@
 """Laws of pieces: together they are the recording, and do not depend on how it came."""
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tiny import RATE, noise, recogniser, unhurried
+from support.tiny import RATE, noise, recogniser, sine, unhurried
 
 from asr.decoding.greedy import greedy
 from asr.transcription.long import LONGEST, find_cut, part_words, pieces
+from asr.transcription.segments import Segments
+from asr.transcription.sound import Sound
+from asr.transcription.transcribe import Transcriber
 
 
 def log_probs_of(path, tokens=4):
@@ -79,6 +84,33 @@ def test_no_token_is_lost_or_doubled_where_pieces_meet():
     assert len(found) >= 4
     whole = greedy(np.concatenate([piece.log_probs for piece in found])).tokens
     assert tuple(token for piece in found for token in greedy(piece.log_probs).tokens) == tuple(whole)
+
+
+@pytest.mark.parametrize("chunk", [None, 2.0])
+def test_a_recording_in_two_parts_read_as_one_stream_loses_and_doubles_nothing(chunk):
+    """Cut anywhere, in blocks of any sizes: the text of the whole, and its words where they are."""
+    model = Transcriber(recogniser(layers=2, seed=7, chunk=chunk, lookahead=1.0 if chunk else 0.0), min_confidence=0.0)
+    with torch.no_grad():
+        model.recogniser.acoustic.output.bias[0] -= 2  # else it says next to nothing
+    draw = np.random.default_rng(0)
+    sounds = [sine(pitch, 0.2) for pitch in draw.choice([0, 200, 900, 2500, 6000], 5 * 33)]
+    waveform = np.concatenate(sounds) + noise(33 * RATE, level=0.01)
+    expected = model.transcribe(waveform, RATE)
+    assert len(expected.segments) >= 2
+
+    def blocks(cut):
+        for part in (waveform[:cut], waveform[cut:]):
+            while len(part):
+                size = int(10 ** draw.uniform(3, 5.2))
+                yield part[:size]
+                part = part[size:]
+
+    for cut in draw.integers(0, len(waveform), 12):
+        found = Segments(nullcontext(Sound(blocks(cut), RATE, [])), model.parts)
+        segments = list(found)
+        assert " ".join(segment.text for segment in segments) == expected.text
+        assert [s.start for s in segments] == pytest.approx([s.start for s in expected.segments], abs=1e-6)
+        assert (found.duration, found.coverage) == (expected.duration, expected.coverage)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A recording in pieces: the best texts of all, and where words lie."""
 
+import json
 import random
 from itertools import pairwise, product
 
@@ -12,6 +13,7 @@ from support.tiny import RATE, noise, recogniser, sine
 from asr.audio.reader import Recording
 from asr.decoding.hypothesis import Hypothesis, best_together
 from asr.errors import ConfigError
+from asr.text.formats import render_timed_text
 from asr.transcription.transcribe import Transcriber
 
 
@@ -85,7 +87,15 @@ def test_what_is_amiss_with_a_recording_comes_with_its_text(tmp_path):
     cancelled, torn = transcript.timed.warnings
     assert "channels cancel each other" in cancelled and "breaks off after 0.75 s of 1.00 s" in torn
     assert transcript.text == model.transcribe(noise(RATE)[: RATE * 3 // 4], RATE).text
+    segments = model.segments(path)
+    assert segments.coverage is None, "nothing is read yet"
+    assert tuple(segments) == transcript.timed.segments
+    assert segments.warnings == transcript.timed.warnings and segments.coverage == transcript.timed.coverage
+    assert (segments.duration, segments.confidence) == (transcript.timed.duration, transcript.timed.confidence)
+    described = json.loads(render_timed_text(transcript.timed, "json", "a"))
+    assert described["warnings"] == [cancelled, torn]
     (chosen,) = model.transcribe_files([path], channel=1)
+    assert tuple(model.segments(path, channel=1)) == chosen.timed.segments
     assert "".join(chosen.timed.warnings).count("cancel") == 0
     (absent,) = model.transcribe_files([path], channel=2)
     assert str(absent.error) == f"{path}: has no channel 2; it has 2, counted from 0"
