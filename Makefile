@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Warnings are errors.
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 # A held-out prompt, for the demo to transcribe.
 DEMO_PROMPT := vm-newpassword.wav
 
-.PHONY: demo test soak check bench clean
+.PHONY: demo test soak check docs bench clean
 
 demo: $(READY)  ## train on real English prompts for two to five minutes, score the held-out ones, transcribe one
 	$(BIN)/python recipes/prompts.py --fast --out runs/demo
@@ -18,11 +20,16 @@ test: $(READY)  ## the whole test suite
 soak: $(READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m soak
 
-check: $(READY)  ## lint, format, types, import layers, sizes, what pages name
+check: $(READY)  ## lint, format, types, import layers, sizes, what pages name, the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_docs.py
+	@if $(BIN)/python -c 'import material, mkdocstrings_handlers.python' 2> /dev/null; then $(SITE); fi
+
+docs: $(READY)  ## the site, in build/site
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(SITE)
 
 bench: $(READY)  ## measurements that are not tests
 	$(BIN)/python -m benchmarks.training_speed

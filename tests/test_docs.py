@@ -92,7 +92,29 @@ def test_every_page_and_picture_is_linked_from_somewhere():
         for target in LINK.findall(page.read_text(encoding="utf-8"))
         if "://" not in target
     }
-    assert [file.name for file in sorted((ROOT / "docs").iterdir()) if file.resolve() not in linked] == []
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    linked |= {ROOT / "docs" / file for file in re.findall(r"([\w-]+\.(?:md|py))\b", site)}
+    assert [file.name for file in sorted((ROOT / "docs").glob("*.*")) if file.resolve() not in linked] == []
+
+
+def test_every_page_has_its_place_in_the_site():
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:")[1]
+    listed = set(re.findall(r": ([\w-]+\.md)$", site, re.MULTILINE))
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in listed] == []
+    folders = {path.parent.name for path in (ROOT / "asr").rglob("__init__.py")}
+    assert folders == set(re.findall(r": reference/(\w+)\.md$", site, re.MULTILINE))
+
+
+def test_error_messages_lead_to_a_heading():
+    """A message that needs more than a line names a page and its anchor."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "asr").rglob("*.py"))
+    named = re.findall(r"\((docs/[\w-]+\.md)#([\w-]+)\)", sources)
+    assert len(named) > 3 and [(page, anchor) for page, anchor in named if anchor not in anchors(ROOT / page)] == []
+
+
+def test_the_citation_is_of_this_version():
+    version = re.search(r'^__version__ = "(.+)"', (ROOT / "asr/__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"\nversion: {version[1]}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_every_room_stands_in_the_picture():

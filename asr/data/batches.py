@@ -278,7 +278,10 @@ def load_batches(
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
-            raise DataError("a loader process died, perhaps of too little shared memory; try --loaders 0") from None
+            raise DataError(
+                "a loader process died, perhaps of too little shared memory; try --loaders 0 "
+                "(docs/problems.md#a-loader-process-died)"
+            ) from None
         if isinstance(batch, DataError):
             raise batch
         yield batch

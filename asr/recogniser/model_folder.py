@@ -90,7 +90,8 @@ def load_model(folder: Path, device: torch.device | None = None, *, untaught: bo
             raise ModelError(f"{folder}: its tokenizer has lost its tokens; copy the whole model folder again")
         if int(weights.get("features.front_end", torch.tensor(1))) != FRONT_END:
             raise ModelError(
-                f"{folder}: was trained with the features of another version of the program; train it again"
+                f"{folder}: was trained with the features of another version of the program; train it again "
+                "(docs/problems.md#the-features-of-another-version)"
             )
         recogniser.load_state(weights)
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:

@@ -250,7 +250,7 @@ class Run:
             other = " or take precision bfloat16 or float32," if self.config.precision == "float16" else ""
             raise TrainingError(
                 f"{position.failures} steps in a row had a loss or gradient that is not finite, the last on {shown}; "
-                f"lower optimiser.learning_rate,{other} or look at these recordings"
+                f"lower optimiser.learning_rate,{other} or look at these recordings (docs/problems.md#steps-that-are-not-finite)"
             )
 
     def _judge_epoch(self) -> None:

@@ -27,7 +27,10 @@ def long_enough(cuts: Sequence[Cut], config: RunConfig, progress: Progress) -> l
     if len(kept) < len(cuts):
         progress.say(f"{len(cuts) - len(kept)} utterances are shorter than an analysis window and are left out")
     if not kept:
-        raise DataError("no training utterance is as long as an analysis window; are these the right recordings?")
+        raise DataError(
+            "no training utterance is as long as an analysis window; are these the right recordings? "
+            "(docs/problems.md#nothing-to-train-on)"
+        )
     return kept
 
 
@@ -51,7 +54,8 @@ def fitting(cuts: Sequence[Cut], tokenizer: Tokenizer, config: TrainConfig, prog
         progress.say(f"{len(tight)} utterances too short for their text are left out of training: {listed(tight)}")
     if not kept:
         raise DataError(
-            "every training utterance is too short for its transcript; do recordings and transcripts belong together?"
+            "every training utterance is too short for its transcript; do recordings and transcripts belong together? "
+            "(docs/problems.md#nothing-to-train-on)"
         )
     return kept
 
