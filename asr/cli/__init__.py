@@ -26,6 +26,7 @@ COMMANDS = {
     "adapt": ("adapt RECORDINGS --out DIR", "one's own recordings -> a model that knows them better"),
     "evaluate": ("evaluate MANIFEST [--model DIR]", "a model's word error rate, with its interval"),
     "transcribe": ("transcribe FILES [--model DIR]", "recordings -> text, subtitles, times of words"),
+    "listen": ("listen [--model DIR]", "a microphone -> text while people speak"),
     "align": ("align AUDIO TEXT [--model DIR]", "recordings and their text -> times of words"),
     "calibrate": ("calibrate MANIFEST --model DIR", "confidences that can be believed"),
     "lm": ("lm train TEXTS --out LM", "texts -> a language model"),

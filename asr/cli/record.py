@@ -30,7 +30,7 @@ class Record:
     """A text file, a sentence a line. Without it, forty English sentences that hold every sound."""
     out: Annotated[Path, arg(help="Folder for the recordings and their texts.")] = Path("recordings")
     device: str | None = None
-    """The microphone: a number or part of its name, as `python -m sounddevice` lists them."""
+    """The microphone: a number or part of its name, as `asr listen --devices` lists them."""
     playback: bool = True
     """Play each recording back."""
 

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from asr import __version__
 from asr.audio.folder import find_recordings
 from asr.cli.batch import Reading, identity, jobs, transcribed
+from asr.cli.live import follow, outlets, sample_blocks
 from asr.cli.options import Device, ModelFolder, Search
 from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver, delivery, following, printed
 from asr.cli.parse import NO_PREFIX
@@ -16,6 +17,7 @@ from asr.errors import ConfigError
 from asr.recogniser.bundled import bundled_model
 from asr.text.formats import Format
 from asr.transcription.coverage import MIN_CONFIDENCE, Low
+from asr.transcription.endpoint import LiveConfig
 from asr.transcription.transcribe import Transcriber
 
 
@@ -42,10 +44,18 @@ class Transcribe:
     """Words that are less sure are left out; 0 keeps all, also those on music and noise."""
     low: Low = "drop"
     """Of such words: drop them, or mark them, which JSON shows."""
+    stream: bool = False
+    """Read one file, or - as it comes, and print segments as they are said (json: every event)."""
+    raw: int | None = None
+    """With --stream -: bare samples of 16 bits come instead of WAV, at this rate in Hz."""
+    live: Annotated[LiveConfig, NO_PREFIX] = field(default_factory=LiveConfig)
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
 
     def run(self) -> None:
+        if self.stream:
+            self._follow()
+            return
         searches = self.search.is_wanted or (self.model is None and not self.search.greedy)
         wrong = ConfigError(
             f"--nbest {self.nbest} is not allowed; it is at least 1, and above it asks for --beam, --lm or --commands, "
@@ -77,6 +87,21 @@ class Transcribe:
         )
         found = transcribed(transcriber, waiting, TerminalProgress(), reading)
         deliver(found, destination if follow is None else printed, len(waiting), "files could not be transcribed")
+
+    def _follow(self) -> None:
+        """Read one source as it comes."""
+        if (
+            len(self.files) != 1
+            or self.format not in ((), ("txt",), ("json",))
+            or self.nbest > 1
+            or self.out is not None
+        ):
+            raise ConfigError("--stream takes one file, or -, and of all --format only txt or json")
+        (path,) = self.files
+        transcriber = self.search.transcriber(self.model, self.device)
+        transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
+        with sample_blocks(path, self.raw) as (rate, blocks), outlets(self.format == ("json",)) as told:
+            follow(transcriber.stream(rate, self.live), blocks, told)
 
     def _made_of(self, transcriber: Transcriber) -> tuple[object, ...]:
         """All that a text depends on beside the recording, as JSON."""

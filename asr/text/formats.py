@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from asr.errors import ConfigError
 from asr.files import atomic, fitting
-from asr.text.subtitles import Spoken, subtitles
+from asr.text.subtitles import Spoken, Subtitle, subtitles
 from asr.text.timed import Segment, TimedText, Token, Word
 from asr.units import Seconds
 
@@ -75,9 +75,7 @@ def render_lines(text: Spoken, form: Format, name: str) -> Iterator[str]:
                 length, sure = word.end - word.start, word.confidence
                 yield f"{recording} 1 {word.start:.3f} {length:.3f} {word.text} {sure:.3f}\n"
         case "srt":
-            for number, shown in enumerate(subtitles(text), start=1):
-                times = f"{_clock(shown.start, ',')} --> {_clock(shown.end, ',')}"
-                yield f"{number}\n{times}\n" + "\n".join(shown.lines) + "\n\n"
+            yield from (render_srt(number, shown) for number, shown in enumerate(subtitles(text), start=1))
         case "vtt":
             cues = (
                 f"{_clock(shown.start, '.')} --> {_clock(shown.end, '.')}\n" + _escaped("\n".join(shown.lines)) + "\n\n"
@@ -86,6 +84,12 @@ def render_lines(text: Spoken, form: Format, name: str) -> Iterator[str]:
             yield from _headed("WEBVTT\n\n", cues)
         case _:
             raise ValueError(f"{form} is no form of lines")
+
+
+def render_srt(number: int, shown: Subtitle) -> str:
+    """One subtitle of SRT."""
+    times = f"{_clock(shown.start, ',')} --> {_clock(shown.end, ',')}"
+    return f"{number}\n{times}\n" + "\n".join(shown.lines) + "\n\n"
 
 
 def write_timed_text(text: TimedText, form: Format, path: Path) -> None:
@@ -176,7 +180,7 @@ def _json(text: TimedText) -> Iterator[str]:
     """As `json.dumps` with an indent of 1, segment by segment."""
     head, tail = {"text": text.text}, _about(text)
     yield f"{_dumped(head)[:-2]},\n"
-    described = (_dumped(_segment(number, segment)) for number, segment in enumerate(text.segments))
+    described = (_dumped(describe_segment(number, segment)) for number, segment in enumerate(text.segments))
     segments = ("  " + segment.replace("\n", "\n  ") for segment in described)
     first = next(segments, None)
     yield ' "segments": []' if first is None else f' "segments": [\n{first}'
@@ -188,7 +192,9 @@ def _dumped(described: dict[str, Any]) -> str:
     return json.dumps(described, ensure_ascii=False, indent=1)
 
 
-def _segment(number: int, segment: Segment) -> dict[str, Any]:
+def describe_segment(number: int, segment: Segment) -> dict[str, Any]:
+    """What JSON says of a segment."""
+
     def described(part: Word | Token, kind: str) -> dict[str, Any]:
         return {
             kind: part.text,
