@@ -219,7 +219,7 @@ class Screen:
                 self._partial = event
             else:
                 self._partial = Partial("", "")
-                self._draw(refresh=False)  # else what is final would stand twice for a moment
+                self._draw()  # else what is final would stand twice for a moment
                 self.live.console.print(Text(event.segment.text))
         if events:
             self._draw()
@@ -230,11 +230,11 @@ class Screen:
         self._level, self._waiting = 10 * math.log10(max(power, 1e-12)), waiting
         self._draw()
 
-    def _draw(self, *, refresh: bool = True) -> None:
+    def _draw(self) -> None:
         stable = self._partial.stable_prefix
         said = Text(stable) + Text(self._partial.text[len(stable) :], style="dim")
         full = round(CELLS * min(1.0, max(0.0, 1 - self._level / QUIETEST)))
         meter = Text("█" * full, style="red" if self._level > -3 else "green") + Text("░" * (CELLS - full), style="dim")
         if self._waiting >= BEHIND:
             meter += Text(f"  {self._waiting:.0f} s behind", style="bold red")
-        self.live.update(Group(said, meter), refresh=refresh)
+        self.live.update(Group(said, meter), refresh=True)
