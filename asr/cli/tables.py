@@ -31,6 +31,7 @@ def preparation(prepared: Prepared) -> RenderableType:
         figures = (str(split.utterances), speakers, f"{split.hours:.2f}", f"{split.longest:.1f}")
         table.add_row(split.name, *figures, Text(split.alphabet))
     lines = [Text(f"note: {note}") for note in prepared.notes]
+    lines.append(Text(f"recommended for asr train: {prepared.units}"))
     if prepared.problems:
         lines.append(Text(f"problems: {len(prepared.problems)}, also in {prepared.folder / 'problems.txt'}"))
         lines += [Text(f"  {problem}") for problem in prepared.problems]

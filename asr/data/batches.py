@@ -1,7 +1,11 @@
 """Utterances -> batches of waveforms and tokens, loaded in the background."""
 
+import contextlib
 import dataclasses
+import errno
+import math
 import os
+import pickle
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,10 +16,12 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 import torch
 from lhotse.audio import set_current_audio_backend
 from lhotse.audio.backend import LibsndfileBackend
-from lhotse.cut import Cut
+from lhotse.augmentation import Speed
+from lhotse.cut import Cut, MixedCut
 from lhotse.utils import compute_num_samples
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -25,6 +31,7 @@ from asr.audio.sound import is_mp3
 from asr.audio.waveform import Waveform, resample
 from asr.data.cuts import recording_of, text_of
 from asr.errors import DataError
+from asr.progress import SILENT, Progress
 from asr.text.tokenizer import Tokenizer
 from asr.units import Seconds
 
@@ -217,9 +224,8 @@ class BatchDataset(Dataset["Batch | DataError"]):
                     waveform = self.distort(waveform, self.sample_rate, utterance=cut.id)
                 waveforms.append(torch.from_numpy(waveform))
             except Exception as error:
-                return DataError(
-                    f"utterance {cut.id}: its audio cannot be read ({_first(error)}); prepare the corpus again"
-                )
+                what = _shortened(cut) or f"its audio cannot be read ({_first(error)})"
+                return DataError(f"utterance {cut.id}: {what}; prepare the corpus again")
         recordings = [recording_of(cut) for cut in cuts]
         return collate(
             [cut.id for cut in cuts], list(map(text_of, cuts)), waveforms, self.tokenizer, recordings=recordings
@@ -236,6 +242,30 @@ def _first(error: BaseException) -> str:
     return str(error).strip().split("\n")[0]
 
 
+def _shortened(cut: Cut) -> str | None:
+    """Say which file of a cut is shorter than its manifest says, if one is."""
+    tracks = [track.cut for track in cut.tracks] if isinstance(cut, MixedCut) else [cut]
+    for recording in (track.recording for track in tracks if getattr(track, "recording", None)):
+        declared = recording.duration * math.prod(t.factor for t in recording.transforms or () if isinstance(t, Speed))
+        for source in recording.sources:
+            if source.type != "file":
+                continue
+            seconds = _readable(source.source)
+            if 0 < seconds < declared - 0.01:
+                return f"{source.source} is shorter than when it was prepared ({seconds:.2f} s of {declared:.2f} s)"
+    return None
+
+
+def _readable(name: str) -> Seconds:
+    """How much of a file can be decoded."""
+    frames, rate = 0, 1
+    with contextlib.suppress(soundfile.LibsndfileError), soundfile.SoundFile(name) as file:
+        rate = file.samplerate
+        for block in file.blocks(blocksize=rate):
+            frames += len(block)
+    return frames / rate
+
+
 def _give_way(_loader: int) -> None:
     if hasattr(os, "nice"):  # not on Windows
         os.nice(NICENESS)
@@ -248,8 +278,12 @@ def load_batches(
     sample_rate: int,
     loaders: int,
     distort: Distort | None = None,
+    progress: Progress = SILENT,
 ) -> Iterator[Batch]:
     """Load planned batches in order, ahead of their use.
+
+    Batches come from loaders by value, through pipes: containers have little shared memory. Where
+    there is not even enough for that, this process loads the rest, and says so.
 
     Args:
         batches: from `plan_batches`.
@@ -257,31 +291,52 @@ def load_batches(
         sample_rate: of the waveforms, in Hz.
         loaders: background processes, each of one thread, at a lower priority. 0 loads in this one.
         distort: what happens to each waveform, given its rate and utterance.
+        progress: is told if loaders cannot work.
 
     Raises:
-        DataError: if audio cannot be read; names the utterance.
+        DataError: if audio cannot be read; names the utterance. Also if a loader dies.
     """
     dataset = BatchDataset(batches, tokenizer, sample_rate, distort)
-    loader = DataLoader(
-        dataset,
-        batch_size=None,
-        num_workers=loaders,
-        prefetch_factor=4 if loaders else None,
-        worker_init_fn=_give_way if loaders else None,
-    )
-    batches_loaded = iter(loader)
-    while True:
-        try:
-            batch = next(batches_loaded)
-        except StopIteration:
-            return
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise DataError(
-                "a loader process died, perhaps of too little shared memory; try --loaders 0 "
-                "(docs/problems.md#a-loader-process-died)"
-            ) from None
-        if isinstance(batch, DataError):
-            raise batch
-        yield batch
+    loaded = 0
+    try:
+        for packed in DataLoader(
+            dataset,
+            batch_size=None,
+            num_workers=loaders,
+            prefetch_factor=4 if loaders else None,
+            worker_init_fn=_give_way if loaders else None,
+            collate_fn=_packed if loaders else _as_it_is,
+        ):
+            batch = pickle.loads(packed) if loaders else packed
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
+            loaded += 1
+    except (OSError, RuntimeError) as error:
+        if not loaders or not _lacks_shared_memory(error):
+            if "DataLoader worker" in str(error):
+                raise DataError(
+                    "a loader process died, perhaps for want of memory; try --loaders 0 "
+                    "(docs/problems.md#a-loader-process-died)"
+                ) from None
+            raise
+    else:
+        return
+    progress.say("there is too little shared memory for background loaders: this process loads audio (--loaders 0)")
+    rest = batches[loaded:]
+    yield from load_batches(rest, tokenizer, sample_rate=sample_rate, loaders=0, distort=distort)
+
+
+def _packed(batch: Any) -> Any:
+    return pickle.dumps(batch)  # by value: torch's own way takes shared memory
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _lacks_shared_memory(error: Exception) -> bool:
+    """Whether loaders failed for want of shared memory, or of the semaphores that lie in it."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.ENOSYS, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EMFILE)
+    return any(sign in str(error).lower() for sign in ("shared memory", "bus error", "no space left", "shm"))

@@ -5,6 +5,7 @@ damaged or silent, an empty transcript, an id used twice, a segment outside its 
 utterances are left out and listed; the rest is written.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,11 +17,13 @@ from lhotse.cut import Cut
 from asr import corpora
 from asr.audio.features import FeatureConfig
 from asr.corpora.utterance import Problem, Utterance
-from asr.data.cuts import save_cuts
+from asr.data.cuts import save_cuts, text_of
 from asr.data.recording import Check, Sound, examine_all
+from asr.data.splits import lacking, recommended_units, shared
 from asr.errors import DataError
 from asr.progress import SILENT, Progress
 from asr.text.normalise import TextForm, normalise
+from asr.text.remarks import without_remarks
 from asr.units import Seconds
 
 REWRITTEN_RATE = FeatureConfig().sample_rate
@@ -28,6 +31,8 @@ REWRITTEN_RATE = FeatureConfig().sample_rate
 
 KEPT = ("corpus", "confidence")
 """What else a manifest says of an utterance, where it is known."""
+REMARKS_SHOWN = 10
+"""Of different remarks, so many are named with their counts."""
 OVERHANG: Seconds = 0.025
 """A segment may reach so far past its file's end, where it is cut: times in corpora are rounded."""
 
@@ -62,12 +67,14 @@ class Prepared:
         splits: train, dev and test.
         problems: every fault found.
         notes: what the user should know of, one sentence each.
+        units: the tokens that suit train, as options of `asr train`, and why.
     """
 
     folder: Path
     splits: tuple[SplitSummary, ...]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    units: str
 
 
 def prepare(
@@ -115,7 +122,8 @@ def prepare(
     sounds = dict(
         examine_all(paths, check=check, rewritten=out / "audio", sample_rate=REWRITTEN_RATE, progress=progress)
     )
-    cuts, faulty = _sort_out(parts, sounds, text_form)
+    spoken, remarks = _spoken(parts, text_form)
+    cuts, faulty = _sort_out(spoken, sounds)
     problems = (*read.problems, *faulty)
     with _writing(out):
         (out / "problems.txt").write_text(
@@ -127,11 +135,37 @@ def prepare(
     with _writing(out):
         _write(out, cuts)
     splits = tuple(_summary(name, part) for name, part in cuts.items())
-    return Prepared(out, splits, problems, (*read.notes, *_notes(cuts)))
+    notes = (*read.notes, *_remark_notes(remarks, text_form), *_notes(cuts))
+    return Prepared(out, splits, problems, notes, recommended_units(cuts["train"]))
+
+
+def _spoken(
+    parts: Mapping[str, Sequence[Utterance]], text_form: TextForm
+) -> tuple[dict[str, list[Utterance]], Counter[str]]:
+    """Bring transcripts to their form, without remarks unless that is verbatim; count remarks."""
+    found: Counter[str] = Counter()
+    spoken: dict[str, list[Utterance]] = {name: [] for name in parts}
+    for name, part in parts.items():
+        for utterance in part:
+            text, remarks = without_remarks(utterance.text)
+            found.update(remark.lower() for remark in remarks)
+            text = normalise(utterance.text if text_form == "verbatim" else text, text_form, utterance.language)
+            spoken[name].append(replace(utterance, text=text))
+    return spoken, found
+
+
+def _remark_notes(remarks: Counter[str], text_form: TextForm) -> Iterator[str]:
+    if remarks:
+        named = ", ".join(f"{remark} ({count})" for remark, count in remarks.most_common(REMARKS_SHOWN))
+        more = f" and {len(remarks) - REMARKS_SHOWN} more" if len(remarks) > REMARKS_SHOWN else ""
+        if text_form == "verbatim":
+            yield f"transcripts hold remarks, which a model will spell: {named}{more}; --text basic leaves them out"
+        else:
+            yield f"{remarks.total()} remarks in transcripts are left out, since nobody says them: {named}{more}"
 
 
 def _sort_out(
-    parts: Mapping[str, Sequence[Utterance]], sounds: Mapping[Path, Sound | str], text_form: TextForm
+    parts: Mapping[str, Sequence[Utterance]], sounds: Mapping[Path, Sound | str]
 ) -> tuple[dict[str, list[Cut]], list[Problem]]:
     """Make cuts of the utterances that can be used, split by split, and problems of the others."""
     problems = []
@@ -139,7 +173,6 @@ def _sort_out(
     seen: dict[str, str] = {}
     for name, part in parts.items():
         for utterance in part:
-            utterance = replace(utterance, text=normalise(utterance.text, text_form, utterance.language))
             sound = sounds[utterance.audio]
             faults = list(_faults(utterance, sound))
             if utterance.id in seen:
@@ -159,7 +192,7 @@ def _faults(utterance: Utterance, sound: Sound | str) -> Iterator[str]:
         yield "its name, file or text is not valid Unicode; rename it"
         return
     if not utterance.text:
-        yield "the transcript is empty, or nothing but punctuation"
+        yield "the transcript is empty, or nothing but punctuation and remarks"
     if isinstance(sound, str):
         yield sound
         return
@@ -243,6 +276,11 @@ def _notes(cuts: Mapping[str, Sequence[Cut]]) -> Iterator[str]:
         if not part:
             yield f"{name} has no usable utterances, so there is no {name}.jsonl.gz"
     trained = _speakers(cuts["train"])
-    shared = [name for name in ("dev", "test") if trained & _speakers(cuts[name])]
-    if shared:
-        yield f"train has speakers of {' and '.join(shared)}: a score there does not tell how strangers are recognised"
+    known = [name for name in ("dev", "test") if trained & _speakers(cuts[name])]
+    if known:
+        yield f"train has speakers of {' and '.join(known)}: a score there does not tell how strangers are recognised"
+    again = shared(cuts)
+    if again:
+        yield again
+    others = {name: list(map(text_of, cuts[name])) for name in ("dev", "test")}
+    yield from lacking(map(text_of, cuts["train"]), others)

@@ -10,10 +10,11 @@ from asr.errors import DataError
 from asr.files import read_text
 from asr.lm.compact import SUFFIX, write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
-from asr.lm.ngram import NgramModel, Prediction
+from asr.lm.ngram import END, START, UNKNOWN, NgramModel, Prediction
 from asr.lm.rnn import RnnLmConfig, RnnTraining, save_rnn_lm, train_rnn_lm
 from asr.progress import SILENT, Progress
 from asr.text.normalise import TextForm, normalise
+from asr.text.remarks import without_remarks
 from asr.text.tokenizer import Tokenizer, TokenizerConfig
 
 HELD_OUT = 20
@@ -23,7 +24,8 @@ HELD_OUT = 20
 def read_sentences(paths: Sequence[Path], form: TextForm, language: str | None = None) -> list[str]:
     """Read sentences in their order.
 
-    They are the lines of text files, normalised, or the transcripts of cut manifests.
+    They are the lines of text files, normalised, or the transcripts of cut manifests. Remarks are
+    left out of lines, and in verbatim text `<s>`, `</s>` and `<unk>`.
 
     Args:
         paths: text files, or manifests whose names end in .jsonl or .jsonl.gz.
@@ -38,7 +40,7 @@ def read_sentences(paths: Sequence[Path], form: TextForm, language: str | None =
         if path.name.endswith((".jsonl", ".jsonl.gz")):
             found = [text_of(cut) for cut in load_cuts(path)]
         else:
-            found = [normalise(line, form, language) for line in read_text(path).splitlines()]
+            found = [normalise(_spoken(line, form), form, language) for line in read_text(path).splitlines()]
         found = [sentence for sentence in found if sentence]
         if not found:
             raise DataError(f"{path}: holds no text")
@@ -46,6 +48,13 @@ def read_sentences(paths: Sequence[Path], form: TextForm, language: str | None =
     if not sentences:
         raise DataError("no text was named to train a language model on")
     return sentences
+
+
+def _spoken(line: str, form: TextForm) -> str:
+    """Leave out what no language model should take for a word."""
+    if form == "basic":
+        return without_remarks(line)[0]
+    return " ".join(word for word in line.split() if word.lower() not in (START, END, UNKNOWN))
 
 
 def train_arpa(

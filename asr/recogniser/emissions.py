@@ -22,7 +22,7 @@ def in_turn(
     """
     plan = plan_batches(cuts, BATCH_SECONDS, seed=None)
     rate = recogniser.config.features.sample_rate
-    batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=loaders)
+    batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=loaders, progress=progress)
     yield from track(batches, doing, len(plan), progress)
 
 

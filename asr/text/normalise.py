@@ -8,10 +8,11 @@ are made equal here, never all that NFKC does.
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Literal, TypeAlias
 
 from asr.errors import MissingExtra
+from asr.text.remarks import without_remarks
 
 TextForm: TypeAlias = Literal["basic", "verbatim"]
 """Forms of transcripts.
@@ -22,8 +23,8 @@ words. `verbatim`: NFC and single spaces only.
 Normalisation: TypeAlias = Literal["none", "basic", "english"]
 """What is made equal before scoring.
 
-`none`: nothing but white space. `basic`: case, punctuation, looks of characters. `english`: also
-spelling, contractions and numbers, by Whisper's English normaliser.
+`none`: nothing but white space. `basic`: case, punctuation, looks of characters, remarks.
+`english`: also spelling, contractions and numbers, by Whisper's English normaliser.
 """
 
 _LOOKS = frozenset({"wide", "narrow", "font", "circle", "square", "initial", "medial", "final", "isolated"})
@@ -107,7 +108,7 @@ def normaliser(normalisation: Normalisation, language: str | None = None) -> Cal
     if normalisation == "none":
         return _spaced
     if normalisation == "basic":
-        return partial(normalise, language=language)
+        return lambda text: normalise(without_remarks(text)[0], language=language)
     try:
         from whisper_normalizer.english import EnglishTextNormalizer
     except ImportError:

@@ -118,17 +118,18 @@ def _prepare(
             adopt(trainer.recogniser, other, statistics=config.keep_statistics)
         trainer.begin()
         if not config.keep_statistics:
-            _fit_features(trainer, train_cuts)
+            _fit_features(trainer, train_cuts, progress)
 
 
-def _fit_features(trainer: Trainer, cuts: Sequence[Cut]) -> None:
+def _fit_features(trainer: Trainer, cuts: Sequence[Cut], progress: Progress) -> None:
     """Take the features' statistics from the training utterances, or a random part of them."""
     config, recogniser = trainer.config, trainer.recogniser
     drawn = random.Random(f"statistics {config.seed}").sample(cuts, len(cuts))
     until = bisect_left(list(accumulate(cut.duration for cut in drawn)), STATISTICS_SECONDS)
     plan = plan_batches(drawn[: until + 1], config.batch_seconds, seed=None)
     rate = config.features.sample_rate
-    batches = load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=config.loaders)
+    tokenizer, loaders = recogniser.tokenizer, config.loaders
+    batches = load_batches(plan, tokenizer, sample_rate=rate, loaders=loaders, progress=progress)
     recogniser.features.fit((batch.waveforms, batch.num_samples) for batch in batches)
 
 
@@ -189,6 +190,7 @@ class Run:
             sample_rate=config.features.sample_rate,
             loaders=config.loaders,
             distort=partial(distort, share=config.augment.channel, seed=config.seed, epoch=position.epoch),
+            progress=self.progress,
         )
         now = saved = time.monotonic()
         with self.progress.bar(f"epoch {position.epoch + 1}", config.epochs * len(plan)) as bar:

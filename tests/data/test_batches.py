@@ -1,6 +1,7 @@
 """From manifests to batches: every utterance once, in bounds, in order, and every fault named."""
 
 import dataclasses
+import errno
 import gzip
 import json
 import os
@@ -13,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lhotse import MonoCut, Recording, SupervisionSegment
 from support.tiny import RATE, noise, recogniser, sine, unhurried
+from support.told import Told
 from support.tones import write_cut
 
+from asr.data import batches as module
 from asr.data.batches import Batch, collate, load_batches, plan_batches, plan_pieces
 from asr.data.cuts import load_cuts, perturb_speeds, save_cuts, text_of
 from asr.decoding.greedy import greedy
@@ -318,6 +321,70 @@ def test_audio_that_cannot_be_read_names_its_utterance(tmp_path, loaders, conten
     message = str(caught.value)
     assert message.startswith("utterance u1: its audio cannot be read (") and "\n" not in message
     assert str(tmp_path / "u1.wav") in message
+
+
+@pytest.mark.parametrize(("form", "kept"), [("wav", 0.5), ("wav", 0.7), ("flac", 0.5), ("ogg", 0.5)])
+@pytest.mark.parametrize("speed", [1.0, 1.1])
+def test_a_file_that_was_cut_short_after_preparing_says_so(tmp_path, form, kept, speed):
+    path = tmp_path / f"u.{form}"
+    soundfile.write(path, noise(3 * RATE), RATE)
+    cut = Recording.from_file(path, recording_id="u").to_cut()
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    cut = cut if speed == 1.0 else cut.perturb_speed(speed)
+    with pytest.raises(DataError) as caught:
+        next(load_batches([[cut]], TOKENIZER, sample_rate=RATE, loaders=0))
+    message = str(caught.value)
+    assert f"{path} is shorter than when it was prepared" in message and "of 3.00 s" in message
+    assert "\n" not in message and "lhotse" not in message.lower() and len(message) < 250
+
+
+def test_loaders_need_no_shared_memory_for_batches(tmp_path):
+    """A container has 64 MB of it, and a loader that finds none would hang."""
+    batch = next(load_batches([corpus(tmp_path)], TOKENIZER, sample_rate=RATE, loaders=1))
+    assert not batch.waveforms.is_shared() and not batch.tokens.is_shared()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.ENOSYS, "Function not implemented"),
+        RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)"),
+        RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ..."),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 2])
+def test_where_loaders_cannot_work_this_process_loads_the_rest(tmp_path, monkeypatch, error, after):
+    class Loader(torch.utils.data.DataLoader):
+        def __init__(self, *args, num_workers, **options):
+            options |= {"prefetch_factor": None, "worker_init_fn": None}
+            super().__init__(*args, num_workers=0, **options)
+            self.wanted = num_workers
+
+        def __iter__(self):
+            for number, batch in enumerate(super().__iter__()):
+                if self.wanted and number == after:
+                    raise error
+                yield batch
+
+    plan = [[cut] for cut in corpus(tmp_path)]
+    plain = list(load_batches(plan, TOKENIZER, sample_rate=RATE, loaders=0))
+    monkeypatch.setattr(module, "DataLoader", Loader)
+    told = Told()
+    found = list(load_batches(plan, TOKENIZER, sample_rate=RATE, loaders=2, progress=told))
+    assert [batch.ids for batch in found] == [batch.ids for batch in plain]
+    assert all(torch.equal(a.waveforms, b.waveforms) for a, b in zip(found, plain, strict=True))
+    [line] = told.lines
+    assert "shared memory" in line and "--loaders 0" in line
+
+
+def test_a_loader_that_dies_otherwise_is_an_error(tmp_path, monkeypatch):
+    def loader(*_, **__):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    monkeypatch.setattr(module, "DataLoader", loader)
+    with pytest.raises(DataError, match="a loader process died"):
+        next(load_batches([corpus(tmp_path)], TOKENIZER, sample_rate=RATE, loaders=1))
 
 
 def test_a_cut_without_a_recording_names_itself():

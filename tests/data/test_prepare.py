@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from lhotse import CutSet
+from lhotse import CutSet, SupervisionSegment
 from lhotse.audio.backend import LibsndfileBackend, audio_backend
 from lhotse.cut import MonoCut, MultiCut
 from support.media import write_media
@@ -15,6 +15,7 @@ from asr.corpora.utterance import Utterance
 from asr.data import recording as module
 from asr.data.prepare import cut_of, prepare
 from asr.data.recording import examine
+from asr.data.splits import recommended_units
 from asr.errors import ConfigError, DataError
 
 RATE = 16_000
@@ -68,6 +69,10 @@ def test_manifests_hold_normalised_text_and_sound_that_can_be_loaded(tmp_path):
     assert (tmp_path / "out/problems.txt").read_text() == ""
     assert prepared.notes == (
         "train has speakers of dev and test: a score there does not tell how strangers are recognised",
+        "dev has characters that train lacks: n (1), o (1); no model of it can write them, which costs 100.0 % of "
+        "dev's words (WER) and 100.0 % of its characters (CER)",
+        "test has characters that train lacks: m (1), a (1), b (1); no model of it can write them, which costs 100.0 % "
+        "of test's words (WER) and 60.0 % of its characters (CER)",
     )
 
 
@@ -378,3 +383,85 @@ def test_text_is_normalised_by_its_language(tmp_path):
     prepare("folder", tmp_path / "any", source=source)
     assert [cut.supervisions[0].text for cut in cuts(tmp_path / "tr")] == ["istanbul'da ışık"]
     assert [cut.supervisions[0].text for cut in cuts(tmp_path / "any")] == ["istanbul'da işik"]
+
+
+REMARKS = (
+    "a.wav\tyes <unk> [noise] no\ttrain",
+    "b.wav\tyes (laughs) <UNK> (yes)\ttrain",
+    "c.wav\t[Music]\ttrain",
+    "d.wav\tno\tdev",
+    "e.wav\tyes\ttest",
+)
+
+
+def test_remarks_are_no_words_and_are_counted(tmp_path):
+    prepared = prepare("folder", tmp_path / "out", source=make_corpus(tmp_path / "data", REMARKS))
+    assert [cut.supervisions[0].text for cut in cuts(tmp_path / "out")] == ["yes no", "yes yes"]
+    assert (
+        "5 remarks in transcripts are left out, since nobody says them: <unk> (2), [noise] (1), (laughs) (1)"
+        in (prepared.notes[0])
+    )
+    [problem] = prepared.problems
+    assert problem.where.endswith("list.tsv:4") and "empty" in problem.what
+
+
+def test_verbatim_keeps_remarks_and_warns(tmp_path):
+    source = make_corpus(tmp_path / "data", REMARKS)
+    prepared = prepare("folder", tmp_path / "out", source=source, text_form="verbatim")
+    assert cuts(tmp_path / "out")[0].supervisions[0].text == "yes <unk> [noise] no"
+    assert "transcripts hold remarks, which a model will spell: <unk> (2)" in prepared.notes[0]
+
+
+def test_what_train_shares_with_dev_and_test_is_told(tmp_path):
+    rows = [
+        "a.wav\tone two\ttrain",
+        "b.wav\tthree\ttrain",
+        "copy.wav\tOne, two!\tdev",  # the same bytes under another name
+        "other.wav\tthree\tdev",
+        "sub/../a.wav\tone two\ttest",
+        "new.wav\tone\ttest",
+    ]
+    source = make_corpus(tmp_path / "data", rows)
+    soundfile.write(source / "other.wav", noise(1.0, seed=9), RATE)
+    prepared = prepare("folder", tmp_path / "out", source=source)
+    assert prepared.notes == (
+        "train has of dev 1 recordings with their text, and the sentences of 2 of its 2 utterances; of test 1 recordings "
+        "with their text, and the sentences of 1 of its 2 utterances: a score there does not tell how new ones are "
+        "recognised",
+    )
+
+
+def test_stretches_of_one_recording_are_not_the_same(tmp_path):
+    write_sound(tmp_path / "data/call.wav", 3.0)
+    row = '{{"audio_filepath": "call.wav", "text": "{}", "offset": {}, "duration": 1, "id": "{}", "split": "{}"}}\n'
+    rows = [row.format("yes", 0, "a", "train"), row.format("yes", 1, "b", "dev"), row.format("yes", 0, "c", "test")]
+    (tmp_path / "data/list.jsonl").write_text("".join(rows))
+    [note] = prepare("folder", tmp_path / "out", source=tmp_path / "data").notes
+    assert note.startswith("train has of dev the sentences of 1 of its 1 utterances; of test 1 recordings")
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "hours", "rate", "units"),
+    [
+        (26, 0.5, 12, "--tokenizer.units characters (26 characters in 0.5 hours"),
+        (26, 50, 12, "--tokenizer.units sentencepiece --tokenizer.size 256"),
+        (26, 500, 12, "--tokenizer.units sentencepiece --tokenizer.size 1000"),
+        (2000, 500, 4, "--tokenizer.units characters (2000 characters"),
+        (
+            40,
+            2,
+            30,
+            "--tokenizer.units sentencepiece --tokenizer.size 100 (2 utterances have more characters than frames)",
+        ),
+    ],
+)
+def test_units_suit_the_data(alphabet, hours, rate, units):
+    letters = "".join(chr(0x4E00 + n) for n in range(alphabet))
+    seconds = hours * 3600 / 2
+    text = (letters * (int(rate * seconds) // alphabet + 1))[: max(alphabet, int(rate * seconds))]
+    made = []
+    for name in "ab":
+        cut = MonoCut(name, 0.0, seconds, 0)
+        cut.supervisions.append(SupervisionSegment(name, name, 0.0, seconds, text=text))
+        made.append(cut)
+    assert recommended_units(made).startswith(units)
