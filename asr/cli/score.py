@@ -29,6 +29,8 @@ class Score:
     options: Annotated[ScoreOptions, NO_PREFIX] = field(default_factory=ScoreOptions)
 
     def run(self) -> None:
-        references, systems = read_test_set(self.reference, self.hypotheses, plain=self.plain, details=self.details)
+        references, systems = read_test_set(
+            self.reference, self.hypotheses, plain=self.plain, details=self.details, costs=self.options.costs
+        )
         name = self.hypotheses[0].name if len(systems) == 1 else self.reference.name
         show_assessment(name, assess(references, systems, self.options, TerminalProgress()))

@@ -7,9 +7,10 @@ from typing import Any
 
 from asr.corpora.lines import read_lines
 from asr.corpora.source import written
-from asr.corpora.table import AUDIO, ID, LANGUAGE, SPEAKER, TEXT, Row, column_name
+from asr.corpora.table import LANGUAGE, SPEAKER, Row
 from asr.corpora.utterance import Problem, Utterance
 from asr.files import opened
+from asr.text.delimited import AUDIO, ID, TEXT, column_name
 
 
 def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], list[Problem]]:

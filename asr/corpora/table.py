@@ -5,19 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from asr.corpora.delimited import DELIMITERS, Line, Record, split_records
 from asr.corpora.lines import read_lines
 from asr.corpora.source import written
 from asr.corpora.utterance import Problem, Utterance
 from asr.errors import DataError
 from asr.files import without_gz
+from asr.text.delimited import AUDIO, DELIMITERS, ID, TEXT, Line, Record, column_name, split_records
 
-AUDIO = (
-    *("path", "audio", "file", "audio_filepath", "wav_filename", "filename", "file_name"),
-    *("audio_path", "audio_file", "filepath", "file_path", "wav", "wav_path"),
-)
-TEXT = ("sentence", "text", "transcript", "transcription", "raw_transcription", "normalized_text")
-ID = ("id", "utterance_id", "utt_id")
 SPEAKER = ("speaker", "client_id", "speaker_id")
 LANGUAGE = ("language", "locale", "lang")
 SPLIT = ("split", "subset")
@@ -98,11 +92,6 @@ def _form(path: Path, lines: Sequence[Line], audio_folder: Path) -> tuple[str, S
 def _first_cells(path: Path, lines: Sequence[Line], delimiter: str) -> list[str]:
     records = split_records(lines[:1], delimiter, quoted=_quoted(path, delimiter))
     return [cell.strip().strip('"') for record in records for cell in record.fields]
-
-
-def column_name(cell: str) -> str:
-    """Bring the name of a column or field to the form in which it is looked for."""
-    return cell.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _quoted(path: Path, delimiter: str) -> bool:

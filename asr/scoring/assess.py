@@ -1,7 +1,9 @@
 """One test set, one or more systems: normalised, scored, compared and broken down."""
 
 import os
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,18 +11,13 @@ from typing import Any
 from asr.config import NOT_NEGATIVE, at_least, check
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress, track
-from asr.scoring.alternatives import nearest_reading, parse_alternatives
+from asr.scoring.alternatives import Choices, nearest_reading, parse_alternatives
 from asr.scoring.breakdown import Group, Speakers, group, over_speakers
 from asr.scoring.compare import Comparison, compare
+from asr.scoring.entries import TranscriptEntry
+from asr.scoring.nist import OUTSIDE, read_segmented_ctm, read_stm
 from asr.scoring.score import Costs, Score, score
-from asr.scoring.transcripts import (
-    TranscriptEntry,
-    read_fields,
-    read_numbered_lines,
-    read_segmented_ctm,
-    read_texts,
-    read_transcripts,
-)
+from asr.scoring.transcripts import read_fields, read_numbered_lines, read_texts, read_transcripts
 from asr.text.normalise import Normalisation, normaliser
 
 
@@ -89,6 +86,8 @@ class Assessment:
     utterances: Mapping[str, TranscriptEntry]
     """What is known of the references."""
     options: ScoreOptions
+    hints: tuple[str, ...] = ()
+    """What looks like a mistake in how the files were read, a sentence each."""
 
     @property
     def conditions(self) -> str:
@@ -125,7 +124,12 @@ class Assessment:
 
 
 def read_test_set(
-    reference: Path, hypotheses: Sequence[Path], *, plain: bool = False, details: Path | None = None
+    reference: Path,
+    hypotheses: Sequence[Path],
+    *,
+    plain: bool = False,
+    details: Path | None = None,
+    costs: Costs = "unit",
 ) -> tuple[dict[str, TranscriptEntry], dict[str, dict[str, str]]]:
     """Read a file of references and one or more of hypotheses.
 
@@ -135,6 +139,8 @@ def read_test_set(
             share the name.
         plain: pair lines by number.
         details: a file with more fields of the same utterances; the reference's own come first.
+        costs: by sclite's, words of a CTM between segments of an STM belong to the next one. Else
+            they get an utterance of their own, of no reference words.
 
     Raises:
         ConfigError: if no hypotheses are named, or a file twice.
@@ -156,11 +162,25 @@ def read_test_set(
                     "use a form with ids"
                 )
         elif reference.suffix.lower() == ".stm" and path.suffix.lower() == ".ctm":
-            texts = read_segmented_ctm(path, references)
+            ignored = read_stm(reference, ignored=True)
+            texts = read_segmented_ctm(path, references, ignored=ignored, like_sclite=costs == "sclite")
         else:
             texts = read_texts(path, hypotheses=True)
-        systems[name] = texts
-    return references, systems
+        systems[name] = texts if plain else _with_ids_of(references, texts)
+    outside = {id for texts in systems.values() for id in texts if id.endswith(OUTSIDE) and id not in references}
+    references |= {id: TranscriptEntry(id, "", {"speaker": OUTSIDE}) for id in sorted(outside)}
+    return references, {name: dict.fromkeys(sorted(outside), "") | texts for name, texts in systems.items()}
+
+
+def _with_ids_of(references: Mapping[str, TranscriptEntry], texts: Mapping[str, str]) -> dict[str, str]:
+    """Give hypotheses the ids of references that differ in letter case alone."""
+    ours = Counter(id.casefold() for id in references)
+    theirs = Counter(id.casefold() for id in texts)
+    known = {id.casefold(): id for id in references if ours[id.casefold()] == 1}
+    return {
+        known.get(id.casefold(), id) if theirs[id.casefold()] == 1 and id not in references else id: text
+        for id, text in texts.items()
+    }
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -217,9 +237,65 @@ def assess(
     scored = []
     for name, texts in track(systems.items(), "scoring", len(systems), progress):
         hypotheses = {id: normalise(text) for id, text in texts.items()}
-        chosen = {id: nearest_reading(choices, hypotheses.get(id, "")) for id, choices in readings.items()}
-        result = score(plain | chosen, hypotheses, costs=options.costs, **draws)
+        if options.alternatives:
+            hypotheses = _heard(texts, readings, normalise)
+        if options.costs == "sclite":
+            result = score(
+                plain, hypotheses, costs="sclite", readings=readings, samples=options.samples, seed=options.seed
+            )
+        else:
+            chosen = {id: nearest_reading(choices, hypotheses.get(id, "")) for id, choices in readings.items()}
+            result = score(plain | chosen, hypotheses, samples=options.samples, seed=options.seed)
         groups = {field: group(result, values[field], **draws) for field in options.by}
         scored.append(System(name, result, over_speakers(result, values["speaker"], **draws), groups))
     comparisons = compare({system.name: system.score for system in scored}, **draws)
-    return Assessment(tuple(scored), tuple(comparisons), references, options)
+    return Assessment(
+        tuple(scored), tuple(comparisons), references, options, tuple(_hints(references, scored, options))
+    )
+
+
+def _heard(
+    texts: Mapping[str, str], readings: Mapping[str, Choices], normalise: Callable[[str], str]
+) -> dict[str, str]:
+    """Normalise hypotheses; of alternatives in them, as in a CTM, take the nearest ones.
+
+    The reference is read with its first alternatives for that.
+    """
+    found = {}
+    for id, choices in parse_alternatives(texts, normalise).items():
+        first = " ".join(word for stretch in readings.get(id, ()) for word in stretch.options[0])
+        plain = [replace(stretch, options=stretch.options[:1]) if stretch.optional else stretch for stretch in choices]
+        found[id] = nearest_reading(plain, first)
+    return found
+
+
+def _hints(
+    references: Mapping[str, TranscriptEntry], systems: Sequence[System], options: ScoreOptions
+) -> Iterator[str]:
+    """Say what looks like a mistake in how the files were read."""
+    said = {word for entry in references.values() for word in entry.text.split()}
+    words = sum(id.isalpha() and id in said for id in references)
+    if len(references) >= 3 and words > len(references) / 3:
+        some = next(id for id in references if id.isalpha() and id in said)
+        yield f"ids look like words, such as {some!r}: if the lines have no ids, score them with --plain"
+    braces = sum("{" in entry.text and "}" in entry.text for entry in references.values())
+    if braces and not options.alternatives:
+        yield f"{braces} references hold braces, which count as words; --alternatives reads {{a / b}} as either"
+    alike = Counter(
+        (edit.reference, edit.hypothesis)
+        for system in systems
+        for utterance in system.score.utterances
+        for edit in utterance.alignment
+        if edit.kind == "substitution" and _same_form(edit.reference) == _same_form(edit.hypothesis)
+    )
+    if alike:
+        (first, second), _ = alike.most_common(1)[0]
+        codes = " and ".join(" ".join(f"U+{ord(c):04X}" for c in word) for word in (first, second))
+        yield (
+            f"{alike.total()} words count as wrong that differ only in their Unicode form, such as {first} ({codes}); "
+            "--normalise basic makes them equal"
+        )
+
+
+def _same_form(word: str) -> str:
+    return word if word.isascii() else unicodedata.normalize("NFKC", word).replace("\u2019", "'")

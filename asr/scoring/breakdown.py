@@ -9,8 +9,8 @@ from typing import Any
 import jiwer
 import numpy as np
 
+from asr.scoring.entries import Value
 from asr.scoring.score import Rates, Score, Totals, rates, summarise
-from asr.scoring.transcripts import Value
 
 UNKNOWN = "unknown"
 _MOST_VALUES = 8

@@ -24,10 +24,10 @@ from asr.files import atomic
 from asr.progress import SILENT, Progress, track
 from asr.scoring.assess import Assessment, System
 from asr.scoring.breakdown import characters, confusions, words
+from asr.scoring.entries import Clip
 from asr.scoring.interval import Rate
 from asr.scoring.report import comparison_line
 from asr.scoring.score import UtteranceScore
-from asr.scoring.transcripts import Clip
 from asr.units import seconds_to_samples
 
 _PLAYABLE = frozenset({".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".mp4", ".webm"})

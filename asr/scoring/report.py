@@ -54,6 +54,7 @@ def report(name: str, assessment: Assessment) -> RenderableType:
     parts += [_groups(field, assessment.systems) for field in options.by]
     if len(assessment.systems) == 1 and options.worst > 0 and system.score.words.errors:
         parts += [_frequent(system.score, options.worst), "", worst_utterances(system.score, options.worst)]
+    parts += [Text(printable(f"hint: {hint}")) for hint in assessment.hints]
     parts.append(Text(assessment.conditions, style="dim"))
     return Group(*parts)
 

@@ -84,8 +84,8 @@ def _network(reference: Choices) -> tuple[list[_Arc], tuple[int, ...]]:
             continue
         for words in stretch.options:
             before = ends
-            for word in words or (None,):
-                arcs.append(_Arc(word, False, before))
+            for option in words or (None,):
+                arcs.append(_Arc(option, False, before))
                 before = (len(arcs) - 1,)
             reached += before
         ends = tuple(reached)

@@ -27,16 +27,18 @@ from typing import Any, Literal, TypeAlias
 
 import jiwer
 
-from asr.errors import DataError, MissingExtra
+from asr.errors import DataError
+from asr.scoring.alternatives import Choices, plain_choices
 from asr.scoring.interval import Rate, bootstrap
+from asr.scoring.sclite import align as align_like_sclite
 
 EditKind: TypeAlias = Literal["equal", "substitution", "deletion", "insertion"]
 Costs: TypeAlias = Literal["unit", "sclite"]
 """What word alignments minimise.
 
 `unit` is the number of errors. `sclite` is NIST's 4 a substitution, 3 a deletion or insertion,
-which may find more errors but pairs words as people would. Characters always have the fewest
-errors.
+which may find more errors but pairs words as people would; counts are those of sclite itself.
+Characters always have the fewest errors.
 """
 
 _KINDS: Mapping[str, EditKind] = {
@@ -53,7 +55,8 @@ _CHARACTERS = jiwer.ReduceToListOfListOfChars()
 class Edit:
     """One column of an alignment.
 
-    A deletion has the empty hypothesis, an insertion the empty reference.
+    A deletion has the empty hypothesis, an insertion the empty reference. So has a word that may be
+    left out, and is, by sclite's count: it is equal to the empty hypothesis.
     """
 
     kind: EditKind
@@ -135,11 +138,11 @@ class UtteranceScore:
 
     @property
     def reference(self) -> str:
-        return " ".join(edit.reference for edit in self.alignment if edit.kind != "insertion")
+        return " ".join(edit.reference for edit in self.alignment if edit.reference)
 
     @property
     def hypothesis(self) -> str:
-        return " ".join(edit.hypothesis for edit in self.alignment if edit.kind != "deletion")
+        return " ".join(edit.hypothesis for edit in self.alignment if edit.hypothesis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,7 @@ def score(
     hypotheses: Mapping[str, str],
     *,
     costs: Costs = "unit",
+    readings: Mapping[str, Choices] | None = None,
     samples: int = 1000,
     seed: int = 0,
 ) -> Score:
@@ -225,13 +229,14 @@ def score(
             an insertion.
         hypotheses: utterance id to text, in any order.
         costs: what word alignments minimise.
+        readings: with sclite's costs, utterance id to all that its reference may be; a text of
+            `references` is the only reading otherwise.
         samples: bootstrap samples for the intervals; see `bootstrap`.
         seed: of the bootstrap; the same seed and texts give the same score.
 
     Raises:
         DataError: if references and hypotheses have no id in common.
         ConfigError: if `samples` is not positive.
-        MissingExtra: if `costs` are sclite's and kaldialign is not installed.
     """
     ids = sorted(references)
     missing = tuple(id for id in ids if id not in hypotheses)
@@ -241,15 +246,17 @@ def score(
             f"no utterance id is in both references ({_examples(ids)}) and hypotheses ({_examples(extra)}): "
             "are they of the same test set, with the same ids?"
         )
-    reference_texts = [" ".join(references[id].split()) for id in ids]
     hypothesis_texts = [" ".join(hypotheses.get(id, "").split()) for id in ids]
-    align = _align if costs == "unit" else _align_like_sclite
+    if costs == "unit":
+        alignments = list(_align([" ".join(references[id].split()) for id in ids], hypothesis_texts))
+    else:
+        choices = ((readings or {}).get(id) or plain_choices(references[id]) for id in ids)
+        alignments = list(map(_align_like_sclite, choices, hypothesis_texts))
+    reference_texts = [" ".join(filter(None, (edit.reference for edit in alignment))) for alignment in alignments]
     characters = jiwer.process_characters(reference_texts, hypothesis_texts, _CHARACTERS, _CHARACTERS)
     utterances = tuple(
         UtteranceScore(id, _count(alignment), _count_chunks(chunks), alignment)
-        for id, alignment, chunks in zip(
-            ids, align(reference_texts, hypothesis_texts), characters.alignments, strict=True
-        )
+        for id, alignment, chunks in zip(ids, alignments, characters.alignments, strict=True)
     )
     return summarise(utterances, missing=missing, extra=extra, samples=samples, seed=seed)
 
@@ -335,19 +342,12 @@ def _align(references: Sequence[str], hypotheses: Sequence[str]) -> Iterator[tup
         )
 
 
-def _align_like_sclite(references: Sequence[str], hypotheses: Sequence[str]) -> Iterator[tuple[Edit, ...]]:
-    try:
-        import kaldialign
-    except ImportError:
-        raise MissingExtra("aligning as sclite does", "score") from None
-    for reference, hypothesis in zip(references, hypotheses, strict=True):
-        pairs = kaldialign.align(reference.split(), hypothesis.split(), "", sclite_mode=True)
-        yield tuple(Edit(_kind(*pair), *pair) for pair in pairs)
+def _align_like_sclite(reference: Choices, hypothesis: str) -> tuple[Edit, ...]:
+    pairs = align_like_sclite(reference, hypothesis.split())
+    return tuple(Edit("equal" if correct else _kind(*pair), *pair) for pair, correct in pairs)
 
 
 def _kind(reference: str, hypothesis: str) -> EditKind:
-    if reference == hypothesis:
-        return "equal"
     if not reference:
         return "insertion"
     return "substitution" if hypothesis else "deletion"

@@ -53,13 +53,29 @@ def test_no_reading_is_nearer_than_the_chosen_one(stretches, hypothesis):
     assert errors(chosen) == min(map(errors, readings))
 
 
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "chosen"),
+    [
+        ("a {b / {c / d} e} f", "a d e f", "a d e f"),
+        ("{a / {b / {c / @}}} d", "d", "d"),
+        ("{a (b) / c} d", "a d", "a d"),
+        ("{a {b / c} {d / e} / x}", "a c d", "a c d"),
+        ("a @ b", "a b", "a b"),
+        ("@", "", ""),
+        ("a@b", "a@b", "a@b"),  # no word by itself
+    ],
+)
+def test_alternatives_hold_others_and_a_lone_at_sign_is_nothing(reference, hypothesis, chosen):
+    assert reading(reference, hypothesis) == chosen
+
+
 def test_each_alternative_is_normalised_by_itself():
     basic = normaliser("basic")
     assert reading("The {Colour / COLOR}, (Uh,) red!", "the color red", basic) == "the color red"
     assert reading("The {Colour / COLOR}, (Uh,) red!", "the colour uh red", basic) == "the colour uh red"
 
 
-@pytest.mark.parametrize("text", ["a {b", "a b}", "{a / {b / c}}", "}{"])
+@pytest.mark.parametrize("text", ["a {b", "a b}", "{a / {b / c}", "}{"])
 def test_a_brace_without_its_partner_names_the_utterance(text):
     with pytest.raises(DataError, match=r"^utt-7: a brace"):
         parse_alternatives({"utt-7": text}, str)

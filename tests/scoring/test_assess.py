@@ -106,6 +106,60 @@ def test_a_ctm_is_read_by_the_segments_of_an_stm(tmp_path):
     assert assess(references, systems, ScoreOptions(by=("speaker",))).systems[0].speakers.number == 2
 
 
+STM = "c A ann 0 1 one two\nc A ann 1 2 <o> ignore_time_segment_in_scoring\nc A bob 3 4 three\n"
+CTM = "C a 0.1 0.1 one\nC a 0.6 0.1 two\nC a 1.5 0.1 ignored\nC a 2.4 0.1 ghost\nC a 3.1 0.1 three\n"
+
+
+@pytest.mark.parametrize("costs", ["unit", "sclite"])
+def test_words_that_are_invented_in_silence_count(tmp_path, costs):
+    reference, system = written(tmp_path, "r.stm", STM), written(tmp_path, "h.ctm", CTM)
+    silent = written(tmp_path, "good.ctm", CTM.replace("C a 2.4 0.1 ghost\n", ""))
+    references, systems = read_test_set(reference, [system, silent], costs=costs)
+    found = assess(references, systems, ScoreOptions(costs=costs, samples=10))
+    words = [system.score.words for system in found.systems]
+    assert [(w.hits, w.errors, w.insertions) for w in words] == [(3, 1, 1), (3, 0, 0)]
+    assert not any(system.score.extra or system.score.missing for system in found.systems)
+    ids = [utterance.id for utterance in found.systems[0].score.utterances]
+    assert ("C-a-outside segments" in ids) == (costs == "unit")
+
+
+def test_ids_pair_whatever_their_letter_case(tmp_path):
+    reference = written(tmp_path, "r.trn", "one (Spk-A)\ntwo (spk-b)\n")
+    _, systems = read_test_set(reference, [written(tmp_path, "h.trn", "one (SPK-a)\ntoo (spk-b)\n")])
+    assert systems == {"h.trn": {"Spk-A": "one", "spk-b": "too"}}
+    twins = written(tmp_path, "t.trn", "one (a)\ntwo (A)\n")
+    assert read_test_set(twins, [written(tmp_path, "h2.trn", "two (A)\n")])[1] == {"h2.trn": {"A": "two"}}
+
+
+def test_alternatives_of_a_hypothesis_are_read_too(tmp_path):
+    lines = ["* * <ALT_BEGIN>", "0.1 0.2 um", "* * <ALT>", "0.1 0.2 uh", "* * <ALT_END>", "0.9 0.1 b"]
+    system = written(tmp_path, "h.ctm", "".join(f"c A {line}\n" for line in lines))
+    references, systems = read_test_set(written(tmp_path, "r.stm", "c A s 0 2 uh b\n"), [system])
+    for costs in ("unit", "sclite"):
+        found = assess(references, systems, ScoreOptions(alternatives=True, costs=costs, samples=10))
+        assert found.systems[0].score.words.errors == 0 and found.systems[0].score.words.hits == 2
+
+
+def hints(references, hypotheses, **options):
+    entries = {id: TranscriptEntry(id, text) for id, text in references.items()}
+    return assess(entries, {"s": hypotheses}, ScoreOptions(samples=10, **options)).hints
+
+
+def test_what_looks_like_a_mistake_is_hinted_at():
+    plain = {"the": "cat sat on the mat", "sat": "down", "cat": "and the dog"}
+    [hint] = hints(plain, plain)
+    assert "ids look like words" in hint and "--plain" in hint
+    braces = {"u1": "a {b / c}"}
+    [hint] = hints(braces, {"u1": "a b"})
+    assert "--alternatives" in hint
+    assert hints(braces, {"u1": "a b"}, alternatives=True) == ()
+    composed, apart = {"u1": "caf\u00e9 x"}, {"u1": "cafe\u0301 y"}
+    [hint] = hints(composed, apart)
+    assert hint.startswith("1 words count as wrong that differ only in their Unicode form") and "U+00E9" in hint
+    assert hints(composed, apart, normalise="basic") == ()
+    assert hints({"ann-1": "one", "ann-2": "two", "bob": "three"}, {"ann-1": "on"}) == ()
+
+
 def test_details_add_what_the_references_do_not_say(tmp_path):
     reference, hypotheses = written(tmp_path, "r.txt", "u1 a\nu2 b\n"), written(tmp_path, "h.txt", "u1 a\nu2 c\n")
     references, _ = read_test_set(reference, [hypotheses], details=written(tmp_path, "utt2spk", "u1 ann\nu9 eve\n"))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.tiny import unhurried
 
 from asr.errors import AsrError, DataError
+from asr.scoring.nist import read_stm
 from asr.scoring.transcripts import (
     Clip,
     read_fields,
@@ -232,16 +233,109 @@ def test_ctm_words_go_where_their_middle_lies(tmp_path):
         "call A 0.10 0.50 one 0.8\n"
         "call A 2.30 0.50 late\n"  # its middle, 2.55, is in the second segment
         "call B 0.10 0.50 three\n"
-        "call A 5.00 0.50 ignored\n"
+        "CALL a 5.00 0.50 ignored\n"  # letter case does not matter
+        "call B 4.50 0.50 invented\n"
         "other A 0.00 0.10 alien\n",
     )
-    assert read_segmented_ctm(ctm, segments) == {
+    expected = {
         "call-A-0.00-2.50": "one two",
         "call-A-2.50-4.00": "late",
         "call-B-0.00-4.00": "three",
-        "call-A-5.25": "ignored",
+        "call-B-outside segments": "invented",
         "other-A-0.05": "alien",
     }
+    ignored = read_stm(tmp_path / "ref.stm", ignored=True)
+    assert read_segmented_ctm(ctm, segments, ignored=ignored) == expected
+    assert read_segmented_ctm(ctm, segments) == expected | {"CALL-a-outside segments": "ignored"}
+    alike = read_segmented_ctm(ctm, segments, ignored=ignored, like_sclite=True)
+    del expected["call-B-outside segments"]
+    assert alike == expected | {"call-B-0.00-4.00": "three invented"}
+
+
+@pytest.mark.parametrize(
+    "marker", ["IGNORE_TIME_SEGMENT_IN_SCORING", "ignore_time_segment_in_scoring", "IgnoreTimeSegmentInScoring", "x"]
+)
+def test_a_segment_to_ignore_is_no_reference(tmp_path, marker):
+    path = written(tmp_path, "r.stm", f"c A s 0 1 a b\nc A s 1 2 <o> {marker}\n")
+    assert len(read_transcripts(path)) == 1 + (marker == "x")
+    assert len(read_stm(path, ignored=True)) == 1 - (marker == "x")
+
+
+def test_words_between_segments_are_told_apart_or_as_sclite_has_them(tmp_path):
+    """Goldens of sclite -i rm on these very files: 1 0 1 1, 1 0 1 1, and 1 1 0 1."""
+    stm = "F1 A ann 1 2 a b\nF1 A ann 2 3 c d\nF1 A ann 4 5 ignore_time_segment_in_scoring\nF1 A bob 6 7 e f\n"
+    segments = read_transcripts(written(tmp_path, "r.stm", stm))
+    ignored = read_stm(tmp_path / "r.stm", ignored=True)
+    words = "0.1 x0;1.1 a;1.9 border;2.1 c;3.3 gap1;4.2 ign;5.2 gap2;6.2 e;8.2 after"
+    ctm = written(tmp_path, "h.ctm", "".join("f1 a {} 0.2 {}\n".format(*word.split()) for word in words.split(";")))
+    assert list(read_segmented_ctm(ctm, segments, ignored=ignored, like_sclite=True).values()) == [
+        "x0 a",
+        "border c",
+        "gap2 e after",
+    ]
+    assert read_segmented_ctm(ctm, segments, ignored=ignored) == {
+        "F1-A-1.00-2.00": "a",
+        "F1-A-2.00-3.00": "border c",
+        "F1-A-6.00-7.00": "e",
+        "f1-a-outside segments": "x0 gap1 gap2 after",
+    }
+
+
+def test_a_system_that_heard_nothing_has_an_empty_ctm(tmp_path):
+    segments = read_transcripts(written(tmp_path, "r.stm", STM))
+    for content in ("", ";; nothing\n", "\n"):
+        assert set(read_segmented_ctm(written(tmp_path, "h.ctm", content), segments).values()) == {""}
+
+
+def test_alternatives_of_a_ctm_stand_in_braces(tmp_path):
+    lines = ["* * <ALT_BEGIN>", "1.1 0.2 um", "1.4 0.2 er", "* * <alt>", "1.1 0.2 uh", "* * <ALT_END>", "1.9 0.1 b"]
+    ctm = written(tmp_path, "h.ctm", "".join(f"c A {line}\n" for line in lines))
+    assert read_texts(ctm) == {"c": "{ um er / uh } b"}
+
+
+def test_comments_of_a_trn_file_are_passed_over(tmp_path):
+    assert read_texts(written(tmp_path, "h.trn", ";; system (x)\none (a)\n;;\n")) == {"a": "one"}
+
+
+TABLES = {
+    "h.csv": 'id,text\na-1,"one, two"\nb-2,\n',
+    "h.tsv": "text\tid\none, two\ta-1\n\tb-2\n",
+    "s.csv": "utt_id;transcript;speaker\na-1;one, two;ann\nb-2;;bob\n",
+    "p.csv": 'path,sentence\nx/a-1.wav,"one, two"\nx/b-2.wav,\n',
+    "kaldi.tsv": "a-1\tone, two\nb-2\n",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_read_by_their_header(tmp_path, name):
+    found = {id.removeprefix("x/"): text for id, text in read_texts(written(tmp_path, name, TABLES[name])).items()}
+    assert found == {"a-1": "one, two", "b-2": ""}
+    if name == "s.csv":
+        assert read_transcripts(tmp_path / name)["a-1"].fields == {"speaker": "ann"}
+
+
+def test_of_hypotheses_in_a_table_the_recognised_column_counts(tmp_path):
+    path = written(tmp_path, "h.csv", "id,text,pred_text\na,said,heard\n")
+    assert read_texts(path) == {"a": "said"}
+    assert read_texts(path, hypotheses=True) == {"a": "heard"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a-1,one\n", "FILE:1: the first line must name the columns, an id and a text; found 'a-1,one'"),
+        ('id,text\na,"x\nb,y\n', "FILE:2: a quote opens here"),
+        ("id,text\na,x,y\n", "FILE:2: has 3 fields"),
+        ("id,text\na,x\na,y\n", "FILE:3: id 'a' is there already"),
+        ("id,text\n", "FILE: holds no transcripts"),
+    ],
+)
+def test_a_faulty_table_is_named(tmp_path, content, said):
+    assert failure(written(tmp_path, "t.csv", content)).startswith(said)
+
+
+def test_lines_without_ids_are_told_of_plain(tmp_path):
+    assert "--plain" in failure(written(tmp_path, "t.txt", "the cat\nthe dog\n"))
 
 
 def test_a_word_in_two_segments_goes_to_the_nearer(tmp_path):
@@ -274,10 +368,15 @@ def test_words_go_where_brute_force_puts_them(tmp_path_factory, segments, words)
         distances = [
             (abs(2 * middle - 2 * (start + end)), id)
             for (own, start, end), id in zip(segments, entries, strict=True)
-            if own == channel and 2 * start <= middle <= 2 * end
+            if own == channel and 2 * start <= middle < 2 * end
+        ] or [
+            (abs(2 * middle - 2 * (start + end)), id)
+            for (own, start, end), id in zip(segments, entries, strict=True)
+            if own == channel and middle == 2 * end
         ]
         seconds = begin / 100 + length / 100 / 2
-        id = min(distances)[1] if distances else f"c-{channel}-{seconds:.2f}"
+        nowhere = "outside segments" if any(own == channel for own, *_ in segments) else f"{seconds:.2f}"
+        id = min(distances)[1] if distances else f"c-{channel}-{nowhere}"
         expected.setdefault(id, []).append((seconds, number))
     texts = {id: " ".join(str(number) for _, number in sorted(them)) for id, them in expected.items()}
     found = read_segmented_ctm(written(folder, "hyp.ctm", "".join(ctm)), entries)
@@ -320,7 +419,7 @@ def test_a_ctm_by_itself_is_an_utterance_a_recording(tmp_path):
         ("t.stm", "call A ann zero 2 x\n", "FILE:1: 'zero' is not a time"),
         ("t.stm", "c A s 0 1 x\nc A s 0.0 1.0 y\n", "FILE:2: id 'c-A-0.00-1.00' is on line 1 already"),
         ("t.ctm", "call A 0 nan x\n", "FILE:1: 'nan' is not a time"),
-        ("t.ctm", "call A * * <ALT_BEGIN>\n", "FILE:1: '*' is not a time"),
+        ("t.ctm", "call A * * word\n", "FILE:1: '*' is not a time"),
         ("t.ctm", "call A 0 1\n", "FILE:1: has 4 fields instead of 5 to 8"),
         ("t.jsonl.gz", b"no gzip", "FILE: is not a whole gzip file"),
     ],

@@ -5,6 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+AUDIO = (
+    *("path", "audio", "file", "audio_filepath", "wav_filename", "filename", "file_name"),
+    *("audio_path", "audio_file", "filepath", "file_path", "wav", "wav_path"),
+)
+TEXT = ("sentence", "text", "transcript", "transcription", "raw_transcription", "normalized_text")
+ID = ("id", "utterance_id", "utt_id")
+"""What the columns of tables are called, the first that is there."""
 LONGEST_FIELD_LINES = 50
 """Lines that one quoted field may span."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -20,6 +27,11 @@ class Record:
     line: int
     fields: tuple[str, ...] = ()
     fault: str = ""
+
+
+def column_name(cell: str) -> str:
+    """Bring the name of a column or field to the form in which it is looked for."""
+    return cell.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def split_records(lines: Sequence[Line], delimiter: str, *, quoted: bool) -> list[Record]:
