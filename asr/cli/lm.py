@@ -35,7 +35,7 @@ class Lm:
     """Their language's code: in Turkish (tr) the small letter of I is ı."""
     ngram: Annotated[NgramConfig, NO_PREFIX] = field(default_factory=NgramConfig)
     tokens: Path | None = None
-    """A model folder, for n-grams of its tokens (any spelling); characters take order 6 or more."""
+    """A model folder, for n-grams of its tokens (any spelling); characters take order 6."""
     rnn: bool = False
     """Train a recurrent model, by truncated BPTT over the running text."""
     shape: Annotated[RnnLmConfig, arg(name="rnn-shape")] = field(default_factory=RnnLmConfig)

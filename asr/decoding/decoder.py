@@ -17,6 +17,7 @@ the n-gram model; the other two models rank what it finds. It depends on the n-g
     there is none                 `prefix_beam.prefix_beam_search`
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,9 @@ class Decoder:
     ) -> None:
         self.config = config
         phrases = {" ".join(phrase.split()): bonus for phrase, bonus in (hotwords or {}).items()}
-        for phrase in phrases:
+        for phrase, bonus in phrases.items():
+            if not isinstance(bonus, int | float) or not math.isfinite(bonus):
+                raise ConfigError(f"hot word {phrase!r}: its bonus must be a finite number of nats, got {bonus!r}")
             if not phrase or tokenizer.decode(tokenizer.encode(phrase)) != phrase:
                 raise ConfigError(f"hot word {phrase!r} cannot be spelt with the model's tokens, {alphabet(tokenizer)}")
         for name, model in (("recurrent language model", rnn), ("second recogniser", second)):

@@ -29,7 +29,7 @@ WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
 RNN_SHARES = (0.25, 0.5, 0.75, 1.0)
 SECOND_WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 
-KEPT = {"lm.arpa", "lm.bin", f"lm{SUFFIX}", "rnn_lm"}
+KEPT = {"lm.arpa", "lm.arpa.gz", "lm.bin", f"lm{SUFFIX}", "rnn_lm"}
 """What language models are called in a model folder."""
 
 Lists: TypeAlias = Sequence[Sequence[Hypothesis]]
@@ -128,7 +128,7 @@ def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: Decoding
     """
     names = []
     for path in lm:
-        name = "rnn_lm" if path.is_dir() else f"lm{path.suffix if path.suffix in ('.arpa', SUFFIX) else '.bin'}"
+        name = "rnn_lm" if path.is_dir() else f"lm{_ending(path)}"
         names.append(name)
         files = (
             [(file, folder / name / file.name) for file in sorted(path.iterdir())]
@@ -168,3 +168,10 @@ def _best_point(trials: Sequence[Trial]) -> DecodingConfig:
         return (sum(near) / len(near), trial.characters, trial.config.lm_weight, abs(trial.config.word_bonus))
 
     return min(trials, key=merit).config
+
+
+def _ending(path: Path) -> str:
+    """What an n-gram file's name ends in, in a model folder; other files are KenLM's binaries."""
+    if path.suffix == ".gz":
+        return ".arpa.gz"
+    return path.suffix if path.suffix in (".arpa", SUFFIX) else ".bin"

@@ -74,6 +74,11 @@ class NgramModel:
 
     def __init__(self, vocabulary: Sequence[str], levels: Sequence[Level]) -> None:
         self.vocabulary, self.levels = tuple(vocabulary), tuple(levels)
+        if UNKNOWN not in self.vocabulary:  # what it does not know never occurs
+            words = levels[0]
+            rows = (np.append(words.histories, 0), np.append(words.words, len(self.vocabulary)))
+            first = Level(*rows, np.append(words.log_probs, NOTHING), np.append(words.back_offs, 0.0))
+            self.vocabulary, self.levels = (*self.vocabulary, UNKNOWN), (first, *levels[1:])
         self._numbers = {word: number for number, word in enumerate(self.vocabulary)}
         size, last = len(self.vocabulary), np.iinfo(np.int64).max
         self._keys = [np.append(level.histories * size + level.words, last) for level in self.levels]

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from asr.data.cuts import load_cuts, text_of
-from asr.errors import DataError
+from asr.errors import ConfigError, DataError
 from asr.files import read_text
 from asr.lm.compact import SUFFIX, write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
@@ -17,6 +17,8 @@ from asr.text.normalise import TextForm, normalise
 from asr.text.remarks import without_remarks
 from asr.text.tokenizer import Tokenizer, TokenizerConfig
 
+READABLE_ORDERS = range(2, 7)
+"""Of n-gram models: what KenLM reads, as flashlight-text has it."""
 HELD_OUT = 20
 """One sentence in so many is held out, where the user has no text for that."""
 
@@ -79,8 +81,14 @@ def train_arpa(
         How well what was predicted, by name; empty if there was too little text to hold some out.
 
     Raises:
+        ConfigError: if no decoder could read a model of that order.
         AsrError: if the file cannot be written.
     """
+    if config.order not in READABLE_ORDERS:
+        raise ConfigError(
+            f"--order {config.order} is not allowed: KenLM, which decoders read models by, takes "
+            f"{READABLE_ORDERS[0]} to {READABLE_ORDERS[-1]}; 3 is usual for words, 6 for characters"
+        )
     train, unseen = _split(sentences, held_out)
     if tokenizer is not None:
         train, unseen, sentences = (_spelt(part, tokenizer) for part in (train, unseen, sentences))

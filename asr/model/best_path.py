@@ -42,9 +42,11 @@ def align(log_probs: LogProbs, tokens: Sequence[int]) -> list[Spike]:
         tokens: (U,), without blanks; none gives no spikes.
 
     Raises:
-        ValueError: if the frames do not suffice for the tokens (`ctc.minimum_frames`), or no path
-            has a finite score.
+        ValueError: if a token is the blank, or none of the alphabet. Also if the frames do not
+            suffice for the tokens (`labels.minimum_frames`), or no path has a finite score.
     """
+    if wrong := [token for token in tokens if not BLANK < token < log_probs.shape[1]]:
+        raise ValueError(f"token {wrong[0]} is not one of 1 to {log_probs.shape[1] - 1}")
     if minimum_frames(tokens) > len(log_probs):
         raise ValueError(f"{len(tokens)} tokens need {minimum_frames(tokens)} frames, there are {len(log_probs)}")
     if not tokens:

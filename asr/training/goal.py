@@ -15,7 +15,7 @@ class Judgement:
     loss: float
     """Decides between epochs of equal errors.
 
-    It is no reason for patience: it falls by hairs for long.
+    It is no reason for patience: it falls by hairs for long. But it is while nothing is right.
     """
     metrics: dict[str, float]
     """For `metrics.jsonl`."""
@@ -23,6 +23,8 @@ class Judgement:
     """For people."""
     silent: bool = False
     """Nothing at all was decoded."""
+    untaught: bool = False
+    """No word is right yet, so that errors tell nothing."""
 
     @property
     def result(self) -> tuple[float, ...]:

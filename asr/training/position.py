@@ -47,7 +47,7 @@ class Position:
     """The result by which the best epoch was chosen (`Judgement.result`)."""
     best_epoch: int = 0
     stale: int = 0
-    """Epochs since the errors last fell."""
+    """Epochs since the errors last fell, or the loss while no word was right."""
     finished: bool = False
     failures: int = 0
     """Non-finite steps in a row."""
@@ -102,11 +102,12 @@ class Position:
     def judge(self, judgement: Judgement) -> bool:
         """Hold the epoch's result against the best one; returns whether it is the new best.
 
-        An epoch is stale unless the errors fall. One in which nothing is decoded yet is not stale.
-        A model with CTC gives nothing but blanks at first, however fast it learns.
+        An epoch is stale unless the errors fall, or, while no word is right, the whole result. One
+        in which nothing is decoded yet is not stale. A model with CTC gives nothing but blanks at
+        first, however fast it learns.
         """
         errors, best = judgement.errors, tuple(self.best[: len(judgement.errors)])
-        if errors < best:
+        if errors < best or (judgement.untaught and judgement.result < tuple(self.best)):
             self.stale = 0
         elif not (judgement.silent and errors == best):
             self.stale += 1

@@ -115,7 +115,8 @@ def _prepare(
     else:
         if config.init is not None:
             other = load_model(Path(config.init), untaught=True)
-            adopt(trainer.recogniser, other, statistics=config.keep_statistics)
+            taken = adopt(trainer.recogniser, other, statistics=config.keep_statistics)
+            progress.say(f"init: {taken}")
         trainer.begin()
         if not config.keep_statistics:
             _fit_features(trainer, train_cuts, progress)
@@ -292,6 +293,11 @@ class Run:
         )
         stopped_early = config.patience is not None and position.stale >= config.patience
         position.finished = epoch == config.epochs or stopped_early
+        if stopped_early and epoch < config.epochs:
+            self.progress.say(
+                f"training stops early: {position.stale} epochs in a row were no better (--patience {config.patience}); "
+                f"the best is epoch {position.best_epoch}"
+            )
         trainer.begin_epoch()
 
     def _save(self) -> None:

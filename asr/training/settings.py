@@ -116,7 +116,7 @@ class RunConfig:
     average: float = 0.99
     """Decay of the weights' exponential average, which is evaluated and kept; 0 for none."""
     patience: int | None = None
-    """Epochs in a row without fewer dev errors that end training; all-blank ones do not count."""
+    """Epochs in a row without fewer dev errors that end training; without less loss at 100 %."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of matrix products under autocast; float16 needs a CUDA device."""
     seed: int = 0

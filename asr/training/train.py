@@ -8,6 +8,7 @@ import torch
 from lhotse.cut import Cut
 
 from asr.data.cuts import load_cuts, text_of
+from asr.data.splits import lacking
 from asr.errors import DataError
 from asr.model.acoustic import AcousticModel
 from asr.model.reading import Full, Truncated
@@ -26,12 +27,15 @@ from asr.training.trainer import Trainer
 from asr.transcription.evaluate import evaluate
 from asr.transcription.transcribe import Transcriber
 
+JUDGED = 200
+"""Training utterances that stand for dev in a final training without one."""
+
 
 def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILENT) -> Path:
     """Train on `data/train.jsonl.gz`, choose on `data/dev.jsonl.gz`, write the run to `out`.
 
-    With `final`, train on both. The same call after a kill goes on from the last checkpoint. After
-    the end it returns at once.
+    With `final`, train on both, or on train alone if there is no dev. The same call after a kill
+    goes on from the last checkpoint. After the end it returns at once.
 
     Args:
         config: the settings.
@@ -47,10 +51,13 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
         ConfigError: if `out` holds a run with other settings or data.
         TrainingError: after too many non-finite steps in a row.
     """
-    cuts, dev_cuts = load_cuts(data / "train.jsonl.gz"), load_cuts(data / "dev.jsonl.gz")
+    cuts, dev_cuts = load_cuts(data / "train.jsonl.gz"), _load_dev(config, data)
     cuts = long_enough(cuts, config, progress)
     if config.final:
-        cuts += long_enough(dev_cuts, config, progress)
+        cuts += long_enough(dev_cuts, config, progress) if dev_cuts else []
+        dev_cuts = dev_cuts or cuts[:JUDGED]
+    for note in lacking(map(text_of, cuts), {"dev": list(map(text_of, dev_cuts))}):
+        progress.say(f"note: {note}")
     device = usable_device(config)
     torch.manual_seed(config.seed)
     tokenizer = train_tokenizer(config.tokenizer, (text_of(cut) for cut in cuts))
@@ -59,6 +66,12 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
     dictionary = None if config.pronunciations is None else read_pronunciations(Path(config.pronunciations))
     trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, dictionary))
     return run(trainer, WordErrorGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
+
+
+def _load_dev(config: TrainConfig, data: Path) -> list[Cut]:
+    """Read dev; none is needed for a final training, which trains on it too."""
+    manifest = data / "dev.jsonl.gz"
+    return [] if config.final and not manifest.exists() else load_cuts(manifest)
 
 
 @dataclass(frozen=True)
@@ -104,12 +117,13 @@ class WordErrorGoal:
             "cer": cer.value,
             "dropped_share": self._dropped_share(),
         }
-        *errors, loss = evaluation.rank
-        name = "dev"
+        untaught = wer.value >= 1
+        errors, loss, name = [1.0] if untaught else [wer.value, cer.value], evaluation.loss, "dev"
         if self.config.final:
             errors, name = [-float(self.trainer.position.epoch)], "dev (trained on)"  # the last is the best
+        silent = not any(evaluation.hypotheses.values())
         line = f"{name} loss {evaluation.loss:.3f}  {summary_line(name, evaluation.score)}"
-        return Judgement(tuple(errors), loss, metrics, line, silent=not any(evaluation.hypotheses.values()))
+        return Judgement(tuple(errors), loss, metrics, line, silent=silent, untaught=untaught)
 
     def _dropped_share(self) -> float:
         """The largest share of any direction's gradient beyond a BPTT segment or chunk."""

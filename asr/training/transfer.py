@@ -8,9 +8,12 @@ from asr.config import differences
 from asr.errors import ConfigError
 from asr.recogniser.recogniser import STATISTICS, Recogniser
 
+SHOWN = 30
+"""Tokens that begin anew and are named."""
+
 
 @torch.no_grad()
-def adopt(recogniser: Recogniser, other: Recogniser, *, statistics: bool = False) -> None:
+def adopt(recogniser: Recogniser, other: Recogniser, *, statistics: bool = False) -> str:
     """Give a recogniser another one's weights, from which it goes on learning.
 
     The output layer's are taken over for the tokens that both know. The statistics of the features
@@ -20,6 +23,9 @@ def adopt(recogniser: Recogniser, other: Recogniser, *, statistics: bool = False
         recogniser: the one that goes on.
         other: the one that was trained.
         statistics: take the features' statistics over, too.
+
+    Returns:
+        What was taken over and what begins anew, in a sentence.
 
     Raises:
         ConfigError: if the two have other shapes; names what differs.
@@ -44,3 +50,16 @@ def adopt(recogniser: Recogniser, other: Recogniser, *, statistics: bool = False
     if statistics:
         for name in STATISTICS:
             getattr(recogniser.features, name).copy_(getattr(other.features, name))
+    return _account(recogniser, {token for token, _ in rows})
+
+
+def _account(recogniser: Recogniser, known: set[int]) -> str:
+    """Say how much of a recogniser another one's weights are."""
+    pieces = recogniser.tokenizer.pieces
+    new = [piece for token, piece in enumerate(pieces, start=1) if token not in known]
+    layers = recogniser.config.acoustic.layers
+    said = f"all {layers} layers and {len(pieces) - len(new)} of {len(pieces)} tokens are taken over"
+    if not new:
+        return said
+    more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+    return f"{said}; begin anew: {' '.join(new[:SHOWN])}{more}"

@@ -30,10 +30,12 @@ class Evaluation:
     def rank(self) -> tuple[float, float, float]:
         """What the best epoch is chosen by, less is better: WER, then CER, then loss.
 
-        WERs above 1 count as 1, that of an empty text. A model that learns to spell first makes
-        more words than there are, and is still better than one that has learnt nothing.
+        WERs above 1 count as 1, that of an empty text, and there the loss decides before the CER.
+        Noise has some letters right by luck, and a model that has learnt much may still give
+        nothing but blanks.
         """
-        return min(self.score.wer.value, 1.0), self.score.cer.value, self.loss
+        wer, cer = self.score.wer.value, self.score.cer.value
+        return (wer, cer, self.loss) if wer < 1 else (1.0, self.loss, cer)
 
 
 def evaluate(

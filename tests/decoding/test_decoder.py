@@ -79,3 +79,9 @@ def test_models_of_another_language_and_mistakes_are_named(tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "flashlight.lib.text", None)
     with pytest.raises(MissingExtra, match=r"pip install 'asr\[lm\]'"):
         Decoder(TOKENIZER, DecodingConfig(), ngram=tmp_path / "lm.arpa")
+
+
+@pytest.mark.parametrize("bonus", [math.nan, math.inf, "6", None])
+def test_a_hot_word_whose_bonus_is_no_number_is_refused(bonus):
+    with pytest.raises(ConfigError, match="hot word 'ab': its bonus must be a finite number"):
+        Decoder(CharacterTokenizer(" ab"), DecodingConfig(), hotwords={"ab": bonus})

@@ -1,13 +1,17 @@
 """N-gram models: probabilities that are some, known answers, and files that other programs read."""
 
+import gzip
 import math
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from asr.errors import ModelError
+from asr.errors import ConfigError, ModelError
+from asr.lm.compact import as_arpa
 from asr.lm.estimate import NgramConfig, train_ngram
-from asr.lm.ngram import END, LOG10, START, vocabulary
+from asr.lm.ngram import END, LOG10, NOTHING, START, UNKNOWN, Level, NgramModel, vocabulary
+from asr.lm.train import read_sentences, train_arpa
 
 TEXT = ["a b c", "a b", "b c a b", "a", "c c a b a", "b a b c", "a b d"]
 sentences = st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=6).map(" ".join), min_size=1, max_size=12)
@@ -80,3 +84,49 @@ def test_what_is_no_language_model_is_named(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(ModelError, match="lm.arpa: .*" + message):
         vocabulary(path)
+
+
+@pytest.mark.parametrize("order", [1, 7, 9])
+def test_orders_that_no_decoder_reads_are_refused_before_anything_is_written(tmp_path, order):
+    with pytest.raises(ConfigError, match=f"--order {order} is not allowed: .*2 to 6"):
+        train_arpa(TEXT, tmp_path / "lm.arpa", None, config=NgramConfig(order))
+    assert not (tmp_path / "lm.arpa").exists()
+
+
+@pytest.mark.parametrize("order", [2, 6])
+def test_kenlm_reads_every_order_that_is_allowed(tmp_path, order):
+    kenlm = pytest.importorskip("flashlight.lib.text.decoder.kenlm")
+    from flashlight.lib.text.dictionary import Dictionary
+
+    train_arpa(TEXT, tmp_path / "lm.arpa", TEXT, config=NgramConfig(order))
+    kenlm.KenLM(str(tmp_path / "lm.arpa"), Dictionary())
+
+
+def test_a_word_is_impossible_for_a_model_without_unknown_words():
+    words = Level(np.zeros(3, np.int64), np.arange(3), np.log(np.array([0.5, 0.3, 0.2])), np.zeros(3))
+    pairs = Level(np.array([0]), np.array([1]), np.array([-0.1]), np.zeros(1))
+    model = NgramModel([START, "a", END], [words, pairs])
+    assert model.log_prob((START,), "zebra") == NOTHING
+    assert model.log_prob(("zebra",), "a") == pytest.approx(math.log(0.3))
+    assert model.log_prob((START,), "a") == pytest.approx(-0.1)
+    assert model.predict(["a zebra"]).unknown == 1
+
+
+@pytest.mark.parametrize("form", ["basic", "verbatim"])
+def test_marks_of_sentences_and_unknown_words_are_no_words(tmp_path, form):
+    (tmp_path / "text.txt").write_text("<s> a <unk> b </s>\n<S> <UNK>\nc\n")
+    assert read_sentences([tmp_path / "text.txt"], form) == ["a b", "c"]
+    model = train_ngram(read_sentences([tmp_path / "text.txt"], form), NgramConfig(2))
+    assert set(model.vocabulary) == {"a", "b", "c", START, END, UNKNOWN}
+
+
+def test_a_gzipped_arpa_file_decodes_like_the_file_itself(tmp_path):
+    train_ngram(TEXT, NgramConfig(2)).write(tmp_path / "lm.arpa")
+    (tmp_path / "lm.arpa.gz").write_bytes(gzip.compress((tmp_path / "lm.arpa").read_bytes()))
+    with as_arpa(tmp_path / "lm.arpa.gz") as path:
+        assert path.read_bytes() == (tmp_path / "lm.arpa").read_bytes()
+        assert vocabulary(path) == ["a", "b", "c", "d"]
+    assert not path.exists()
+    (tmp_path / "lm.arpa.gz").write_bytes((tmp_path / "lm.arpa.gz").read_bytes()[:40])
+    with pytest.raises(ModelError, match=r"lm\.arpa\.gz: is not a whole gzip file"), as_arpa(tmp_path / "lm.arpa.gz"):
+        pass

@@ -95,3 +95,9 @@ def test_memory_grows_with_a_power_below_one_of_frames_times_states(monkeypatch)
         align(random_log_probs(frames, 5, 1), [1, 2, 3, 4] * (frames // 16))
     small, large = kept
     assert large < 1.1 * 16 * small  # 64 ** (2 / 3)
+
+
+@pytest.mark.parametrize("tokens", [[0], [1, 0, 2], [-1], [4], [1, 99]])
+def test_what_is_no_token_of_the_alphabet_is_refused(tokens):
+    with pytest.raises(ValueError, match="is not one of 1 to 3"):
+        align(torch.zeros(9, 4).log_softmax(dim=1), tokens)

@@ -20,9 +20,10 @@ from asr.model.reading import Chunked, Full
 from asr.model.shape import AcousticConfig
 from asr.progress import SILENT
 from asr.recogniser.model_folder import load_model
+from asr.training.goal import Judgement
 from asr.training.logbook import read_metrics
 from asr.training.settings import BpttConfig, OptimiserConfig
-from asr.training.train import train
+from asr.training.train import WordErrorGoal, train
 
 
 def test_a_final_run_trains_on_dev_too_and_keeps_its_last_epoch(corpus: Path, tmp_path: Path):
@@ -35,6 +36,38 @@ def test_a_final_run_trains_on_dev_too_and_keeps_its_last_epoch(corpus: Path, tm
     assert [record["best"] for record in epochs] == [True, True]
     last = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)["model"]
     assert all(torch.equal(tensor, last[name]) for name, tensor in best.acoustic.state_dict().items())
+
+
+def test_a_final_run_needs_no_dev_and_few_utterances(tmp_path: Path):
+    data = write_corpus(tmp_path, train=2, dev=1)
+    (data / "dev.jsonl.gz").unlink()
+    config = dataclasses.replace(SMALL, epochs=1)
+    with pytest.raises(DataError, match=r"dev\.jsonl\.gz: no such manifest"):
+        train(config, data, tmp_path / "run", SILENT)
+    best = train(dataclasses.replace(config, final=True), data, tmp_path / "final", SILENT)
+    assert (best / "model.safetensors").is_file()
+
+
+def test_characters_that_train_lacks_are_told(tmp_path: Path):
+    data = write_corpus(tmp_path, train=2, dev=2)
+    cuts = load_cuts(data / "dev.jsonl.gz")
+    for cut in cuts:
+        cut.supervisions[0].text = "żż"
+    save_cuts(cuts, data / "dev.jsonl.gz")
+    heard = io.StringIO()
+    train(dataclasses.replace(SMALL, epochs=1), data, tmp_path / "run", Lines(heard))
+    assert "note: dev has characters that train lacks: ż (4); no model of it can write them" in heard.getvalue()
+
+
+def test_training_that_stops_early_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    metrics = dict.fromkeys(("dev_loss", "wer", "wer_low", "wer_high", "cer", "dropped_share"), 0.5)
+    monkeypatch.setattr(WordErrorGoal, "judge", lambda goal: Judgement((0.5, 0.5), 1.0, metrics, "dev"))
+    data, heard = write_corpus(tmp_path, train=2, dev=2), io.StringIO()
+    train(dataclasses.replace(SMALL, epochs=9, patience=2), data, tmp_path / "run", Lines(heard))
+    assert heard.getvalue().count("trained,") == 3, "three epochs"
+    assert (
+        "training stops early: 2 epochs in a row were no better (--patience 2); the best is epoch 1" in heard.getvalue()
+    )
 
 
 def test_it_learns(tmp_path: Path):

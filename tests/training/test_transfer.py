@@ -37,6 +37,14 @@ def test_weights_that_training_begins_with_go_to_the_tokens_that_both_models_kno
         adopt(ours, wide)
 
 
+def test_what_is_taken_over_and_what_begins_anew_is_told():
+    ours = Recogniser(SMALL.recogniser, CharacterTokenizer(" ABC"))
+    same, lower = (Recogniser(SMALL.recogniser, CharacterTokenizer(known)) for known in (" ABC", " abc"))
+    layers = SMALL.acoustic.layers
+    assert adopt(ours, same) == f"all {layers} layers and 4 of 4 tokens are taken over"
+    assert adopt(ours, lower) == f"all {layers} layers and 1 of 4 tokens are taken over; begin anew: A B C"
+
+
 def test_a_run_begins_with_the_weights_of_another_and_refuses_what_is_no_model(
     finished: Path, corpus: Path, tmp_path: Path
 ):

@@ -39,6 +39,13 @@ def test_fewer_wrong_words_are_better_then_fewer_wrong_letters_then_less_loss():
     assert len(set(ranks)) == len(ranks)
 
 
+def test_where_no_word_is_right_the_loss_decides():
+    """Untrained noise has some letters right by luck; blanks may have learnt much."""
+    noise, blanks = rank("tae sot ca", "en thi mit", loss=9.0), rank("", "", loss=2.0)
+    assert blanks < noise
+    assert rank("the", "", loss=20.0) < blanks, "one right word is better than any loss"
+
+
 def test_to_spell_too_many_words_is_better_than_silence():
     spelled = rank("th e ca t sa t", "o n th e ma t")
     assert spelled < rank("", "")
