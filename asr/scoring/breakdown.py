@@ -117,7 +117,8 @@ def confusions(score: Score) -> list[Confusion]:
 
 def words(score: Score) -> list[Unit]:
     """Rank the words of references and hypotheses by errors, missed and false ones together."""
-    pairs = ((e.reference, e.hypothesis) for utterance in score.utterances for e in utterance.alignment)
+    edits = (edit for utterance in score.utterances for edit in utterance.alignment)
+    pairs = ((e.reference, e.reference if e.kind == "equal" else e.hypothesis) for e in edits)
     return _units(pairs)
 
 

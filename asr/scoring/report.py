@@ -66,10 +66,14 @@ def figures(name: str, score: Score, speakers: Speakers | None = None) -> Render
     for heading in ("rate %", "95 % interval", "errors", "sub", "del", "ins", "of"):
         table.add_column(heading, justify="right", overflow="fold")  # no digit is ever left out
     rates, totals = score.rates, score.totals
-    table.add_row("words (WER)", *_rate_cells(rates.wer), *_count_cells(score.words))
-    if speakers is not None:
-        table.add_row(f"  over {speakers.number} speakers", "", _rate_cells(speakers.rates.wer)[1])
-    table.add_row("characters (CER)", *_rate_cells(rates.cer), *_count_cells(score.characters))
+    rows = [
+        ("words (WER)", rates.wer, score.words, speakers and speakers.rates.wer),
+        ("characters (CER)", rates.cer, score.characters, speakers and speakers.rates.cer),
+    ]
+    for place, (label, rate, counts, of_speakers) in enumerate(rows[::-1] if score.by_characters else rows):
+        table.add_row(label, *_rate_cells(rate), *_count_cells(counts))
+        if speakers is not None and of_speakers is not None and place == 0:
+            table.add_row(f"  over {speakers.number} speakers", "", _rate_cells(of_speakers)[1])
     table.add_row("sentences (SER)", *_rate_cells(rates.ser), f"{totals.wrong:,}", "", "", "", f"{totals.utterances:,}")
     table.add_row("match errors (MER)", *_rate_cells(rates.mer))
     table.add_row("information lost (WIL)", *_rate_cells(rates.wil))

@@ -31,6 +31,7 @@ from asr.errors import DataError
 from asr.scoring.alternatives import Choices, plain_choices
 from asr.scoring.interval import Rate, bootstrap
 from asr.scoring.sclite import align as align_like_sclite
+from asr.text.scripts import writes_no_spaces
 
 EditKind: TypeAlias = Literal["equal", "substitution", "deletion", "insertion"]
 Costs: TypeAlias = Literal["unit", "sclite"]
@@ -47,6 +48,8 @@ _KINDS: Mapping[str, EditKind] = {
     "delete": "deletion",
     "insert": "insertion",
 }
+_SAMPLED = 200
+"""Utterances whose script is looked at."""
 _WORDS = jiwer.ReduceToListOfListOfWords()  # splits, and does nothing else: jiwer's default strips and merges too
 _CHARACTERS = jiwer.ReduceToListOfListOfChars()
 
@@ -177,6 +180,11 @@ class Score:
     rates: Rates
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+
+    @property
+    def by_characters(self) -> bool:
+        """Whether the character error rate says more: the language writes no spaces."""
+        return writes_no_spaces(utterance.reference for utterance in self.utterances[:_SAMPLED])
 
     @property
     def words(self) -> Counts:
@@ -315,9 +323,16 @@ def worst(score: Score, count: int) -> tuple[UtteranceScore, ...]:
 def summary_line(name: str, score: Score) -> str:
     """Give a word error rate in one line, in per cent.
 
-    Such as `test WER 12.34 % [10.1, 14.6] (130 utterances, 773 words)`.
+    Such as `test WER 12.34 % [10.1, 14.6] (130 utterances, 773 words)`. Where a language writes no
+    spaces, the character error rate stands first.
     """
-    wer = score.wer
+    wer, cer = score.wer, score.cer
+    if score.by_characters:
+        return (
+            f"{name} CER {100 * cer.value:.2f} % [{100 * cer.low:.1f}, {100 * cer.high:.1f}], "
+            f"WER {100 * wer.value:.2f} % ({len(score.utterances)} utterances, "
+            f"{score.characters.reference_length} characters)"
+        )
     return (
         f"{name} WER {100 * wer.value:.2f} % [{100 * wer.low:.1f}, {100 * wer.high:.1f}] "
         f"({len(score.utterances)} utterances, {score.words.reference_length} words)"

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from asr.scoring.assess import ScoreOptions, assess
 from asr.scoring.report import Alignment, figures, report, worst_utterances
-from asr.scoring.score import score
+from asr.scoring.score import score, summary_line
 from asr.scoring.transcripts import TranscriptEntry
 
 
@@ -182,3 +182,21 @@ def test_texts_and_ids_are_neither_markup_nor_terminal_commands():
     shown = printed(worst_utterances(scored, 2)) + printed(figures("[i]n[/i]", scored))
     assert all(text in shown for text in ("[bold]u[/bold]", "[red]b", "\ufffd[2Jb", "m:smile:\ufffd]", "[i]n[/i]:"))
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("reference", "first"),
+    [
+        ("今天天气很好", "characters (CER)"),
+        ("ภาษาไทย", "characters (CER)"),
+        ("データ です", "characters (CER)"),
+        ("한국어 말", "words (WER)"),
+        ("the cat", "words (WER)"),
+        ("", "words (WER)"),
+    ],
+)
+def test_the_rate_that_says_more_stands_first(reference, first):
+    found = score({"u": reference}, {"u": "x"})
+    rows = [line for line in printed(figures("test", found)).splitlines() if "CER" in line or "WER" in line]
+    assert rows[0].startswith(first) and len(rows) == 2
+    assert summary_line("dev", found).startswith("dev CER" if "CER" in first else "dev WER")
