@@ -21,7 +21,7 @@ ELSEWHERE = {
     "index.md": "README.md",
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
-    "data.md": "data/README.md",
+    "corpora.md": "data/README.md",
     "results.md": "recipes/RESULTS.md",
     "trials.md": "recipes/TRIALS.md",
     "benchmarks.md": "benchmarks/RESULTS.md",
