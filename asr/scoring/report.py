@@ -67,8 +67,8 @@ def figures(name: str, score: Score, speakers: Speakers | None = None) -> Render
         table.add_column(heading, justify="right", overflow="fold")  # no digit is ever left out
     rates, totals = score.rates, score.totals
     rows = [
-        ("words (WER)", rates.wer, score.words, speakers and speakers.rates.wer),
-        ("characters (CER)", rates.cer, score.characters, speakers and speakers.rates.cer),
+        ("words (WER)", rates.wer, score.words, speakers.rates.wer if speakers else None),
+        ("characters (CER)", rates.cer, score.characters, speakers.rates.cer if speakers else None),
     ]
     for place, (label, rate, counts, of_speakers) in enumerate(rows[::-1] if score.by_characters else rows):
         table.add_row(label, *_rate_cells(rate), *_count_cells(counts))

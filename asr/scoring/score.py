@@ -252,7 +252,7 @@ def score(
     if len(missing) == len(ids):
         raise DataError(
             f"no utterance id is in both references ({_examples(ids)}) and hypotheses ({_examples(extra)}): "
-            "are they of the same test set, with the same ids?"
+            f"are they of the same test set, with the same ids?{_without_ids(ids)}"
         )
     hypothesis_texts = [" ".join(hypotheses.get(id, "").split()) for id in ids]
     if costs == "unit":
@@ -337,6 +337,11 @@ def summary_line(name: str, score: Score) -> str:
         f"{name} WER {100 * wer.value:.2f} % [{100 * wer.low:.1f}, {100 * wer.high:.1f}] "
         f"({len(score.utterances)} utterances, {score.words.reference_length} words)"
     )
+
+
+def _without_ids(ids: Sequence[str]) -> str:
+    """A hint, if ids look like the first words of lines."""
+    return " Lines without ids need --plain." if ids and all(id.isalpha() for id in ids) else ""
 
 
 def _examples(ids: Sequence[str]) -> str:

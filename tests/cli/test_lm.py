@@ -59,6 +59,7 @@ def test_less_of_a_compressed_text_is_a_smaller_model(asr, tmp_path: Path):
 
 def test_mistakes_end_in_one_clear_line(refused, model: Path, text: Path, tmp_path: Path):
     out = ("--out", tmp_path / "o")
+    refused(2, "--order 7 is not allowed", "lm", "train", text, "--order", 7, *out)
     refused(1, "none: cannot be read", "lm", "train", tmp_path / "none", *out)
     refused(2, "order must lie in [1, 9], got 12", "lm", "train", text, *out, "--order", "12")
     refused(2, "--tokens is for n-grams", "lm", "train", text, *out, "--rnn", "--tokens", model)

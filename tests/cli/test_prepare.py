@@ -25,3 +25,19 @@ def test_mistakes_end_in_one_clear_line(refused, text: Path, tmp_path: Path):
     refused(1, "text.txt", "prepare", "folder", "--source", text, *out)
     refused(1, "name it with --source", "prepare", "folder", *out)
     refused(2, "CORPUS", "prepare", *out)
+
+
+def test_tables_as_people_have_them(asr, refused, recordings: Path, tmp_path: Path):
+    """An open quote costs one row; what cannot be read says what was found; all in one line."""
+    sounds = sorted((recordings / "train").glob("*.wav"))[:8]
+    rows = [f'{sound},"abc, cab' if n == 3 else f"{sound},abc cab" for n, sound in enumerate(sounds)]
+    table = tmp_path / "list.csv"
+    table.write_text("\n".join(["file_name,text", *rows]))
+    prepared = asr("prepare", "folder", "--source", table, "--out", tmp_path / "data")
+    shown = " ".join(prepared.out.split())
+    assert prepared.code == 0, prepared.err
+    assert "problems: 1" in shown and "list.csv:5: a quote opens here" in shown
+    assert "the sentences of" in shown and "recommended for asr train:" in shown
+    table.write_text("clip;words\n1;one\n")
+    found = "found, parted by semicolons: 'clip', 'words'"
+    refused(1, found, "prepare", "folder", "--source", table, "--out", tmp_path / "other")

@@ -49,3 +49,38 @@ def test_mistakes_end_in_one_clear_line(refused, text: Path, tmp_path: Path):
     refused(2, "--by room: no utterance has it", "score", text, text, "--by", "room")
     refused(2, "samples must be at least 1, got 0", "score", text, text, "--samples", "0")
     refused(2, "klingon", "score", text, text, "--normalise", "klingon")
+
+
+def test_tables_are_scored_by_their_columns(asr, refused, tmp_path: Path):
+    reference, hypothesis = tmp_path / "r.csv", tmp_path / "h.csv"
+    reference.write_text('id,text\nu1,"one two, three"\nu2,four five\n')
+    hypothesis.write_text('id,text\nu1,"one two, three"\nu2,four six\n')
+    scored = asr("score", reference, hypothesis, "--json")
+    assert scored.code == 0, scored.err
+    assert json.loads(scored.out)["wer"]["value"] == 0.2
+    hypothesis.write_text('id,text\nu1,"one\nu2,four\n')
+    refused(1, "h.csv:2: a quote opens here", "score", reference, hypothesis)
+    hypothesis.write_text("u1,one\nu2,four\n")
+    refused(1, "h.csv:1: the first line must name the columns", "score", reference, hypothesis)
+
+
+def test_nists_files_are_scored_as_sclite_scores_them(asr, tmp_path: Path):
+    """Counts of sclite -i rm on these files: 3 correct, 1 substituted, 2 deleted, 3 inserted."""
+    stm, ctm = tmp_path / "r.stm", tmp_path / "h.ctm"
+    stm.write_text("F1 A ann 1 2 a b\nF1 A ann 2 3 c d\nF1 A bob 6 7 e f\nF1 A b 4 5 Ignore_Time_Segment_In_Scoring\n")
+    words = "0.1 x0;1.1 a;1.9 border;2.1 c;3.3 gap1;4.2 ign;5.2 gap2;6.2 e;8.2 after"
+    ctm.write_text("".join("f1 a {} 0.2 {}\n".format(*word.split()) for word in words.split(";")))
+    found = {}
+    for costs in ("sclite", "unit"):
+        scored = asr("score", stm, ctm, "--json", "--costs", costs)
+        assert scored.code == 0, scored.err
+        figures = json.loads(scored.out)
+        found[costs] = [figures[name] for name in ("substitutions", "deletions", "insertions", "reference_words")]
+    assert found["sclite"] == [1, 2, 3, 6]
+    assert sum(found["unit"][:3]) == 8 and found["unit"][2] >= 4, "what is between segments is inserted"
+
+
+def test_lines_without_ids_are_told_of_plain(refused, tmp_path: Path):
+    for name, text in (("r.txt", "the cat sat\na dog ran\n"), ("h.txt", "cat sat\ndog ran\n")):
+        (tmp_path / name).write_text(text)
+    refused(1, "--plain", "score", tmp_path / "r.txt", tmp_path / "h.txt")
