@@ -30,6 +30,7 @@ from asr.errors import (
 if TYPE_CHECKING:
     import torch
 
+    from asr.recogniser.engines import EngineName
     from asr.scoring.score import Score
     from asr.text.timed import TimedText
     from asr.transcription.transcribe import Transcriber
@@ -68,6 +69,7 @@ def load(
     hotwords: Mapping[str, float] | None = None,
     commands: str | Path | Sequence[str] | None = None,
     device: "str | torch.device" = "auto",
+    engine: "EngineName" = "auto",
 ) -> "Transcriber":
     """Read a model folder, or the English model that comes with the package.
 
@@ -83,6 +85,8 @@ def load(
         commands: the only phrases to listen for: a grammar's file or its lines, as in
             `asr.text.grammar`. What is none of them has the empty text.
         device: "cpu", "cuda", or "auto", the better one that is there.
+        engine: "torch"; "onnx" or "int8", which need no PyTorch; or "auto", ONNX where `asr export`
+            has written it and the device may be a processor.
 
     Raises:
         ModelError: if the folder is not a model's, or a part of it or a language model cannot be
@@ -102,7 +106,9 @@ def load(
     """
     from asr.transcription.transcribe import Transcriber
 
-    return Transcriber.load(folder, lm=lm, beam=beam, hotwords=hotwords, commands=commands, device=device)
+    return Transcriber.load(
+        folder, lm=lm, beam=beam, hotwords=hotwords, commands=commands, device=device, engine=engine
+    )
 
 
 def score(

@@ -72,7 +72,12 @@ def main() -> NoReturn:
             with leaving_at_once():
                 from asr.cli.parse import parse
 
-                command = getattr(importlib.import_module(f"asr.cli.{name}"), name.capitalize())
+                try:
+                    command = getattr(importlib.import_module(f"asr.cli.{name}"), name.capitalize())
+                except ModuleNotFoundError as error:
+                    raise AsrError(
+                        f"asr {name} needs {error.name}, which this installation leaves out: pip install asr"
+                    ) from error
             parse(command, f"asr {name}", arguments).run()
     sys.exit(0)
 

@@ -50,7 +50,7 @@ class Align:
         stems = [file_stem(cut) for cut in cuts] or [Path(self.source.stem)]
         destination = delivery(stems, self.format, self.out)
         text = None if self.text is None else read_text(self.text)
-        transcriber = Transcriber.load(self.model, lm=False, device=self.device)
+        transcriber = Transcriber.load(self.model, lm=False, device=self.device, engine="torch")
         if text is None:
             found: Iterable[Transcript] = align_cuts(transcriber, cuts)
         else:

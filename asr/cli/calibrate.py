@@ -48,7 +48,7 @@ class Calibrate:
     def _calibrate(self) -> None:
         """Fit and store the confidences."""
         cuts, test_cuts = load_cuts(self.manifest), load_cuts(self.test) if self.test else []
-        transcriber, progress = Transcriber.load(self.model, device=self.device), TerminalProgress()
+        transcriber, progress = Transcriber.load(self.model, device=self.device, engine="torch"), TerminalProgress()
         words, utterances = outcomes(transcriber, cuts, progress)
         calibration = calibrated(words, utterances)
         name = self.manifest.name.split(".")[0]
@@ -70,7 +70,7 @@ class Calibrate:
     def _reject(self, grammar: Path) -> None:
         """Fit and store the threshold of commands."""
         test_cuts, progress = load_cuts(self.test) if self.test else [], TerminalProgress()
-        transcriber = Transcriber.load(self.model, commands=grammar, device=self.device)
+        transcriber = Transcriber.load(self.model, commands=grammar, device=self.device, engine="torch")
         commands = transcriber.commands
         assert commands is not None
         if without_gz(self.manifest).suffix == ".jsonl":

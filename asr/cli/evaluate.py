@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from asr.cli.options import Device, ModelFolder, Search
+from asr.cli.options import Device, Engine, ModelFolder, Search
 from asr.cli.output import TerminalProgress, show_assessment
 from asr.cli.parse import NO_PREFIX
 from asr.data.cuts import load_cuts
@@ -26,12 +26,13 @@ class Evaluate:
     """Also write the hypotheses, as Kaldi text, for `asr score`."""
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
+    engine: Engine = "torch"
     options: Annotated[ScoreOptions, NO_PREFIX] = field(default_factory=ScoreOptions)
 
     def run(self) -> None:
         progress, name = TerminalProgress(), self.manifest.name.split(".")[0]
         cuts = load_cuts(self.manifest)
-        transcriber = self.search.transcriber(self.model, self.device)
+        transcriber = self.search.transcriber(self.model, self.device, self.engine)
         evaluation = evaluate(transcriber, cuts, progress=progress)
         if self.hypotheses is not None:
             write_texts(self.hypotheses, evaluation.hypotheses)

@@ -10,9 +10,13 @@ from tyro.conf import arg
 from asr.cli.output import complain
 from asr.decoding.flashlight import is_installed
 from asr.errors import ConfigError
+from asr.recogniser.engines import EngineName
 from asr.transcription.transcribe import Transcriber
 
 Device: TypeAlias = Annotated[str, arg(help="cpu, cuda, or (auto) the better one that is there.")]
+Engine: TypeAlias = Annotated[
+    EngineName, arg(help="onnx (from asr export) and int8 need no PyTorch; auto is onnx where model.onnx is there.")
+]
 ModelFolder: TypeAlias = Annotated[
     Path | None, arg(help="A model folder. Without it, the English model that comes with the package.", metavar="DIR")
 ]
@@ -43,7 +47,7 @@ class Search:
         """Whether an option asks for a beam search, or for commands, and so for ranked texts."""
         return not (self.lm is None and self.beam is None and self.hotwords is None and self.commands is None)
 
-    def transcriber(self, model: Path | None, device: str) -> Transcriber:
+    def transcriber(self, model: Path | None, device: str, engine: EngineName = "torch") -> Transcriber:
         """Load a model with the decoder that the options ask for; None is the package's.
 
         Raises:
@@ -62,6 +66,7 @@ class Search:
             hotwords=read_hotwords(self.hotwords) if self.hotwords else None,
             commands=self.commands,
             device=device,
+            engine=engine,
         )
         if model is None and not self.greedy and not self.is_wanted and not is_installed():
             complain("greedy decoding, with more errors: the language model needs pip install 'asr[lm]'")

@@ -21,12 +21,11 @@ from rich.progress import (
 )
 
 from asr.errors import AsrError, ConfigError
-from asr.scoring.assess import Assessment
-from asr.scoring.report import report
 from asr.text.formats import LINES, Format, destinations, render_lines, render_timed_text, write_timed_text
 from asr.text.timed import Segment, TimedText
 
-if TYPE_CHECKING:  # it knows PyTorch, which `asr score` does without
+if TYPE_CHECKING:  # slow to import
+    from asr.scoring.assess import Assessment
     from asr.transcription.segments import Segments
     from asr.transcription.transcript import Transcript
 
@@ -191,7 +190,7 @@ def deliver(transcripts: "Iterable[Transcript]", delivery: Delivery, total: int,
         raise AsrError(f"{failed} of {total} {complaint}")
 
 
-def show_assessment(name: str, assessment: Assessment) -> None:
+def show_assessment(name: str, assessment: "Assessment") -> None:
     """Write the page if one is wanted, and print JSON or tables."""
     options = assessment.options
     if options.html is not None:
@@ -201,6 +200,8 @@ def show_assessment(name: str, assessment: Assessment) -> None:
     if options.json:
         print(json.dumps(assessment.to_json(), indent=2, ensure_ascii=False))
         return
+    from asr.scoring.report import report
+
     show(report(name, assessment))
     if options.html is not None:
         print(options.html)

@@ -98,7 +98,7 @@ def _run(corpus: str, arguments: Recipe, stages: Sequence[TrainConfig]) -> None:
             progress.say(f"stage {number} of {len(stages)}: {stage.tokenizer.units}, {folder}")
         best = train(replace(stage, init=init), data, folder, progress)
         init = str(best)
-    transcriber = Transcriber.load(best, device=stages[-1].device)
+    transcriber = Transcriber.load(best, device=stages[-1].device, engine="torch")
     evaluation = evaluate(transcriber, test_cuts, loaders=stages[-1].loaders, progress=progress)
     write_texts(out / "test.hypotheses.txt", evaluation.hypotheses)
     with atomic(out / "test.json") as path:

@@ -10,7 +10,7 @@ from asr import __version__
 from asr.audio.folder import find_recordings
 from asr.cli.batch import Reading, identity, jobs, transcribed
 from asr.cli.live import follow, outlets, sample_blocks
-from asr.cli.options import Device, ModelFolder, Search
+from asr.cli.options import Device, Engine, ModelFolder, Search
 from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver, delivery, following, printed
 from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError
@@ -51,6 +51,7 @@ class Transcribe:
     live: Annotated[LiveConfig, NO_PREFIX] = field(default_factory=LiveConfig)
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
+    engine: Engine = "auto"
 
     def run(self) -> None:
         if self.stream:
@@ -77,7 +78,7 @@ class Transcribe:
             complain(f"{len(everything) - len(waiting)} of {len(everything)} recordings have their files already")
         if not waiting:
             return
-        transcriber = self.search.transcriber(self.model, self.device)
+        transcriber = self.search.transcriber(self.model, self.device, self.engine)
         if self.nbest > 1 and transcriber.decoder is None and transcriber.commands is None:
             raise wrong
         transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
@@ -109,4 +110,5 @@ class Transcribe:
         files = [self.model or bundled_model(), *(search.lm or ()), search.second, search.hotwords, search.commands]
         options = [search.lm is None, search.beam, self.track, self.channel, self.min_confidence, self.low, self.device]
         named = (None if path is None else identity(path) for path in files)
-        return __version__, transcriber.decoder is None, *named, *options
+        engine = type(transcriber.recogniser).__name__
+        return __version__, engine, transcriber.decoder is None, *named, *options, self.engine
