@@ -6,7 +6,7 @@ from typing import Annotated
 
 from asr.audio.microphone import microphone, microphones
 from asr.cli.live import follow, outlets
-from asr.cli.options import Device, ModelFolder, Search
+from asr.cli.options import Device, Engine, ModelFolder, Search
 from asr.cli.output import complain
 from asr.cli.parse import NO_PREFIX
 from asr.transcription.coverage import MIN_CONFIDENCE, Low
@@ -33,12 +33,13 @@ class Listen:
     """Of such words: drop them, or mark them, which JSON shows."""
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
+    engine: Engine = "auto"
 
     def run(self) -> None:
         if self.devices:
             print("\n".join(microphones()) or "there is no microphone")
             return
-        transcriber = self.search.transcriber(self.model, self.device)
+        transcriber = self.search.transcriber(self.model, self.device, self.engine)
         transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
         rate = transcriber.recogniser.config.features.sample_rate
         stream = transcriber.stream(rate, self.live)

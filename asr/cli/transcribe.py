@@ -99,7 +99,7 @@ class Transcribe:
         ):
             raise ConfigError("--stream takes one file, or -, and of all --format only txt or json")
         (path,) = self.files
-        transcriber = self.search.transcriber(self.model, self.device)
+        transcriber = self.search.transcriber(self.model, self.device, self.engine)
         transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
         with sample_blocks(path, self.raw) as (rate, blocks), outlets(self.format == ("json",)) as told:
             follow(transcriber.stream(rate, self.live), blocks, told)
