@@ -95,14 +95,14 @@ def load(
         MissingExtra: if a language model needs a library that is not installed.
 
     Example:
-        >>> model = asr.load("runs/an4/best", lm=True, beam=50)  # doctest: +SKIP
+        >>> model = asr.load("runs/an4/best", lm="words.arpa", beam=50)  # doctest: +SKIP
         >>> model.transcribe("a.wav").text  # doctest: +SKIP
         'pittsburgh pennsylvania'
 
         >>> grammar = ["turn {state: on | off} the light"]
         >>> model = asr.load("runs/an4/best", commands=grammar)  # doctest: +SKIP
-        >>> model.transcribe("a.wav").commands[0].command.slots  # doctest: +SKIP
-        {'state': 'on'}
+        >>> [said.command.slots for said in model.transcribe("a.wav").commands]  # doctest: +SKIP
+        [{'state': 'on'}]
     """
     from asr.transcription.transcribe import Transcriber
 

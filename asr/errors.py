@@ -42,6 +42,7 @@ class ConfigError(AsrError):
 
     Example:
         >>> model.transcribe("a.wav", 16_000)  # doctest: +SKIP
+        Traceback (most recent call last):
         asr.errors.ConfigError: a.wav: a file has its own sample rate; leave sample_rate out
     """
 
@@ -77,6 +78,7 @@ class MissingExtra(AsrError):  # noqa: N818  (it names what is missing, as Impor
 
     Example:
         >>> asr.load("runs/an4/best", lm="words.arpa")  # doctest: +SKIP
+        Traceback (most recent call last):
         asr.errors.MissingExtra: an n-gram model needs an optional library: pip install 'asr[lm]'
     """
 

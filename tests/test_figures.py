@@ -27,7 +27,9 @@ def sections(text: str) -> list[str]:
 def tables(text: str) -> Iterator[list[list[str]]]:
     """The rows of tables, their title first, as cells."""
     for table in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
-        title, _line, *rows = [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in table.splitlines()]
+        title, _line, *rows = [
+            [cell.strip() for cell in row.strip().strip("|").split("|")] for row in table.splitlines()
+        ]
         yield [title, *rows]
 
 

@@ -26,7 +26,7 @@ class Pronunciations:
 
     Example:
         >>> Pronunciations({"hand": ("HH", "AE", "N", "D"), "cart": ("K", "AA", "R", "T")}).size
-        8
+        9
     """
 
     def __init__(self, words: Mapping[str, tuple[str, ...]]) -> None:

@@ -4,7 +4,9 @@ A page's blocks run one after another in a folder that holds what they name. Onl
 long is made smaller. See `support.pages` for the marks of blocks that are not run here.
 """
 
+import doctest
 import importlib
+import lzma
 import os
 import random
 import re
@@ -14,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from support.command_line import SMALL
@@ -25,6 +28,7 @@ from asr.cli.recipe import RecipeWithFast
 from asr.data.cuts import load_cuts, save_cuts
 from asr.data.prepare import prepare
 from asr.errors import ConfigError
+from asr.lm.estimate import NgramConfig, train_ngram
 from asr.model.acoustic import AcousticConfig
 from asr.training.settings import TrainConfig
 from asr.training.train import train
@@ -36,8 +40,14 @@ SMALLER = {
     "gradients": "--layers 1 --hidden 8 --distance 0.4",
 }
 """Options that make a command of the pages quick."""
+EXAMPLES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "asr").rglob("*.py")
+    if ">>>" in path.read_text(encoding="utf-8")
+)
+ANYTHING = "anything\n"
 SHELL = re.compile(r"[|&;<>$*{]|^\. ")
-RECORDINGS = "a.wav recording.wav interview.flac talk.flac radio.flac talks/a.wav archive/2024/a.wav film.mp4"
+RECORDINGS = "a.wav recording.wav interview.flac talk.flac radio.flac a.mp4 talks/a.wav archive/2024/a.wav film.mp4"
 TEXTS = ("please call me back", "turn on the kitchen light", "a quick brown fox jumps over a lazy dog", "never mind")
 WITH = {kind: [page for page in PAGES if any(b.kind == kind for b in blocks(page))] for kind in ("run", "long")}
 
@@ -73,6 +83,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_transcripts(home, {cut.id: cut.supervisions[0].text for cut in test})
     (home / "names.txt").write_text("pittsburgh\nann\t4\n")
     (home / "emails.txt").write_text("".join(f"{text}\n" for text in TEXTS * 40))
+    for name in ("words.arpa", "larger.arpa"):
+        train_ngram(TEXTS, NgramConfig(3)).write(home / name)
+    with lzma.open(home / "news.txt.xz", "wt") as news:
+        news.write("".join(f"{text}\n" for text in TEXTS * 40))
     (home / ".venv/bin").mkdir(parents=True)
     (home / ".venv/bin/activate").write_text("")
     for folder in ("recipes", "benchmarks"):
@@ -104,6 +118,7 @@ def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, to work in."""
     shutil.copytree(home, tmp_path / "work", symlinks=True)
     monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr("asr.recogniser.bundled.FOLDER", tmp_path / "work" / "MODEL")
     return tmp_path / "work"
 
 
@@ -152,6 +167,27 @@ def test_the_blocks_of_a_page_run(page, asr, folder):
         elif block.kind == "run":
             for line in block.commands:
                 call(block, line, asr, folder)
+
+
+@pytest.mark.parametrize("module", EXAMPLES)
+def test_the_examples_of_a_module_run(module, folder):
+    """Of those that doctest skips the output depends on the model; they must run all the same."""
+    asr = importlib.import_module("asr")
+    known = {"asr": asr, "model": asr.load("MODEL"), "samples": np.zeros(RATE, dtype=np.float32)}
+    runner = doctest.DocTestRunner(checker=Checker(), optionflags=doctest.ELLIPSIS, verbose=False)
+    for test in doctest.DocTestFinder().find(importlib.import_module(module), extraglobs=known):
+        for example in test.examples:
+            if "MissingExtra" not in example.want and example.options.pop(doctest.SKIP, False) and not example.exc_msg:
+                example.want = ANYTHING
+        runner.run(test)
+    assert runner.tries > 0 and runner.failures == 0
+
+
+class Checker(doctest.OutputChecker):
+    """Takes anything where the output depends on the model."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return want == ANYTHING or super().check_output(want, got, optionflags)
 
 
 @pytest.mark.soak
