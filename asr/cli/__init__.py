@@ -1,6 +1,6 @@
 """The command line: the only parser and printer.
 
-Each command is a module of its name. It holds one frozen dataclass, likewise of its name. The
+Each command is a module of its name (- is _). It holds one frozen dataclass of its name, too. The
 fields are the options, and `run` does the work. A command's module is imported only when the
 command is called: `asr score` does without PyTorch.
 """
@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from asr import __version__
 from asr.errors import AsrError, ConfigError
@@ -23,6 +23,7 @@ COMMANDS = {
     "pretrain": ("pretrain SOURCES --out RUN", "audio without transcripts -> weights to begin with"),
     "train": ("train DATA --out RUN", "manifests -> a model"),
     "record": ("record [PROMPTS] --out DIR", "sentences read aloud -> recordings with their texts"),
+    "learning-curve": ("learning-curve DATA --out DIR", "what more speech would bring"),
     "adapt": ("adapt RECORDINGS --out DIR", "one's own recordings -> a model that knows them better"),
     "evaluate": ("evaluate MANIFEST [--model DIR]", "a model's word error rate, with its interval"),
     "transcribe": ("transcribe FILES [--model DIR]", "recordings -> text, subtitles, times of words"),
@@ -73,13 +74,20 @@ def main() -> NoReturn:
                 from asr.cli.parse import parse
 
                 try:
-                    command = getattr(importlib.import_module(f"asr.cli.{name}"), name.capitalize())
+                    command = command_of(name)
                 except ModuleNotFoundError as error:
                     raise AsrError(
                         f"asr {name} needs {error.name}, which this installation leaves out: pip install asr"
                     ) from error
             parse(command, f"asr {name}", arguments).run()
     sys.exit(0)
+
+
+def command_of(name: str) -> type[Any]:
+    """Import a command's module, and find the dataclass that is the command."""
+    module = importlib.import_module(f"asr.cli.{name.replace('-', '_')}")
+    command: type[Any] = getattr(module, name.title().replace("-", ""))
+    return command
 
 
 def printable() -> None:

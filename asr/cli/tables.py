@@ -14,6 +14,7 @@ from asr.decoding.tune import Tuning
 from asr.scoring.report import printable
 from asr.training.adapt import Adaptation
 from asr.training.gradients import Inspection
+from asr.training.learning_curve import Point, Range
 from asr.training.reach import TOLERANCE
 from asr.transcription.calibrate import Reliability
 from asr.transcription.rejection import HOUR, Trial, rate_limit
@@ -75,6 +76,21 @@ def reliability(judgements: Sequence[Reliability]) -> RenderableType:
         shares = (f"{100 * share:.1f} %" for share in (*means, *judged.errors))
         table.add_row(Text(printable(judged.name)), f"{count:,}", *shares)
     return table
+
+
+def curve(points: Sequence[Point], ranges: Sequence[Range]) -> RenderableType:
+    """Show error rates by minutes of speech, and a line for each amount of more."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in ("minutes", "WER %", "95 % interval"):
+        table.add_column(heading, justify="right")
+    for point in points:
+        interval = f"[{100 * point.low:.1f}, {100 * point.high:.1f}]"
+        table.add_row(f"{point.minutes:.1f}", f"{100 * point.wer:.1f}", interval)
+    lines = [
+        f"{(found.minutes - points[-1].minutes) / 60:g} more hours: about {100 * found.low:.0f} to {100 * found.high:.0f} %"
+        for found in ranges
+    ]
+    return Group(table, *map(Text, lines))
 
 
 def adaptation(found: Adaptation) -> RenderableType:

@@ -1,7 +1,6 @@
 """What holds for all commands."""
 
 import ast
-import importlib
 import inspect
 import io
 import os
@@ -17,11 +16,6 @@ import pytest
 
 import asr as package
 from asr import cli
-
-
-def command(name: str) -> type:
-    """The dataclass of a command."""
-    return getattr(importlib.import_module(f"asr.cli.{name}"), name.capitalize())
 
 
 def settings(kind: type) -> set[type]:
@@ -59,7 +53,7 @@ def test_each_command_lists_its_options(asr, name: str):
 def test_an_option_is_explained_on_one_line_of_source():
     """tyro keeps the line breaks of longer ones."""
     broken = []
-    for kind in set().union(*(settings(command(name)) for name in cli.COMMANDS)):
+    for kind in set().union(*(settings(cli.command_of(name)) for name in cli.COMMANDS)):
         body = ast.parse(inspect.getsource(kind)).body[0].body
         for field, help_text in pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(help_text, ast.Expr) and "\n" in help_text.value.value:

@@ -23,6 +23,7 @@ from support.command_line import SMALL
 from support.pages import PAGES, ROOT, Block, blocks
 from support.tones import RATE, waveform
 
+from asr.cli import command_of
 from asr.cli.parse import parse
 from asr.cli.recipe import RecipeWithFast
 from asr.data.cuts import load_cuts, save_cuts
@@ -37,6 +38,7 @@ SMALLER = {
     "train": f"{' '.join(SMALL)} --epochs 1",
     "pretrain": "--acoustic.layers 1 --acoustic.hidden 16 --epochs 1 --threads 1 --loaders 0",
     "lm": "--rnn-shape.hidden 8 --training.epochs 1",
+    "adapt": "--epochs 1 --threads 1",
     "gradients": "--layers 1 --hidden 8 --distance 0.4",
 }
 """Options that make a command of the pages quick."""
@@ -213,8 +215,7 @@ def is_known(words: list[str]) -> bool:
     """Whether a command and its options exist; of `asr` and recipes an error says what is wrong."""
     program, *arguments = words
     if program == "asr":
-        command = getattr(importlib.import_module(f"asr.cli.{arguments[0]}"), arguments[0].capitalize())
-        parse(command, "asr", arguments[1:])
+        parse(command_of(arguments[0]), "asr", arguments[1:])
     elif program == "python" and arguments[0].startswith("recipes/"):
         assert (ROOT / arguments[0]).is_file(), words
         parse(RecipeWithFast, arguments[0], arguments[1:], default=RecipeWithFast(Path("runs")))

@@ -1,5 +1,6 @@
 """What a step minimises: two views, and utterances of no text or too few frames."""
 
+import copy
 import dataclasses
 import math
 
@@ -11,7 +12,7 @@ from asr.model.ctc import ctc_loss
 from asr.model.reading import Full
 from asr.recogniser.recogniser import Recogniser
 from asr.text.pronunciation import Pronunciations
-from asr.training.objective import AugmentedBatch, Transcription
+from asr.training.objective import AugmentedBatch, Transcription, departure
 from asr.training.settings import ConsistencyConfig, OptimiserConfig
 
 
@@ -91,3 +92,28 @@ def test_lower_layers_learn_sounds_and_nothing_from_words_that_nobody_can_pronou
     found, _, gradient = loss(["abc ca"])
     assert float(found.objective.detach()) == pytest.approx(0.6 * found.value, rel=1e-5)
     assert gradient.abs().max() == 0
+
+
+def test_a_teacher_holds_what_it_knows():
+    """The divergence from it, over valid frames only; none from itself."""
+    config = dataclasses.replace(PLAIN, init="somewhere", rehearsal=2.0)
+    plain, taught = trainer(PLAIN), trainer(PLAIN)
+    teacher = copy.deepcopy(taught.recogniser.acoustic)
+    with torch.no_grad():
+        teacher.output.bias[1] += 1.0
+    taught.objective = Transcription(config, taught.recogniser.acoustic, teacher=teacher)
+    given = batch(["ab", "a cab"])
+    views, losses = 1, []
+    for one in (plain, taught):
+        augmented = one._augment(given, {}, views, torch.Generator().manual_seed(0))
+        losses.append(one.objective(augmented, one.bptt, torch.Generator()))
+    emissions = plain.recogniser.acoustic(augmented.log_mel, augmented.lengths, plain.bptt)
+    other = teacher(augmented.log_mel, augmented.lengths, plain.bptt)
+    expected = sum(
+        torch.nn.functional.kl_div(torch.from_numpy(a), torch.from_numpy(b), log_target=True, reduction="sum")
+        for a, b in zip(emissions.utterances(), other.utterances(), strict=True)
+    )
+    torch.testing.assert_close(losses[1].objective - losses[0].objective, 2 * expected, rtol=1e-4, atol=1e-4)
+    assert losses[1].value == pytest.approx(losses[0].value) and expected > 0.1
+    assert departure(emissions, emissions) == 0
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())

@@ -1,0 +1,100 @@
+"""What minutes of one's own speech bring: adapted and from scratch, and what is forgotten.
+
+    python -m benchmarks.adaptation DATA --model DIR --general GENERAL --out runs/adaptation
+    python -m benchmarks.adaptation DATA --model DIR --general GENERAL --out runs/ways --ways
+
+DATA and GENERAL are folders of manifests. Each amount of speech is a part of DATA's train; its dev
+and test stay as they are. `--ways` compares, at ten minutes, the means against forgetting.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from unittest import mock
+
+from rich.console import Console
+from rich.table import Table
+
+from asr.cli.output import TerminalProgress
+from asr.data.cuts import load_cuts, save_cuts
+from asr.model.acoustic import AcousticConfig
+from asr.recogniser.bundled import bundled_model
+from asr.scoring.score import Score
+from asr.training import adapt as module
+from asr.training.adapt import REHEARSAL, REPLAYED, adapt, some
+from asr.training.settings import OptimiserConfig, TrainConfig
+from asr.training.train import train
+from asr.transcription.evaluate import evaluate
+from asr.transcription.transcribe import Transcriber
+
+SCRATCH = TrainConfig(
+    acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
+    optimiser=OptimiserConfig(weight_decay=0.05),
+    epochs=40,
+    batch_seconds=24.0,
+)
+WAYS = {
+    "nothing against forgetting": (0.0, 0.0),
+    "pseudo-rehearsal": (REHEARSAL, 0.0),
+    "replay": (0.0, REPLAYED),
+    "both": (REHEARSAL, REPLAYED),
+}
+"""Weight of pseudo-rehearsal and share of replay."""
+
+
+def main() -> None:
+    """Adapt, train, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--general", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[5.0, 15.0, 30.0])
+    parser.add_argument("--scratch", action="store_true", help="train from scratch, too")
+    parser.add_argument("--ways", action="store_true")
+    options = parser.parse_args()
+    model, progress = options.model or bundled_model(), TerminalProgress()
+    columns = ("before", "after", "general before", "general after", "of the way", "time")
+    table = Table("speech", *columns)
+    runs = [(f"{m:g} min", m, REHEARSAL, REPLAYED) for m in options.minutes]
+    if options.ways:
+        runs = [(name, 10.0, *way) for name, way in WAYS.items()]
+    for name, minutes, rehearsal, replayed in runs:
+        data = part(options.data, options.out / f"data-{minutes:g}", minutes)
+        began = time.monotonic()
+        with mock.patch.object(module, "REPLAYED", replayed):
+            found = adapt(
+                data,
+                model,
+                options.out / name.replace(" ", "-"),
+                general=options.general,
+                rehearsal=rehearsal,
+                progress=progress,
+            )
+        general = [shown(score) for score in found.general or ()] or ["", ""]
+        spent = f"{time.monotonic() - began:.0f} s"
+        table.add_row(f"{name}, adapted", *map(shown, found.own), *general, f"{100 * found.share:.0f} %", spent)
+        if options.scratch:
+            began = time.monotonic()
+            best = train(SCRATCH, data, options.out / f"scratch-{minutes:g}", progress)
+            score = evaluate(Transcriber.load(best), load_cuts(data / "test.jsonl.gz")).score
+            table.add_row(f"{name}, from scratch", "", shown(score), "", "", "", f"{time.monotonic() - began:.0f} s")
+    Console(width=160).print(table)
+
+
+def part(data: Path, out: Path, minutes: float) -> Path:
+    """Manifests with so much to train on."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("train", "dev", "test"):
+        cuts = load_cuts(data / f"{name}.jsonl.gz")
+        save_cuts(some(cuts, 60 * minutes) if name == "train" else cuts, out / f"{name}.jsonl.gz")
+    return out
+
+
+def shown(score: Score) -> str:
+    """WER in %, with its interval."""
+    return f"{100 * score.wer.value:.1f} [{100 * score.wer.low:.1f}, {100 * score.wer.high:.1f}]"
+
+
+if __name__ == "__main__":
+    main()
