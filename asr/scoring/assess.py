@@ -5,6 +5,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,13 @@ from asr.scoring.breakdown import Group, Speakers, group, over_speakers
 from asr.scoring.compare import Comparison, compare
 from asr.scoring.entries import TranscriptEntry
 from asr.scoring.nist import OUTSIDE, read_segmented_ctm, read_stm
+from asr.scoring.sclite import cost
 from asr.scoring.score import Costs, Score, score
 from asr.scoring.transcripts import read_fields, read_numbered_lines, read_texts, read_transcripts
 from asr.text.normalise import Normalisation, normaliser
+
+READINGS = 1000
+"""Of a hypothesis with alternatives, so many are tried."""
 
 
 @dataclass(frozen=True)
@@ -257,15 +263,16 @@ def assess(
 def _heard(
     texts: Mapping[str, str], readings: Mapping[str, Choices], normalise: Callable[[str], str]
 ) -> dict[str, str]:
-    """Normalise hypotheses; of alternatives in them, as in a CTM, take the nearest ones.
+    """Normalise hypotheses; of alternatives in them, as in a CTM, take the cheapest.
 
-    The reference is read with its first alternatives for that.
+    Costs are sclite's. Of very many combinations only the first `READINGS` are tried.
     """
     found = {}
     for id, choices in parse_alternatives(texts, normalise).items():
-        first = " ".join(word for stretch in readings.get(id, ()) for word in stretch.options[0])
-        plain = [replace(stretch, options=stretch.options[:1]) if stretch.optional else stretch for stretch in choices]
-        found[id] = nearest_reading(plain, first)
+        options = [stretch.options[:1] if stretch.optional else stretch.options for stretch in choices]
+        heard = [[word for words in choice for word in words] for choice in islice(product(*options), READINGS)]
+        reference = readings.get(id, [])
+        found[id] = " ".join(min(heard, key=partial(cost, reference)) if len(heard) > 1 else heard[0])
     return found
 
 

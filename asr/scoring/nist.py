@@ -67,8 +67,8 @@ def read_ctm(path: Path, *, empty: bool = False) -> list[CtmWord]:
     for place, word in enumerate(words):
         if word.text == "{" and word.middle < 0:
             end = next((n for n in range(place, len(words)) if words[n].text == "}"), len(words) - 1)
-            block = words[place : end + 1]  # all of it belongs where its first word is
-            middle = next((other.middle for other in block if other.middle >= 0), 0.0)
+            block = words[place : end + 1]  # all of it belongs where its last word is, as in sclite
+            middle = max(0.0, *(other.middle for other in block))
             words[place : end + 1] = [replace(other, middle=middle) for other in block]
     return words
 

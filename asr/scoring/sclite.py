@@ -70,6 +70,12 @@ def align(reference: Choices, hypothesis: Sequence[str]) -> list[tuple[Pair, boo
     return found[::-1]
 
 
+def cost(reference: Choices, hypothesis: Sequence[str]) -> int:
+    """Thousandths of what the cheapest alignment costs."""
+    arcs, ends = _network(reference)
+    return int(_costs(arcs, hypothesis)[list(ends), -1].min())
+
+
 def _network(reference: Choices) -> tuple[list[_Arc], tuple[int, ...]]:
     """Lay out a reference: its arcs, those before come first, and the arcs at its end."""
     arcs = [_Arc(None, False, ())]
