@@ -12,7 +12,9 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -21,6 +23,7 @@ from asr.errors import AsrError, ConfigError
 if TYPE_CHECKING:  # imported where it is needed: programs without it read this module too
     import torch
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -117,7 +120,7 @@ def num_workers(device: "torch.device", wanted: int | None) -> int:
     """
     if device.type != "cpu":
         return 1
-    return wanted or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return wanted or num_cores()
 
 
 def choose_device(name: str) -> "torch.device":
@@ -136,3 +139,35 @@ def choose_device(name: str) -> "torch.device":
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError):
         raise ConfigError(f"there is no device {name} here; take cpu, or auto") from None
+
+
+def num_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int) -> Iterator[T]:
+    """Call a function of each item, several at the same time, and give what it returns in order.
+
+    Items are taken in the caller's thread, and only a few before they are needed. The function runs
+    in threads, which pays where it lets go of Python's lock, as matrix products do.
+
+    Args:
+        function: is called with an item.
+        items: any number.
+        jobs: how many at the same time; 1 takes no thread.
+    """
+    if jobs == 1:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[T]] = deque()
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            while waiting and (len(waiting) > jobs or waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from asr.errors import AsrError, ConfigError
-from asr.workers import Workers, choose_device, num_workers
+from asr.workers import Workers, choose_device, map_ahead, num_workers
 
 CPU = torch.device("cpu")
 
@@ -100,3 +100,37 @@ def test_a_device_that_is_not_there_is_named():
     assert choose_device("cpu") == CPU
     with pytest.raises(ConfigError, match="there is no device abacus here"):
         choose_device("abacus")
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_what_is_mapped_ahead_comes_in_order_and_is_not_taken_long_before(jobs):
+    taken, running, most = [], set(), []
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    def square(number):
+        running.add(number)
+        most.append(len(running))
+        time.sleep(0.002 * (number % 3))
+        running.discard(number)
+        return number * number
+
+    for number, found in enumerate(map_ahead(square, items(), jobs)):
+        assert found == number * number
+        assert len(taken) <= number + 2 + jobs
+    assert number == 19 and max(most) <= jobs
+
+
+def test_an_error_of_one_item_ends_the_others():
+    def fails(number):
+        if number == 2:
+            raise ValueError("two")
+        return number
+
+    found = map_ahead(fails, range(100), 2)
+    assert [next(found), next(found)] == [0, 1]
+    with pytest.raises(ValueError, match="two"):
+        next(found)

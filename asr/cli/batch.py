@@ -1,10 +1,12 @@
 """Recordings that one command turns into files: their names, which are there, how far it is."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 from asr.audio.bytestream import STANDARD_INPUT
 from asr.audio.folder import Found
@@ -16,6 +18,7 @@ from asr.transcription.journal import Journal
 from asr.transcription.segments import Segments
 from asr.transcription.transcribe import Transcriber
 from asr.transcription.transcript import Transcript
+from asr.workers import map_ahead
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,14 @@ class Reading:
     """Prints segments while they come."""
     made_of: tuple[object, ...] = ()
     """What the texts depend on beside the recordings."""
+    jobs: int = 1
+    """Recordings that are read at the same time; nobody follows more than one."""
 
 
 def transcribed(
     transcriber: Transcriber, waiting: Sequence[Job], progress: Progress, reading: Reading
 ) -> Iterator[Transcript]:
-    """Transcribe recordings one by one, and show the time that is left.
+    """Transcribe recordings in their order, and show the time that is left.
 
     A recording that has files is written to a journal meanwhile, from which a later job goes on.
     The journal goes when the next transcript is asked for.
@@ -105,26 +110,46 @@ def transcribed(
         progress: who is told how far it is.
         reading: how they are read.
     """
-    with _metered(waiting, progress) as told:
+    stopped = Event()
+
+    def begun() -> Iterator[tuple[Job, Journal]]:
         for job in waiting:
-            if reading.skip and job.is_done:
-                continue
-            with Journal(job.journal, [*reading.made_of, identity(job.path)]) as journal:
+            if not (reading.skip and job.is_done):
+                # Opened and closed in this thread, whose locks no other one may take.
+                journal = opened.enter_context(Journal(job.journal, [*reading.made_of, identity(job.path)]))
                 if journal.news:
                     progress.say(f"asr: {journal.news}")
-                transcript = transcriber.transcribe_file(
-                    job.path,
-                    journal,
-                    track=reading.track,
-                    channel=reading.channel,
-                    several=reading.several,
-                    follow=partial(reading.follow, str(job.path), job.stem) if reading.follow else _unread,
-                    told=partial(told, job.path),
-                )
-                yield replace(transcript, stem=job.stem)
+                yield job, journal
+
+    def done(begun: tuple[Job, Journal]) -> tuple[Job, Journal, Transcript]:
+        job, journal = begun
+
+        def tell(share: float) -> None:
+            if stopped.is_set():
+                raise CancelledError
+            told(job.path, share)
+
+        transcript = transcriber.transcribe_file(
+            job.path,
+            journal,
+            track=reading.track,
+            channel=reading.channel,
+            several=reading.several,
+            follow=partial(reading.follow, str(job.path), job.stem) if reading.follow else _unread,
+            told=tell,
+        )
+        return job, journal, replace(transcript, stem=job.stem)
+
+    with _metered(waiting, progress) as told, ExitStack() as opened:
+        try:
+            for job, journal, transcript in map_ahead(done, begun(), reading.jobs):
+                yield transcript
                 if transcript.error is None or not journal.count:
                     journal.remove()
-            told(job.path, 1.0)
+                journal.close()
+                told(job.path, 1.0)
+        finally:
+            stopped.set()
 
 
 def _unread(_segments: Segments) -> None:

@@ -10,8 +10,11 @@ from tyro.conf import arg
 from asr.cli.output import complain
 from asr.decoding.flashlight import is_installed
 from asr.errors import ConfigError
+from asr.recogniser.engine import Engine as Recogniser
 from asr.recogniser.engines import EngineName
+from asr.recogniser.onnx_runtime import OnnxRecogniser
 from asr.transcription.transcribe import Transcriber
+from asr.workers import num_cores
 
 Device: TypeAlias = Annotated[str, arg(help="cpu, cuda, or (auto) the better one that is there.")]
 Engine: TypeAlias = Annotated[
@@ -76,6 +79,27 @@ class Search:
                 "tokens, and are left out"
             )
         return transcriber
+
+
+def chosen_jobs(recogniser: Recogniser, jobs: int | None) -> int:
+    """How many pieces are decoded at the same time; each then has one thread.
+
+    Several threads in one of the many small products of a recurrence only wait for one another. On
+    an accelerator there is one job.
+
+    Raises:
+        ConfigError: if there is not even one.
+    """
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"--jobs {jobs} is not allowed; it is at least 1")
+    if isinstance(recogniser, OnnxRecogniser):
+        return jobs or num_cores()
+    if recogniser.device.type != "cpu":
+        return jobs or 1
+    import torch
+
+    torch.set_num_threads(1)
+    return jobs or num_cores()
 
 
 def read_hotwords(path: Path) -> dict[str, float]:

@@ -10,7 +10,7 @@ from asr import __version__
 from asr.audio.folder import find_recordings
 from asr.cli.batch import Reading, identity, jobs, transcribed
 from asr.cli.live import follow, outlets, sample_blocks
-from asr.cli.options import Device, Engine, ModelFolder, Search
+from asr.cli.options import Device, Engine, ModelFolder, Search, chosen_jobs
 from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver, delivery, following, printed
 from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError
@@ -52,6 +52,8 @@ class Transcribe:
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
     engine: Engine = "auto"
+    jobs: int | None = None
+    """Recordings, or pieces of one, that are read at the same time. Without it, one a core."""
 
     def run(self) -> None:
         if self.stream:
@@ -82,9 +84,12 @@ class Transcribe:
         if self.nbest > 1 and transcriber.decoder is None and transcriber.commands is None:
             raise wrong
         transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
-        follow = following(self.format, self.out, nbest=self.nbest)
+        together = chosen_jobs(transcriber.recogniser, self.jobs)
+        if len(waiting) == 1:
+            transcriber, together = replace(transcriber, jobs=together), 1
+        follow = following(self.format, self.out, nbest=self.nbest) if together == 1 else None
         reading = Reading(
-            self.track, self.channel, self.nbest > 1, self.skip_existing, follow, self._made_of(transcriber)
+            self.track, self.channel, self.nbest > 1, self.skip_existing, follow, self._made_of(transcriber), together
         )
         found = transcribed(transcriber, waiting, TerminalProgress(), reading)
         deliver(found, destination if follow is None else printed, len(waiting), "files could not be transcribed")

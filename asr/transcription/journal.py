@@ -70,6 +70,10 @@ class Journal:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; once is enough."""
         self._closing.close()
 
     @property

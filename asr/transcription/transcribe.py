@@ -31,10 +31,11 @@ from asr.text.timed import TimedText
 from asr.transcription.confidence import UNCALIBRATED, Calibration, load_calibration
 from asr.transcription.coverage import MIN_CONFIDENCE, Low
 from asr.transcription.endpoint import LiveConfig
-from asr.transcription.journal import EVERY, Journal
+from asr.transcription.journal import Journal
 from asr.transcription.live import LiveStream
-from asr.transcription.long import Parting, pieces
+from asr.transcription.long import pieces
 from asr.transcription.part import Decoded, Part, PieceReader
+from asr.transcription.parts import read_parts
 from asr.transcription.segments import Segments
 from asr.transcription.sound import Recording, Sound, nobody, opened
 from asr.transcription.timing import time_text
@@ -62,6 +63,8 @@ class Transcriber:
     """Words below it are dropped or marked; 0 keeps all. Given texts keep theirs."""
     low: Low = "drop"
     """What becomes of these words."""
+    jobs: int = 1
+    """Pieces of a recording that are decoded at the same time."""
     commands: Commands | None = None
     """If given, all that is listened for, without the decoder: a piece is a command or no text."""
 
@@ -369,21 +372,4 @@ class Transcriber:
 
     def parts(self, sound: Sound, journal: Journal | None = None) -> Iterator[Part]:
         """Decode a recording piece by piece, but not what a journal has already."""
-        reader = self.reader
-        if journal is None:
-            yield from map(reader, pieces(self.recogniser, sound))
-            return
-        number, state = journal.state()
-        done, parting = journal.count, Parting(self.recogniser, state=state)
-        reached = kept = parting.samples
-        for block in sound:
-            if sound.samples <= reached:
-                continue  # the state knows it
-            for piece in parting.accept(block[len(block) - (sound.samples - parting.samples) :]):
-                if number >= done:
-                    yield reader(piece)
-                number += 1
-            if parting.samples - kept >= EVERY * sound.sample_rate:
-                journal.keep(number, parting.state())
-                kept = parting.samples
-        yield from map(reader, parting.finish()[max(0, done - number) :])
+        return read_parts(self.reader, sound, journal, jobs=self.jobs)

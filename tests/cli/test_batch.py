@@ -169,3 +169,13 @@ def test_progress_is_told_by_bytes_and_within_recordings(tmp_path: Path):
     assert total == sum(sizes) and done[-1] == total
     assert done == sorted(done) and len([amount for amount in done if amount < sizes[0]]) >= 2
     assert {sizes[0], sum(sizes[:2])} <= set(done)
+
+
+@pytest.mark.parametrize("options", [(), ("--format", "srt", "--out", "out")])
+def test_recordings_read_together_are_written_in_their_order(asr, refused, model, recordings, tmp_path, options):
+    options = [tmp_path / one if one == "out" else one for one in options]
+    test = recordings / "test"
+    shown = [asr("transcribe", test, "--model", model, "--jobs", jobs, *options) for jobs in (1, 3)]
+    assert shown[0].code == shown[1].code == 0, shown[1].err
+    assert shown[0].out == shown[1].out and len(shown[0].out.splitlines()) == 6
+    refused(2, "--jobs 0 is not allowed", "transcribe", test, "--model", model, "--jobs", 0)

@@ -15,7 +15,7 @@ from support.tiny import RATE, noise, recogniser, sine
 from asr.audio.reader import Recording
 from asr.recogniser.model_folder import save_model
 from asr.text.formats import FORMATS
-from asr.transcription import transcribe
+from asr.transcription import parts
 
 SECONDS = 90
 
@@ -41,7 +41,7 @@ def recording(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    monkeypatch.setattr(transcribe, "EVERY", 30.0)
+    monkeypatch.setattr(parts, "EVERY", 30.0)
 
 
 @pytest.fixture
@@ -116,9 +116,9 @@ def test_what_has_changed_starts_anew_and_says_so(asr, stopped, model, recording
 
 KILLED = """
 import os, signal, sys
-from asr.transcription import transcribe
+from asr.transcription import parts
 from asr.transcription.journal import Journal
-transcribe.EVERY = 30.0
+parts.EVERY = 30.0
 add, parts = Journal.add, 0
 def adding(self, part):
     global parts

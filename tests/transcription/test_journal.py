@@ -11,7 +11,7 @@ from support.tiny import RATE, noise, recogniser, sine
 from asr.audio.reader import Recording
 from asr.errors import AsrError
 from asr.text.formats import FORMATS, render_timed_text
-from asr.transcription import transcribe
+from asr.transcription import parts
 from asr.transcription.journal import Journal, partial_files
 from asr.transcription.long import Parting
 from asr.transcription.part import PieceReader
@@ -43,7 +43,7 @@ def path(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
     """States are kept after 30 s."""
-    monkeypatch.setattr(transcribe, "EVERY", 30.0)
+    monkeypatch.setattr(parts, "EVERY", 30.0)
 
 
 @pytest.mark.parametrize("kind", [{"cell": "lstm"}, {"cell": "gru"}, {"chunk": 2.0, "lookahead": 0.5}])

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -104,3 +105,12 @@ def test_what_is_amiss_with_a_recording_comes_with_its_text(tmp_path):
 def test_a_channel_is_chosen_from_files_only():
     with pytest.raises(ConfigError, match="track and channel choose from a file"):
         Transcriber(recogniser()).transcribe(noise(RATE), RATE, channel=0)
+
+
+def test_several_pieces_at_a_time_make_the_same_text():
+    model = Transcriber(recogniser(layers=2))
+    with torch.no_grad():
+        model.recogniser.acoustic.output.bias[0] -= 2
+    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 450)
+    waveform = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + noise(90 * RATE, level=0.01)
+    assert replace(model, jobs=3).transcribe(waveform, RATE) == model.transcribe(waveform, RATE)
