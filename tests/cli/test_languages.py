@@ -95,7 +95,7 @@ def test_a_language_from_recordings_to_subtitles_and_scores(asr, tones: Path, tm
     sound = tmp_path / "own/test/test-0.wav"
     written = asr("transcribe", sound, "--model", run / "best", "--format", "srt", "--min-confidence", 0)
     assert written.code == 0, written.err
-    assert re.findall(r"-->.*\n(.*)\n", written.out) == [text]
+    assert re.findall(r"-->.*\n(.*)\n", sound.with_suffix(".srt").read_text(encoding="utf-8")) == [text]
     page = tmp_path / "page.html"
     (tmp_path / "r.txt").write_text(f"u {text}\n", encoding="utf-8")
     (tmp_path / "h.txt").write_text(f"u {text[:-1]}\n", encoding="utf-8")
