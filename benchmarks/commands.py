@@ -64,7 +64,7 @@ def main() -> None:
             f"{100 * confused / len(readings):.1f}",
             f"{100 * (missed + confused) / len(readings):.1f} [{low:.1f}, {high:.1f}]",
         )
-    console = Console()
+    console = Console(width=140)
     console.print(table)
     console.print(
         f"{len(commands.phrases)} phrases, {len(readings)} readings; other speech: {len(others)} utterances, {seconds / HOUR:.2f} h"

@@ -46,7 +46,7 @@ def main() -> None:
         right, said, wrong, errors = counted(score, names)
         shares = (f"{100 * errors[some][0] / max(1, errors[some][1]):.2f}" for some in (True, False))
         table.add_row(f"{bonus:g}", f"{right} ({100 * right / max(1, said):.0f} %)", str(said), str(wrong), *shares)
-    console = Console()
+    console = Console(width=140)
     console.print(table)
     console.print(f"{len(names)} words, such as {', '.join(sorted(names)[:5])}; {len(cuts)} utterances")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from asr.audio.microphone import microphone, microphones
-from asr.cli.live import follow, outlets
+from asr.cli.live import WatchedGrammar, follow, outlets
 from asr.cli.options import Device, Engine, ModelFolder, Search
 from asr.cli.output import complain
 from asr.cli.parse import NO_PREFIX
@@ -45,4 +45,4 @@ class Listen:
         stream = transcriber.stream(rate, self.live)
         complain(f"latency {stream.latency:.2f} s, and {self.live.silence:g} s of silence for what is final")
         with microphone(rate, self.microphone) as source, outlets(self.json, self.srt) as told:
-            follow(stream, source, told)
+            follow(stream, source, told, WatchedGrammar.of(self.search.commands, transcriber.commands))

@@ -17,9 +17,11 @@ from asr.audio.bytestream import STANDARD_INPUT
 from asr.audio.microphone import Captured
 from asr.audio.reader import Waveform, open_recording
 from asr.audio.stream import BLOCK, open_stream
-from asr.cli.output import complain
+from asr.cli.output import complain, said_line
+from asr.decoding.commands import Commands
 from asr.errors import AsrError, ConfigError, DataError
 from asr.text.formats import describe_segment, render_srt
+from asr.text.grammar import read_grammar
 from asr.text.subtitles import SHORTEST, subtitles
 from asr.text.timed import Segment, TimedText
 from asr.transcription.live import Event, Final, LiveStream, Partial
@@ -51,7 +53,47 @@ class Outlets(ExitStack):
         self.places = places
 
 
-def follow(stream: LiveStream, source: Iterable[Waveform], told: Outlets) -> None:
+class WatchedGrammar:
+    """A file of commands that is read again whenever it changes.
+
+    Args:
+        path: the file.
+        commands: what is listened for, by whoever listens.
+    """
+
+    def __init__(self, path: Path, commands: Commands) -> None:
+        self._path, self._commands = path, commands
+        self._seen = self._state()
+
+    @classmethod
+    def of(cls, path: Path | None, commands: Commands | None) -> "WatchedGrammar | None":
+        """Watch a file, if there is one."""
+        return None if path is None or commands is None else cls(path, commands)
+
+    def refresh(self) -> None:
+        """Listen for what the file holds now; a mistake in it is told, and what was there stays."""
+        if (state := self._state()) in (self._seen, None):
+            return
+        self._seen = state
+        try:
+            self._commands.change(read_grammar(self._path))
+        except AsrError as error:
+            complain(f"{error}; the commands before it stay")
+        else:
+            complain(f"{self._path}: {len(self._commands.phrases):,} phrases now")
+
+    def _state(self) -> tuple[int, int] | None:
+        """When it was written, and its size; none while it is gone, as while it is replaced."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+
+def follow(
+    stream: LiveStream, source: Iterable[Waveform], told: Outlets, grammar: WatchedGrammar | None = None
+) -> None:
     """Read a source to its end, or until it is interrupted, and tell what is said.
 
     Args:
@@ -59,10 +101,13 @@ def follow(stream: LiveStream, source: Iterable[Waveform], told: Outlets) -> Non
         source: blocks, (N,), as they come. One with `waiting`, as a microphone has, says how far
             reading is behind.
         told: where events go.
+        grammar: commands that may change meanwhile.
     """
     slow = Slowness(source)
     with suppress(KeyboardInterrupt):
         for block in source:
+            if grammar is not None:
+                grammar.refresh()
             events = stream.accept(block)
             for place in told.places:
                 place.tell(events)
@@ -149,7 +194,7 @@ class Lines:
     def tell(self, events: Sequence[Event]) -> None:
         for event in events:
             if isinstance(event, Final):
-                print(event.segment.text, flush=True)
+                print(said_line(event.segment), flush=True)
 
     def heard(self, block: Waveform, waiting: Seconds) -> None:
         """Nobody sees it."""
@@ -220,7 +265,7 @@ class Screen:
             else:
                 self._partial = Partial("", "")
                 self._draw()  # else what is final would stand twice for a moment
-                self.live.console.print(Text(event.segment.text))
+                self.live.console.print(Text(said_line(event.segment)))
         if events:
             self._draw()
 

@@ -98,7 +98,7 @@ def delivery(
 
     def print_line(transcript: "Transcript", timed: TimedText) -> None:
         if nbest == 1:
-            for text in map(_command_line, timed.commands) if timed.commands else [transcript.text]:
+            for text in map(said_line, timed.commands) if timed.commands else [transcript.text]:
                 print(f"{transcript.name}\t{text}", flush=True)
             return
         for found in transcript.hypotheses[:nbest]:
@@ -124,9 +124,10 @@ def delivery(
     return print_content
 
 
-def _command_line(segment: Segment) -> str:
-    """What was said, the command's name and its slots, with tabs between."""
-    assert segment.command is not None
+def said_line(segment: Segment) -> str:
+    """What was said; of a command also its name and its slots, with tabs between."""
+    if segment.command is None:
+        return segment.text
     slots = "; ".join(f"{slot}={value}" for slot, value in segment.command.slots.items())
     return f"{segment.text}\t{segment.command.name}\t{slots}"
 
@@ -146,7 +147,7 @@ def following(forms: Sequence[Format], out: Path | None, *, nbest: int = 1) -> F
         try:
             for segment in segments:
                 ends = "" if segment.command is None else "\n"
-                parts.append(f"{before}{segment.text}" if not ends else f"{name}\t{_command_line(segment)}\n")
+                parts.append(f"{before}{segment.text}" if not ends else f"{name}\t{said_line(segment)}\n")
                 before = "" if ends else " "
                 if ends or not is_shared:
                     print("".join(parts), end="", flush=True)

@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from asr import __version__
 from asr.audio.folder import find_recordings
 from asr.cli.batch import Reading, identity, jobs, transcribed
-from asr.cli.live import follow, outlets, sample_blocks
+from asr.cli.live import WatchedGrammar, follow, outlets, sample_blocks
 from asr.cli.options import Device, Engine, ModelFolder, Search, chosen_jobs
 from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver, delivery, following, printed
 from asr.cli.parse import NO_PREFIX
@@ -107,7 +107,8 @@ class Transcribe:
         transcriber = self.search.transcriber(self.model, self.device, self.engine)
         transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
         with sample_blocks(path, self.raw) as (rate, blocks), outlets(self.format == ("json",)) as told:
-            follow(transcriber.stream(rate, self.live), blocks, told)
+            watched = WatchedGrammar.of(self.search.commands, transcriber.commands)
+            follow(transcriber.stream(rate, self.live), blocks, told, watched)
 
     def _made_of(self, transcriber: Transcriber) -> tuple[object, ...]:
         """All that a text depends on beside the recording, as JSON."""

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
@@ -19,8 +20,11 @@ from support.tiny import noise
 
 from asr.audio.microphone import PATIENCE, Captured
 from asr.cli import listen
-from asr.cli.live import CELLS, JsonLines, Lines, Outlets, Screen, Slowness, Subtitles, follow
-from asr.text.timed import Segment, Word
+from asr.cli.live import CELLS, JsonLines, Lines, Outlets, Screen, Slowness, Subtitles, WatchedGrammar, follow
+from asr.decoding.commands import Commands
+from asr.text.grammar import read_grammar
+from asr.text.timed import Command, Segment, Word
+from asr.text.tokenizer import CharacterTokenizer
 from asr.transcription.live import Final, Partial
 
 RATE = 16_000
@@ -184,3 +188,39 @@ def test_mistakes_end_in_one_clear_line(refused, model: Path, heard, noise: Path
     refused(1, "not readable as audio", "transcribe", "--stream", noise, *of_model)
     refused(2, "--raw is for standard input", "transcribe", "--stream", heard, *of_model, "--raw", 8000)
     refused(2, "silence must be", "listen", *of_model, "--silence", 0)
+
+
+def test_commands_that_change_in_their_file_are_listened_for_from_then_on(tmp_path, capsys):
+    path, tokenizer = tmp_path / "c.txt", CharacterTokenizer(" abc")
+    path.write_text("a b\n")
+    commands = Commands(tokenizer, read_grammar(path))
+    heard: list[list[str]] = []
+
+    class Listening(Said):
+        def accept(self, block):
+            heard.append([phrase.text for phrase in commands.phrases])
+            return super().accept(block)
+
+    def blocks():
+        for content in (None, "{x: a | b} c\n", "a (b\n", "", None):
+            if content == "":
+                path.unlink()
+            elif content is not None:
+                path.write_text(content)
+            yield noise(160)
+
+    follow(Listening([]), blocks(), Outlets([]), WatchedGrammar(path, commands))
+    assert heard == [["a b"], *[["a c", "b c"]] * 4]
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and told[0].endswith("c.txt: 2 phrases now")
+    assert "c.txt:1: a ) is missing" in told[1] and told[1].endswith("the commands before it stay")
+    assert WatchedGrammar.of(None, commands) is None and WatchedGrammar.of(path, None) is None
+
+
+def test_a_live_command_is_a_line_with_its_name_and_slots(capsys):
+    said = replace(segment("turn on", 0.0), command=Command("light", {"state": "on"}, -0.1))
+    Lines().tell([Final(said)])
+    JsonLines().tell([Final(said)])
+    line, as_json = capsys.readouterr().out.splitlines()
+    assert line == "turn on\tlight\tstate=on"
+    assert json.loads(as_json)["command"] == {"name": "light", "slots": {"state": "on"}, "score": -0.1}
