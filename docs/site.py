@@ -78,7 +78,8 @@ def reference() -> Iterator[tuple[str, str]]:
     for folder in (package, *sorted(path.parent for path in package.glob("*/__init__.py"))):
         names = sorted(path.stem for path in folder.glob("*.py") if path.stem not in ("__init__", "__main__"))
         dotted = ".".join(folder.relative_to(ROOT).parts)
-        rooms = [dotted, *(f"{dotted}.{name}" for name in names)]
+        documented = (folder / "__init__.py").stat().st_size > 0
+        rooms = [dotted] * documented + [f"{dotted}.{name}" for name in names]
         yield f"reference/{folder.name}.md", f"# {dotted}\n\n" + "".join(f"::: {room}\n\n" for room in rooms)
 
 

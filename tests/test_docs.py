@@ -93,7 +93,7 @@ def test_every_page_and_picture_is_linked_from_somewhere():
         if "://" not in target
     }
     site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    linked |= {ROOT / "docs" / file for file in re.findall(r"([\w-]+\.(?:md|py))\b", site)}
+    linked |= {ROOT / "docs" / file for file in re.findall(r"([\w-]+\.(?:md|py|css))\b", site)}
     assert [file.name for file in sorted((ROOT / "docs").glob("*.*")) if file.resolve() not in linked] == []
 
 

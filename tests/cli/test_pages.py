@@ -49,7 +49,8 @@ EXAMPLES = sorted(
 )
 ANYTHING = "anything\n"
 SHELL = re.compile(r"[|&;<>$*{]|^\. ")
-RECORDINGS = "a.wav recording.wav interview.flac talk.flac radio.flac a.mp4 talks/a.wav archive/2024/a.wav film.mp4"
+RECORDINGS = "a.wav a.mp4 recording.wav talks/a.wav archive/2024/a.wav"
+AUDIO = {".wav", ".flac", ".mp3", ".mp4", ".ogg"}
 TEXTS = ("please call me back", "turn on the kitchen light", "a quick brown fox jumps over a lazy dog", "never mind")
 WITH = {kind: [page for page in PAGES if any(b.kind == kind for b in blocks(page))] for kind in ("run", "long")}
 
@@ -67,7 +68,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_recording(home / "my-recordings" / split / f"{split}-{number}.wav", TEXTS[number % len(TEXTS)], draw)
     for name in RECORDINGS.split():
         write_recording(home / name, "call me back", draw)
-    (home / "film.mp4").rename(home / "lecture.mp4")
     data = prepare("folder", home / "runs/mine/data", source=home / "my-recordings").folder
     config = TrainConfig(acoustic=AcousticConfig(channels=4, layers=1, hidden=16), epochs=1, threads=1, loaders=0)
     train(config, data, home / "runs/mine")
@@ -100,8 +100,7 @@ def write_recording(path: Path, text: str, draw: random.Random) -> None:
     """Tones for some letters, and a text file beside them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, waveform(text, draw), RATE, format="FLAC" if path.suffix == ".flac" else "WAV")
-    if path.parent.name != "archive":
-        path.with_suffix(".txt").write_text(text)
+    path.with_suffix(".txt").write_text(text)
 
 
 def write_transcripts(home: Path, texts: dict[str, str]) -> None:
@@ -133,12 +132,20 @@ def make_room(command: list[str], folder: Path) -> None:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
+def make_recordings(command: list[str], folder: Path) -> None:
+    """Make the recordings that a command names, each with its text."""
+    for word in command:
+        if Path(word).suffix in AUDIO and not (folder / word).exists():
+            write_recording(folder / word, "call me back", random.Random(word))
+
+
 def call(block: Block, line: str, asr, folder: Path) -> None:
     """Call one line of commands."""
     line, _, kept = line.partition(" > ")
     words = shlex.split(line)
     if words[0] == "asr" and not SHELL.search(line):
         make_room(words, folder)
+        make_recordings(words, folder)
         smaller = "" if words[1] == "gradients" and "--model" in words else SMALLER.get(words[1], "")
         result = asr(*words[1:], *smaller.split())
         if "optional library" in result.err:

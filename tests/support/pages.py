@@ -3,7 +3,7 @@
 A block of commands or of Python is run by a test, on a tiny corpus and model. A comment before it
 may say otherwise:
 
-    <!-- long -->            `make soak` runs it
+    <!-- long -->            `make soak` runs it, as it does benchmarks
     <!-- shown: reason -->   nobody runs it, for a reason
 
 `<!-- all shown: reason -->` marks all blocks of its page that have no mark of their own. A block
@@ -60,7 +60,8 @@ def blocks(page: Path) -> Iterator[Block]:
         file = FILE.fullmatch(inside[0])
         if is_python or file or any(PROGRAM.match(row) for row in inside):
             mark = MARK.fullmatch(before) or for_all
-            kind, reason = (mark["kind"], mark["reason"]) if mark else ("run", None)
+            usual = "long" if any(row.startswith("python -m benchmarks.") for row in inside) else "run"
+            kind, reason = (mark["kind"], mark["reason"]) if mark else (usual, None)
             yield Block(page, line, "\n".join(inside).rstrip("\n"), is_python, file and file[1], kind, reason)
 
 
