@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from asr.model.bptt import State
+from asr.model.bptt import State, chunk_windows
 from asr.model.labels import LogProbs
 from asr.model.reading import Bptt, Chunked, Full, Truncated
 from asr.model.recurrent import RecurrentLayer, drop, dropout_mask
@@ -180,18 +180,18 @@ class AcousticModel(nn.Module):
     def _in_chunks(
         self, hidden: Tensor, lengths: Tensor, bptt: Chunked, generator: torch.Generator | None
     ) -> list[Tensor]:
-        """As `_whole`, chunk after chunk."""
-        states: tuple[State, ...] = (None,) * self.config.layers
-        pieces = torch.split(hidden, bptt.chunk, dim=1)  # not slices: each would have a gradient of full length
-        seen = -(-bptt.lookahead // bptt.chunk) + 1
-        chunks = []
-        for number in range(len(pieces)):
-            start = number * bptt.chunk
-            window = torch.cat(pieces[number : number + seen], dim=1)[:, : bptt.chunk + bptt.lookahead]
-            left = (lengths - start).clamp(0, window.shape[1])
-            found, states = self._window(window, left, bptt.chunk, states, generator)
-            chunks.append([outputs[:, : bptt.chunk] for outputs in found])
-        return [torch.cat(outputs, dim=1) for outputs in zip(*chunks, strict=True)]
+        """As `_whole`, layer by layer, all chunks with their lookahead as rows of one batch."""
+        frames = hidden.shape[1]
+        count = -(-frames // bptt.chunk)
+        rows = chunk_windows(hidden, bptt.chunk, bptt.lookahead)
+        starts = torch.arange(count, device=lengths.device)[:, None] * bptt.chunk
+        left = (lengths - starts).clamp(0, rows.shape[1]).flatten()
+        outputs = []
+        for layer in self.layers:
+            rows = layer.chunks(rows, left, bptt.chunk, count, generator)  # type: ignore[operator]
+            own = rows[:, : bptt.chunk].unflatten(0, (count, -1)).transpose(0, 1)
+            outputs.append(own.flatten(1, 2)[:, :frames])
+        return self._to_read(outputs)
 
     def _window(
         self,
@@ -271,6 +271,12 @@ class Block(nn.Module):
         """As `RecurrentLayer.window`."""
         outputs, state = self.recurrent.window(inputs, lengths, chunk, state, generator)
         return self._finish(inputs, outputs), state
+
+    def chunks(
+        self, inputs: Tensor, lengths: Tensor, chunk: Frames, count: int, generator: torch.Generator | None
+    ) -> Tensor:
+        """As `RecurrentLayer.chunks`."""
+        return self._finish(inputs, self.recurrent.chunks(inputs, lengths, chunk, count, generator))
 
     def _finish(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         projected: Tensor = self.project(outputs)

@@ -147,7 +147,7 @@ class _Recomputed(torch.autograd.Function):
             rows = _fold(_read(inputs, reading, stretch), segment).requires_grad_()
             masks = None if kept is None else _fold(_read(kept, reading, stretch), segment)
             with torch.enable_grad(), torch.autocast(inputs.device.type, dtype, enabled=enabled):
-                outputs, _ = ctx.step(rows, masks, _stack(states))
+                outputs, _ = ctx.step(rows, masks, stack(states))
             found = torch.autograd.grad(outputs, [rows, *trained], _fold(gradients[0][:, stretch], segment))
             to_stretch = _unfold(found[0], len(states))[:, : stretch.stop - stretch.start]
             if reading is None:
@@ -200,12 +200,22 @@ def _fold(frames: Tensor, segment: Frames) -> Tensor:
     return padded.reshape(batch, segments, segment, size).transpose(0, 1).flatten(0, 1).detach()
 
 
+def chunk_windows(frames: Tensor, chunk: Frames, lookahead: Frames) -> Tensor:
+    """Cut frames into chunks, each with what lies beyond it; zeros stand behind the end.
+
+    (B, T, F) -> (chunks x B, chunk + lookahead, F), the first chunk of each utterance first.
+    """
+    beyond = -frames.shape[1] % chunk + lookahead
+    windows = F.pad(frames, (0, 0, 0, beyond)).unfold(1, chunk + lookahead, chunk)  # (B, chunks, F, n)
+    return windows.permute(1, 0, 3, 2).flatten(0, 1)
+
+
 def _unfold(rows: Tensor, segments: int) -> Tensor:
     """(segments x B, segment, F) -> (B, segments x segment, F)."""
     return rows.reshape(segments, -1, *rows.shape[1:]).transpose(0, 1).flatten(1, 2)
 
 
-def _stack(states: Sequence[State]) -> State:
+def stack(states: Sequence[State]) -> State:
     """States of segments -> the state of their rows.
 
     None stands for the zeros from which an utterance's first segment begins.

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asr.model.bptt import State, each, read, state_after, unroll, unroll_recomputed
+from asr.model.bptt import State, each, read, stack, state_after, unroll, unroll_recomputed
 from asr.model.reading import Full, Truncated
 from asr.model.shape import Cell, Merge
 from asr.units import Frames
@@ -210,6 +210,35 @@ class RecurrentLayer(nn.Module):
             forwards = torch.cat([forwards, self.rnns[0](frames[:, chunk:], state)[0]], dim=1)
         outputs = [forwards, *(rnn(reverse_within(frames, lengths))[0] for rnn in self.rnns[1:])]
         return self._merge(outputs, lengths), each(Tensor.detach, state)
+
+    def chunks(
+        self, inputs: Tensor, lengths: Tensor, chunk: Frames, count: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Read all chunks of utterances at once, as `window` does one after the other.
+
+        The forward direction first runs over the chunks' own frames without gradient. That gives
+        the state in which each chunk begins. Given these, chunks do not depend on one another, and
+        gradients end at their borders anyway.
+
+        Args:
+            inputs: (count x B, chunk + lookahead, input_size), the first chunk of each utterance,
+                then the second, and so on.
+            lengths: (count x B,), valid frames among them.
+            chunk: frames of a chunk.
+            count: chunks of an utterance.
+            generator: source of the dropout masks in training.
+
+        Returns:
+            (count x B, chunk + lookahead, output_size).
+        """
+        frames = self._prepare(inputs, self._draw(inputs, generator))
+        states: list[State] = [None]
+        with torch.no_grad():
+            for own in torch.chunk(frames[:, :chunk], count)[:-1]:
+                states.append(self.rnns[0](own, states[-1])[1])
+        outputs = [self.rnns[0](frames, stack(states))[0]]
+        outputs += [rnn(reverse_within(frames, lengths))[0] for rnn in self.rnns[1:]]
+        return self._merge(outputs, lengths)
 
     def _draw(self, inputs: Tensor, generator: torch.Generator | None) -> Tensor | None:
         return dropout_mask(inputs, self.dropout, generator) if self.training and self.dropout else None

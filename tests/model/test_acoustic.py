@@ -347,6 +347,35 @@ def test_a_lookahead_over_the_whole_utterance_in_one_chunk_is_full(cell):
             torch.testing.assert_close(row[:length], expected[:length], rtol=0, atol=1e-12)
 
 
+@unhurried
+@given(config=CONFIGS, lengths=st.lists(st.integers(1, 30), min_size=1, max_size=3), bptt=CHUNKED)
+def test_all_chunks_at_once_have_the_gradients_of_one_after_the_other(config, lengths, bptt):
+    """Values and gradients, of inputs and weights, against windows that hand their state on."""
+    model, valid = build(config).eval(), torch.tensor(lengths)
+    hidden = torch.randn(len(lengths), max(lengths), config.hidden, dtype=torch.float64, requires_grad=True)
+
+    def one_by_one():
+        states, chunks = (None,) * config.layers, []
+        for start in range(0, max(lengths), bptt.chunk):
+            window = hidden[:, start : start + bptt.chunk + bptt.lookahead]
+            left = (valid - start).clamp(0, window.shape[1])
+            found, states = model._window(window, left, bptt.chunk, states, None)
+            chunks.append(found[-1][:, : bptt.chunk])
+        return torch.cat(chunks, dim=1)
+
+    kept = (torch.arange(max(lengths)) < valid[:, None])[:, :, None]
+    found, expected = (top * kept for top in (model._in_chunks(hidden, valid, bptt, None)[-1], one_by_one()))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    inputs = [hidden, *model.layers.parameters()]
+    weights = torch.randn_like(found)
+    for one, other in zip(
+        *(torch.autograd.grad((top * weights).sum(), inputs, allow_unused=True) for top in (found, expected)),
+        strict=True,
+    ):
+        if one is not None or other is not None:
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_chunk_sees_all_before_it_and_its_lookahead_and_nothing_more(cell):
     """Values depend on every earlier frame, and on none beyond the lookahead.
