@@ -35,6 +35,7 @@ bench: $(READY)  ## measurements that are not tests
 	$(BIN)/python -m benchmarks.training_speed
 	$(BIN)/python -m benchmarks.score_coverage
 	$(BIN)/python -m benchmarks.score_speed
+	@echo 'of a recording and a model with asr export --int8: python -m benchmarks.transcribe, benchmarks.startup'
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from asr.data.batches import load_batches, plan_batches
 from asr.data.cuts import load_cuts
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import DecodingConfig
+from asr.model.labels import LogProbs
 from asr.recogniser.model_folder import load_model
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     torch.set_num_threads(1)
     recogniser = load_model(options.model)
     cuts = load_cuts(options.manifest)
-    utterances: list[Tensor] = []
+    utterances: list[LogProbs] = []
     plan = plan_batches(cuts, 60.0, seed=None)
     rate = recogniser.config.features.sample_rate
     for batch in load_batches(plan, recogniser.tokenizer, sample_rate=rate, loaders=0):
@@ -39,7 +39,7 @@ def main() -> None:
         utterances += found.utterances()
     seconds = sum(cut.duration for cut in cuts)
 
-    def measure(name: str, decode: Callable[[Tensor], object]) -> None:
+    def measure(name: str, decode: Callable[[LogProbs], object]) -> None:
         decode(utterances[0])  # what is built once
         start = time.process_time()
         for log_probs in utterances:
