@@ -9,10 +9,11 @@ from lhotse.cut import Cut
 
 from asr.data.cuts import load_cuts, text_of
 from asr.data.splits import lacking
-from asr.errors import DataError
+from asr.errors import ConfigError, DataError
 from asr.model.acoustic import AcousticModel
 from asr.model.reading import Full, Truncated
 from asr.progress import SILENT, Progress
+from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import summary_line
 from asr.text.pronunciation import read_pronunciations
@@ -64,7 +65,9 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
     cuts = fitting(cuts, tokenizer, config, progress)
     recogniser = Recogniser(config.recogniser, tokenizer).to(device)
     dictionary = None if config.pronunciations is None else read_pronunciations(Path(config.pronunciations))
-    trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, dictionary))
+    trainer = Trainer(
+        config, recogniser, Transcription(config, recogniser.acoustic, dictionary, teacher_of(config, recogniser))
+    )
     return run(trainer, WordErrorGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
 
 
@@ -72,6 +75,23 @@ def _load_dev(config: TrainConfig, data: Path) -> list[Cut]:
     """Read dev; none is needed for a final training, which trains on it too."""
     manifest = data / "dev.jsonl.gz"
     return [] if config.final and not manifest.exists() else load_cuts(manifest)
+
+
+def teacher_of(config: TrainConfig, recogniser: Recogniser) -> AcousticModel | None:
+    """Find the model that training should stay like; None if it need not.
+
+    Raises:
+        ConfigError: if its tokens are others.
+        ModelError: if it cannot be used.
+    """
+    if not config.rehearsal or config.init is None:
+        return None
+    other = load_model(Path(config.init), recogniser.device)
+    if other.tokenizer.pieces != recogniser.tokenizer.pieces:
+        raise ConfigError(
+            "rehearsal needs the tokens of init, and the training texts have others; leave it out, or adapt"
+        )
+    return other.acoustic
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from asr.errors import ConfigError, ModelError
 from asr.progress import SILENT
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
-from asr.text.tokenizer import CharacterTokenizer
+from asr.text.tokenizer import CharacterTokenizer, TokenizerConfig
 from asr.training.settings import OptimiserConfig
 from asr.training.train import train
 from asr.training.transfer import adopt
@@ -54,5 +54,10 @@ def test_a_run_begins_with_the_weights_of_another_and_refuses_what_is_no_model(
     best = load_model(train(config, corpus, tmp_path / "run", SILENT))
     for name, tensor in load_model(finished / "best").state().items():
         torch.testing.assert_close(best.state()[name], tensor, rtol=0, atol=1e-6)
+    held = dataclasses.replace(config, rehearsal=1.0, keep_statistics=True)
+    best = load_model(train(held, corpus, tmp_path / "held", SILENT))
+    assert torch.equal(best.features.mean, load_model(finished / "best").features.mean)
+    with pytest.raises(ConfigError, match="rehearsal needs the tokens of init"):
+        train(dataclasses.replace(held, tokenizer=TokenizerConfig("words")), corpus, tmp_path / "words", SILENT)
     with pytest.raises(ModelError, match="not a model folder"):
         train(dataclasses.replace(config, init=str(tmp_path)), corpus, tmp_path / "other", SILENT)
