@@ -49,7 +49,7 @@ EXAMPLES = sorted(
 )
 ANYTHING = "anything\n"
 SHELL = re.compile(r"[|&;<>$*{]|^\. ")
-RECORDINGS = "a.wav a.mp4 recording.wav talks/a.wav archive/2024/a.wav"
+RECORDINGS = "a.wav a.mp4 lecture.mp4 recording.wav talks/a.wav archive/2024/a.wav"
 AUDIO = {".wav", ".flac", ".mp3", ".mp4", ".ogg"}
 TEXTS = ("please call me back", "turn on the kitchen light", "a quick brown fox jumps over a lazy dog", "never mind")
 WITH = {kind: [page for page in PAGES if any(b.kind == kind for b in blocks(page))] for kind in ("run", "long")}
