@@ -20,6 +20,7 @@ from asr.config import POSITIVE, at_least, between, check, differences, from_dic
 from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tuned import TunedDecoding
 from asr.errors import ConfigError
+from asr.lm.estimate import NgramConfig
 from asr.lm.rnn import RnnLmConfig, RnnTraining
 from asr.model.shape import AcousticConfig
 from asr.recogniser.config import RecogniserConfig
@@ -27,6 +28,7 @@ from asr.scoring.assess import ScoreOptions
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import BpttConfig, OptimiserConfig, PretrainConfig, RunConfig, TrainConfig
 from asr.transcription.confidence import Calibration
+from asr.transcription.endpoint import LiveConfig
 
 shares = st.floats(0, 0.99)
 configs = st.builds(
@@ -117,7 +119,7 @@ def test_differences_are_named_with_both_values():
 
 
 SETTINGS = [TrainConfig, PretrainConfig, RecogniserConfig, RnnLmConfig, RnnTraining, TunedDecoding, Calibration]
-SETTINGS += [TokenizerConfig, ScoreOptions]
+SETTINGS += [TokenizerConfig, ScoreOptions, NgramConfig, LiveConfig]
 """Those that nothing holds; `settings_classes` adds what they hold."""
 
 

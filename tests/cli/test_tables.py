@@ -19,7 +19,7 @@ def shown(table) -> str:
 def test_a_preparation_shows_splits_notes_and_every_problem():
     splits = (SplitSummary("train", 7, 2, 1.5, 9.25, "e[s]y"), SplitSummary("dev", 3, 0, 0.5, 2.0, "es"))
     problems = tuple(Problem(f"text.tsv:{n}", f"gone[{n}].wav is missing") for n in range(25))
-    text = shown(preparation(Prepared(Path("out"), splits, problems, ("test has nothing",))))
+    text = shown(preparation(Prepared(Path("out"), splits, problems, ("test has nothing",), "characters")))
     rows = [line.split() for line in text.replace("│", " ").replace("┃", " ").splitlines()]
     assert ["train", "7", "2", "1.50", "9.2", "e[s]y"] in rows
     assert ["dev", "3", "unknown", "0.50", "2.0", "es"] in rows
