@@ -24,6 +24,7 @@ FOLDERS = (
     "decoding",
     "transcription",
     "training",
+    "server",
     "cli",
     "__main__",
 )

@@ -79,8 +79,9 @@ def opened(source: Path | BinaryIO) -> Iterator[tuple[str, Stretch]]:
         DataError: if there is no such file, or it cannot be read.
     """
     if not isinstance(source, Path):
+        name = getattr(source, "name", None)  # a temporary file's is a number, or none
         with _sought(source) as file:
-            yield str(getattr(source, "name", "recording")), _whole(file)
+            yield name if isinstance(name, str) else "recording", _whole(file)
     elif source == STANDARD_INPUT:
         if sys.stdin is None or sys.stdin.isatty():
             raise DataError("standard input: brings no recording; pipe one in, or name a file")

@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": ("evaluate MANIFEST [--model DIR]", "a model's word error rate, with its interval"),
     "transcribe": ("transcribe FILES [--model DIR]", "recordings -> text, subtitles, times of words"),
     "listen": ("listen [--model DIR]", "a microphone -> text while people speak"),
+    "serve": ("serve [--model DIR ...]", "an HTTP server with OpenAI's API"),
     "align": ("align AUDIO TEXT [--model DIR]", "recordings and their text -> times of words"),
     "calibrate": ("calibrate MANIFEST --model DIR", "confidences that can be believed"),
     "lm": ("lm train TEXTS --out LM", "texts -> a language model"),

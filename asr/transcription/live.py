@@ -13,7 +13,7 @@ piece of a recording. Memory does not grow.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -23,8 +23,6 @@ import soxr
 
 from asr.audio.mono import to_float
 from asr.audio.waveform import Waveform
-from asr.decoding.decoder import Decoder
-from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import ConfigError, DataError
 from asr.model.reading import Chunked
 from asr.text.timed import Segment
@@ -139,14 +137,7 @@ class LiveStream:
             ConfigError: if a phrase cannot be spelt with the model's tokens, or commands are
                 listened for.
         """
-        if self._reader.commands is not None:
-            raise ConfigError("commands take the place of hot words; change the commands")
-        decoder = self._reader.decoder
-        if decoder is None:
-            decoder = Decoder(self._recogniser.tokenizer, DecodingConfig(), hotwords=hotwords)
-        else:
-            decoder = decoder.with_hotwords(hotwords)
-        self._reader = replace(self._reader, decoder=decoder)
+        self._reader = self._reader.with_hotwords(hotwords)
 
     def _read(self) -> list[Event]:
         """Read the chunks that are complete, one by one."""

@@ -1,14 +1,15 @@
 """A piece of a recording -> its timed text: what long and live reading have in common."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from asr.decoding.commands import Commands
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
-from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.hypothesis import DecodingConfig, Hypothesis
 from asr.decoding.parallel import Scored
 from asr.decoding.vocabulary import separator
+from asr.errors import ConfigError
 from asr.model.best_path import Spike, align
 from asr.model.labels import LogProbs
 from asr.model.reading import Full
@@ -67,6 +68,19 @@ class PieceReader:
     low: Low
     commands: Commands | None = None
     """In place of a decoder: all that is listened for."""
+
+    def with_hotwords(self, hotwords: Mapping[str, float]) -> "PieceReader":
+        """A reader that favours other phrases; all else is as it is here.
+
+        Raises:
+            ConfigError: if a phrase cannot be spelt with the model's tokens, or commands are
+                listened for.
+        """
+        if self.commands is not None:
+            raise ConfigError("commands take the place of hot words; change the commands")
+        if self.decoder is not None:
+            return replace(self, decoder=self.decoder.with_hotwords(hotwords))
+        return replace(self, decoder=Decoder(self.recogniser.tokenizer, DecodingConfig(), hotwords=hotwords))
 
     def __call__(self, piece: Piece) -> Part:
         """Score, decode and time a piece.

@@ -1,0 +1,44 @@
+"""The application: routes, in front of them the gate."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from asr import __version__
+from asr.server.failure import answer_failures
+from asr.server.gate import Gate
+from asr.server.service import Service
+from asr.server.transcriptions import transcriptions
+
+
+def create_app(service: Service, *, tokens: Collection[str] = (), origins: Collection[str] = ()) -> FastAPI:
+    """Make the application of a service, which ends with it.
+
+    Args:
+        service: models and limits.
+        tokens: one of them is asked for; none asks for none.
+        origins: sites whose pages may use the server (CORS).
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(title="asr", version=__version__, lifespan=lifespan)
+    app.state.service = service
+    answer_failures(app)
+    app.include_router(transcriptions(service))
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Say that the server lives; this waits for nothing."""
+        return {"status": "ok"}
+
+    config = service.config
+    app.add_middleware(Gate, tokens=tokens, origins=origins, max_bytes=config.max_size << 20, patience=config.patience)
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"])
+    return app

@@ -1,0 +1,156 @@
+"""`POST /v1/audio/transcriptions`, as OpenAI's API has it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from dataclasses import replace
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from asr.errors import AsrError
+from asr.server.answers import Granularity, ResponseFormat, brief, event, plain, token_logprobs, usage, verbose
+from asr.server.failure import RESPONSES, ApiError
+from asr.server.service import Service
+from asr.text.timed import Segment, TimedText, Word
+from asr.transcription.transcribe import Transcriber
+from asr.units import Seconds
+
+T = TypeVar("T")
+
+HOTWORD_BONUS = 6.0
+"""Nats that a keyword earns."""
+GLANCE: Seconds = 0.5
+"""How often it is seen whether a client still waits."""
+
+
+def transcriptions(service: Service) -> APIRouter:
+    """The routes of recordings and of models."""
+    router = APIRouter()
+
+    @router.post("/v1/audio/transcriptions", responses=RESPONSES, response_model=None)
+    async def transcribe(
+        request: Request,
+        file: Annotated[UploadFile, File(description="A recording, of any format; its name does not count.")],
+        model: Annotated[str | None, Form(description="As GET /v1/models lists it; without it, the first.")] = None,
+        language: Annotated[str | None, Form(description="For the answer; decoding does not depend on it.")] = None,
+        prompt: Annotated[str | None, Form(description="Ignored.")] = None,
+        temperature: Annotated[float, Form(description="Ignored: the most probable text is given.")] = 0.0,
+        response_format: Annotated[ResponseFormat, Form()] = "json",
+        stream: Annotated[bool, Form(description="Server-sent events: each segment when it is certain.")] = False,
+        granularities: Annotated[
+            list[Granularity], Form(alias="timestamp_granularities[]", description="Of verbose_json.")
+        ] = ["segment"],  # noqa: B006  (FastAPI copies it)
+        include: Annotated[
+            list[Literal["logprobs"]], Form(alias="include[]", description="Of json, and of streams.")
+        ] = [],  # noqa: B006
+        keywords: Annotated[list[str], Form(alias="keywords[]", description="Phrases to favour.")] = [],  # noqa: B006
+    ) -> Response:
+        """Turn a recording into text."""
+        transcriber = service.model(model)
+        end = time.monotonic() + service.config.timeout
+
+        def made() -> Transcriber:
+            return favouring(transcriber, keywords)
+
+        async def found() -> AsyncGenerator[Segment | TimedText, None]:
+            client = request.client.host if request.client else ""
+            client = request.headers.get("authorization", client)
+            async with (
+                service.turns.turn(client, service.config.timeout),
+                contextlib.aclosing(service.read(made, file.file, language, end)) as reading,
+            ):
+                async for what in reading:
+                    yield what
+
+        if stream:
+            return await streamed(found(), logprobs="logprobs" in include)
+        timed = await unless_gone(request, whole(found()))
+        if response_format == "json":
+            return JSONResponse(brief(timed, logprobs="logprobs" in include))
+        if response_format == "verbose_json":
+            return JSONResponse(verbose(timed, granularities))
+        return PlainTextResponse(plain(timed, response_format))
+
+    @router.get("/v1/models", responses={401: RESPONSES[401]})
+    async def models() -> dict[str, Any]:
+        """List the models; the first is for those who name none."""
+        return {"object": "list", "data": [described(name) for name in service.models]}
+
+    @router.get("/v1/models/{name}", responses={status: RESPONSES[status] for status in (401, 404)})
+    async def one_model(name: str) -> dict[str, Any]:
+        """Say whether there is a model of this name."""
+        service.model(name)
+        return described(name)
+
+    def described(name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": service.started, "owned_by": "asr"}
+
+    return router
+
+
+def favouring(transcriber: Transcriber, keywords: list[str]) -> Transcriber:
+    """A transcriber with hot words of its own; others do not see them.
+
+    Raises:
+        ApiError: if one cannot be spelt (422).
+    """
+    hotwords = {word: HOTWORD_BONUS for line in keywords if (word := line.strip())}
+    if not hotwords:
+        return transcriber
+    try:
+        return replace(transcriber, decoder=transcriber.reader.with_hotwords(hotwords).decoder)
+    except AsrError as error:
+        raise ApiError(422, str(error), "invalid_value", param="keywords[]") from None
+
+
+async def whole(found: AsyncIterator[Segment | TimedText]) -> TimedText:
+    """Wait for all of a recording."""
+    segments: list[Segment] = []
+    async for what in found:
+        if isinstance(what, TimedText):
+            return replace(what, segments=tuple(segments))
+        segments.append(what)
+    raise AssertionError("the whole comes last")
+
+
+async def streamed(found: AsyncGenerator[Segment | TimedText, None], *, logprobs: bool) -> Response:
+    """Answer with events; what is wrong before the first one still has its status."""
+    first = await anext(found)
+
+    async def events() -> AsyncIterator[str]:
+        what, texts, words = first, list[str](), list[Word]()
+        try:
+            while isinstance(what, Segment):
+                delta = " " * bool(texts) + what.text
+                texts.append(what.text)
+                words += what.words if logprobs else ()
+                more = {"logprobs": token_logprobs(what.words)} if logprobs else {}
+                yield event("transcript.text.delta", delta=delta, **more)
+                what = await anext(found)
+            more = {"logprobs": token_logprobs(words)} if logprobs else {}
+            yield event("transcript.text.done", text=" ".join(texts), usage=usage(what), **more)
+        except ApiError as error:
+            yield event("error", **error.body)
+        finally:
+            await found.aclose()
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do some work, but not for a client that has left."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            await asyncio.wait([task], timeout=GLANCE)
+            if not task.done() and await request.is_disconnected():
+                raise ApiError(499, "the client has left", "client_closed_request")
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

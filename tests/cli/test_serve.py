@@ -1,0 +1,56 @@
+"""`asr serve`: a server in a process of its own, as a user starts and ends it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from support.tiny import recogniser
+
+from asr.recogniser.model_folder import save_model
+
+pytest.importorskip("uvicorn")
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    save_model(tmp_path / "mine/best", recogniser(seed=24), readme="A model.\n")
+    return tmp_path / "mine/best"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_says_where_it_is_and_ends_cleanly(run_folder, number):
+    command = [sys.executable, "-m", "asr", "serve", "--model", str(run_folder), "--port", "0"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        try:
+            line = server.stderr.readline()
+            assert line.startswith("asr: http://127.0.0.1:") and line.endswith(" answers for mine\n"), line
+            with urllib.request.urlopen(line.split()[1] + "/v1/models", timeout=30) as answer:
+                assert [model["id"] for model in json.load(answer)["data"]] == ["mine"]
+            server.send_signal(number)
+            assert server.wait(30) == 0 and server.stderr.read() == ""
+        finally:
+            server.kill()
+
+
+def test_what_is_wrong_is_one_line(refused, run_folder, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused(2, "cannot be listened on", "serve", "--model", run_folder, "--port", taken.getsockname()[1])
+    refused(2, "needs a name of its own", "serve", "--model", run_folder, run_folder)
+    refused(1, "not a model folder", "serve", "--model", tmp_path, "--port", 0)
+    refused(2, "no tokens to read", "serve", "--tokens", tmp_path / "nothing", "--port", 0)
+    refused(2, "queue must be at least 0", "serve", "--queue", -1)
+
+
+def test_without_its_libraries_a_line_says_what_to_install(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    refused(1, "pip install 'asr[serve]'", "serve")
