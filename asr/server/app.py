@@ -9,6 +9,8 @@ from starlette.middleware.cors import CORSMiddleware
 from asr import __version__
 from asr.server.failure import answer_failures
 from asr.server.gate import Gate
+from asr.server.live import live
+from asr.server.metrics import Counted, Metrics
 from asr.server.service import Service
 from asr.server.transcriptions import transcriptions
 
@@ -30,7 +32,9 @@ def create_app(service: Service, *, tokens: Collection[str] = (), origins: Colle
     app = FastAPI(title="asr", version=__version__, lifespan=lifespan)
     app.state.service = service
     answer_failures(app)
-    app.include_router(transcriptions(service))
+    metrics = Metrics(service)
+    for router in (transcriptions(service), live(service), metrics.router()):
+        app.include_router(router)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -39,6 +43,7 @@ def create_app(service: Service, *, tokens: Collection[str] = (), origins: Colle
 
     config = service.config
     app.add_middleware(Gate, tokens=tokens, origins=origins, max_bytes=config.max_size << 20, patience=config.patience)
+    app.add_middleware(Counted, metrics=metrics)
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"])
     return app

@@ -39,6 +39,8 @@ class Service:
         self.started = int(time.time())
         self.streams = 0
         """That are open."""
+        self.audio_seconds: Seconds = 0.0
+        """Of sound that was read."""
         self.recording_threads = ThreadPoolExecutor(self.jobs, "recording")
         self.live_threads = ThreadPoolExecutor(self.jobs, "live")
 
@@ -93,6 +95,8 @@ class Service:
                 if isinstance(what, Exception):
                     raise what
                 assert isinstance(what, Segment | TimedText)
+                if isinstance(what, TimedText):
+                    self.audio_seconds += what.duration
                 yield what
         finally:
             stopped.set()

@@ -1,0 +1,186 @@
+"""Live text over a WebSocket, in vosk's messages.
+
+    client   {"config": {"sample_rate": 16000, "words": true, "phrase_list": ["anna"]}}, once
+    client   bytes: PCM of 16 bits, little-endian, one channel
+    server   {"partial": "go"}, or when a segment ends {"result": [...], "text": "go forward"}
+    client   {"eof": 1}
+    server   {"result": [...], "text": ...}: the rest; then it closes
+
+Each message of sound gets one answer. Settings are those of one connection.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import numpy as np
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, Field, ValidationError
+
+from asr.audio.reader import RATES
+from asr.errors import AsrError
+from asr.server.failure import ApiError
+from asr.server.service import Service
+from asr.server.transcriptions import favouring
+from asr.transcription.live import Event, Final, LiveStream, Partial
+
+UNKNOWN_WORD = "[unk]"
+"""In vosk's phrase lists: whatever else may be said, which is never forbidden here."""
+BAD_DATA, REFUSED, TRY_LATER = 1007, 1008, 1013
+"""Why a connection is closed (RFC 6455)."""
+
+
+class LiveSettings(BaseModel):
+    """What a client may choose before its first sound; other fields are ignored."""
+
+    sample_rate: float | None = Field(default=None, ge=RATES.start, lt=RATES.stop)
+    words: bool = True
+    phrase_list: list[str] = []
+    model: str | None = None
+
+
+class Message(BaseModel):
+    """A message that is no sound."""
+
+    config: LiveSettings | None = None
+    eof: bool = False
+
+
+class Conversation:
+    """A client's stream, and what was told of it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._settings = service, LiveSettings()
+        self._stream: LiveStream | None = None
+        self._partial = ""
+
+    @property
+    def position(self) -> float:
+        """Seconds of sound that have come."""
+        return 0.0 if self._stream is None else self._stream.position
+
+    def configure(self, settings: LiveSettings) -> None:
+        """Take other settings.
+
+        Raises:
+            ApiError: if the sound has begun.
+        """
+        if self._stream is not None:
+            raise ApiError(422, "the sound has begun; settings come before it", "invalid_value", param="config")
+        self._settings = settings
+
+    def accept(self, data: bytes) -> dict[str, Any]:
+        """Take sound, and answer.
+
+        Raises:
+            ApiError: if it is no PCM, or too long; if the settings cannot be had.
+            AsrError: as `LiveStream`.
+        """
+        if len(data) % 2:
+            raise ApiError(422, "a message of sound has an odd number of bytes; send PCM of 16 bits", "invalid_audio")
+        if self._stream is None:
+            self._stream = self._begun()
+        if self.position > self._service.config.max_duration:
+            raise ApiError(413, "the stream has become too long; open another one", "audio_too_long")
+        return self._answer(self._stream.accept(np.frombuffer(data, "<i2")))
+
+    def finish(self) -> dict[str, Any]:
+        """Tell what is left, when no sound comes any more."""
+        events = [] if self._stream is None else self._stream.finish()
+        return self._result([event for event in events if isinstance(event, Final)])
+
+    def _begun(self) -> LiveStream:
+        settings = self._settings
+        phrases = [phrase for phrase in settings.phrase_list if phrase != UNKNOWN_WORD]
+        transcriber = favouring(self._service.model(settings.model), phrases)
+        return transcriber.stream(round(settings.sample_rate or transcriber.recogniser.config.features.sample_rate))
+
+    def _answer(self, events: list[Event]) -> dict[str, Any]:
+        finals = [event for event in events if isinstance(event, Final)]
+        if finals:
+            self._partial = ""
+        if events and isinstance(last := events[-1], Partial):
+            self._partial = last.text
+        return self._result(finals) if finals else {"partial": self._partial}
+
+    def _result(self, finals: list[Final]) -> dict[str, Any]:
+        words = [word for final in finals for word in final.segment.words]
+        result = [
+            {"conf": round(w.confidence, 4), "end": round(w.end, 3), "start": round(w.start, 3), "word": w.text}
+            for w in words
+        ]
+        text = {"text": " ".join(word.text for word in words)}
+        return {"result": result} | text if result and self._settings.words else text
+
+
+def live(service: Service) -> APIRouter:
+    """The route of live sound, where vosk's clients look for it."""
+    router = APIRouter()
+
+    @router.websocket("/")
+    async def listen(socket: WebSocket) -> None:
+        await socket.accept()
+        if service.streams >= service.config.streams:
+            await refuse(socket, TRY_LATER, "as many streams as allowed are open; try again later")
+            return
+        service.streams += 1
+        conversation = Conversation(service)
+        try:
+            await converse(service, socket, conversation)
+        except (ApiError, AsrError) as error:
+            await refuse(socket, REFUSED, error.detail if isinstance(error, ApiError) else str(error))
+        except ValidationError as error:
+            first = error.errors()[0]
+            await refuse(socket, BAD_DATA, f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}")
+        except TimeoutError:
+            await refuse(socket, REFUSED, f"nothing came for {service.config.patience:g} s")
+        except WebSocketDisconnect:
+            pass
+        finally:
+            service.streams -= 1
+            service.audio_seconds += conversation.position
+
+    return router
+
+
+async def converse(service: Service, socket: WebSocket, conversation: Conversation) -> None:
+    """Answer a client until the end of its sound.
+
+    Raises:
+        ValidationError: if a message is not understood.
+        TimeoutError: if nothing comes.
+        WebSocketDisconnect: if the client leaves.
+        ApiError, AsrError: as `Conversation`.
+    """
+    while True:
+        with anyio.fail_after(service.config.patience):
+            received = await socket.receive()
+        if received["type"] == "websocket.disconnect":
+            return
+        if (data := received.get("bytes")) is not None:
+            await answer(service, socket, lambda data=data: conversation.accept(data))  # type: ignore[misc]
+            continue
+        message = Message.model_validate_json(received.get("text") or "")
+        if message.config is not None:
+            conversation.configure(message.config)
+        if message.eof:
+            await answer(service, socket, conversation.finish)
+            await socket.close()
+            return
+
+
+async def answer(service: Service, socket: WebSocket, work: Callable[[], dict[str, Any]]) -> None:
+    """Compute an answer in a thread, and send it."""
+    found = await asyncio.get_running_loop().run_in_executor(service.live_threads, work)
+    await socket.send_text(json.dumps(found, ensure_ascii=False))
+
+
+async def refuse(socket: WebSocket, code: int, reason: str) -> None:
+    """Say why, and close."""
+    try:
+        await socket.send_text(json.dumps({"error": reason}, ensure_ascii=False))
+        await socket.close(code, reason[:100])
+    except (RuntimeError, WebSocketDisconnect):
+        return  # it has left
