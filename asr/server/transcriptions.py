@@ -66,7 +66,7 @@ def transcriptions(service: Service) -> APIRouter:
                     yield what
 
         if stream:
-            return await streamed(found(), logprobs="logprobs" in include)
+            return await unless_gone(request, streamed(found(), logprobs="logprobs" in include))
         timed = await unless_gone(request, whole(found()))
         if response_format == "json":
             return JSONResponse(brief(timed, logprobs="logprobs" in include))
