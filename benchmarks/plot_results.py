@@ -1,4 +1,4 @@
-"""Draw the picture of the README from the first table of recipes/RESULTS.md.
+"""Draw the picture of the README from the table of test sets of recipes/RESULTS.md.
 
     python -m benchmarks.plot_results
 
@@ -28,8 +28,8 @@ class Bar(NamedTuple):
 
 
 def read_bars(text: str) -> list[Bar]:
-    """Read the rows of the first table of a Markdown text."""
-    table = text.split("\n\n|", 1)[1].split("\n\n", 1)[0]
+    """Read the rows of the table of test sets."""
+    table = text.split("\n| test set |", 1)[1].split("\n\n", 1)[0]
     return [Bar(name, *map(float, figures)) for name, *figures in ROW.findall(table)]
 
 
