@@ -46,6 +46,8 @@ class Position:
     best: tuple[float, ...] = (math.inf,)
     """The result by which the best epoch was chosen (`Judgement.result`)."""
     best_epoch: int = 0
+    lowest: float = math.inf
+    """Of the losses so far."""
     stale: int = 0
     """Epochs since the errors last fell, or the loss while no word was right."""
     finished: bool = False
@@ -102,15 +104,16 @@ class Position:
     def judge(self, judgement: Judgement) -> bool:
         """Hold the epoch's result against the best one; returns whether it is the new best.
 
-        An epoch is stale unless the errors fall, or, while no word is right, the whole result. One
+        An epoch is stale unless the errors fall, or the loss while no word is right. One
         in which nothing is decoded yet is not stale. A model with CTC gives nothing but blanks at
         first, however fast it learns.
         """
         errors, best = judgement.errors, tuple(self.best[: len(judgement.errors)])
-        if errors < best or (judgement.untaught and judgement.result < tuple(self.best)):
+        if errors < best or (judgement.untaught and judgement.loss < self.lowest):
             self.stale = 0
         elif not (judgement.silent and errors == best):
             self.stale += 1
+        self.lowest = min(self.lowest, judgement.loss)
         better = judgement.result < tuple(self.best)
         if better:
             self.best, self.best_epoch = judgement.result, self.epoch + 1

@@ -28,10 +28,16 @@ def stale_after(*epochs: tuple[float, ...], loss: float = 1.0) -> list[int]:
         ([BLANK] * 5, [0, 0, 0, 0, 0]),
         ([BLANK, BLANK, (0.9, 0.9), (0.9, 0.8), (0.9, 0.8)], [0, 0, 0, 0, 1]),
         ([(0.5, 0.2), (0.5, 0.1), (0.6, 0.05), (0.4, 0.3)], [0, 0, 1, 0]),
-        ([(0.5, 0.2), BLANK, BLANK], [0, 1, 2]),
+        ([(0.97, 0.9), BLANK, BLANK], [0, 0, 0]),
         ([(1.0, 1.4), BLANK, BLANK], [0, 0, 0]),
     ],
-    ids=["nothing decoded yet", "letters before words", "characters count between equal words", "collapse", "babble"],
+    ids=[
+        "nothing decoded yet",
+        "letters before words",
+        "characters count between equal words",
+        "a word by chance",
+        "babble",
+    ],
 )
 def test_patience_counts_epochs_whose_errors_do_not_fall_once_something_is_decoded(epochs, expected):
     """The loss falls in each of them, by hairs."""
@@ -65,3 +71,11 @@ def test_an_epoch_of_skipped_steps_has_no_loss():
     position = Position(steps=3, skipped=3)
     assert position.mean_loss is None
     assert Position(steps=3, skipped=2, loss=6.0, tokens=4).mean_loss == 1.5
+
+
+def test_a_model_that_loses_its_words_and_its_loss_is_out_of_patience():
+    position = Position()
+    for number, (errors, loss) in enumerate([((0.5, 0.2), 1.0), ((1.0,), 1.2), ((1.0,), 1.1)]):
+        position.judge(Judgement(errors, loss, {}, "", untaught=errors[0] >= 1))
+        position.begin_epoch()
+        assert position.stale == number
