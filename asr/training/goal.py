@@ -15,7 +15,8 @@ class Judgement:
     loss: float
     """Decides between epochs of equal errors.
 
-    It is no reason for patience: it falls by hairs for long. But it is while nothing is right.
+    Patience waits for it where it falls by a hundredth; by hairs it falls for long. While
+    nothing is right any fall counts.
     """
     metrics: dict[str, float]
     """For `metrics.jsonl`."""

@@ -8,6 +8,9 @@ from asr.data.batches import Batch
 from asr.training.goal import Judgement
 from asr.units import Seconds
 
+CLEARLY = 0.99
+"""A loss below this share of the lowest one so far is no hair's breadth."""
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -104,12 +107,13 @@ class Position:
     def judge(self, judgement: Judgement) -> bool:
         """Hold the epoch's result against the best one; returns whether it is the new best.
 
-        An epoch is stale unless the errors fall, or the loss while no word is right. One
-        in which nothing is decoded yet is not stale. A model with CTC gives nothing but blanks at
-        first, however fast it learns.
+        An epoch is stale unless the errors fall, or the loss clearly does, or does at all while no
+        word is right. One in which nothing is decoded yet is not stale. A model with CTC gives
+        nothing but blanks at first, however fast it learns.
         """
         errors, best = judgement.errors, tuple(self.best[: len(judgement.errors)])
-        if errors < best or (judgement.untaught and judgement.loss < self.lowest):
+        enough = 1.0 if judgement.untaught else CLEARLY
+        if errors < best or judgement.loss < enough * self.lowest:
             self.stale = 0
         elif not (judgement.silent and errors == best):
             self.stale += 1

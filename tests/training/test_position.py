@@ -79,3 +79,12 @@ def test_a_model_that_loses_its_words_and_its_loss_is_out_of_patience():
         position.judge(Judgement(errors, loss, {}, "", untaught=errors[0] >= 1))
         position.begin_epoch()
         assert position.stale == number
+
+
+def test_patience_waits_while_the_loss_clearly_falls():
+    position, stale = Position(), []
+    for loss in (1.0, 0.9, 0.895, 0.8, 0.795, 0.79):
+        position.judge(Judgement((0.5, 0.2) if loss == 1.0 else (0.6, 0.2), loss, {}, ""))
+        position.begin_epoch()
+        stale.append(position.stale)
+    assert stale == [0, 0, 1, 0, 1, 2]
