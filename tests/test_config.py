@@ -25,6 +25,7 @@ from asr.lm.rnn import RnnLmConfig, RnnTraining
 from asr.model.shape import AcousticConfig
 from asr.recogniser.config import RecogniserConfig
 from asr.scoring.assess import ScoreOptions
+from asr.server.settings import ServeConfig
 from asr.text.tokenizer import TokenizerConfig
 from asr.training.settings import BpttConfig, OptimiserConfig, PretrainConfig, RunConfig, TrainConfig
 from asr.transcription.confidence import Calibration
@@ -119,7 +120,7 @@ def test_differences_are_named_with_both_values():
 
 
 SETTINGS = [TrainConfig, PretrainConfig, RecogniserConfig, RnnLmConfig, RnnTraining, TunedDecoding, Calibration]
-SETTINGS += [TokenizerConfig, ScoreOptions, NgramConfig, LiveConfig]
+SETTINGS += [TokenizerConfig, ScoreOptions, NgramConfig, LiveConfig, ServeConfig]
 """Those that nothing holds; `settings_classes` adds what they hold."""
 
 
