@@ -136,6 +136,15 @@ def read_settings(kind: type[T], path: Path, *, remedy: str) -> T:
         raise ModelError(f"{path}: cannot be used ({error}); {remedy}") from None
 
 
+def read_settings_or(default: T, path: Path, *, remedy: str) -> T:
+    """Read what `write_settings` wrote; where there is no file it is the default.
+
+    Raises:
+        ModelError: as `read_settings`.
+    """
+    return read_settings(type(default), path, remedy=remedy) if path.exists() else default
+
+
 def differences(before: Any, after: Any) -> list[str]:
     """Name the fields in which two configs of one kind differ, with both values."""
     found = []

@@ -7,7 +7,7 @@ cannot, or would stop short, FFmpeg does (PyAV).
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +123,7 @@ class Recording:
                 if stream is not None:
                     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
                 same = now == self.sample_rate
-                stream = None if same else soxr.ResampleStream(now, self.sample_rate, 1, dtype="float32", quality="HQ")
+                stream = None if same else resampler(now, self.sample_rate)
                 rate = now
             if self._channel is not None and self._channel >= samples.shape[1]:
                 raise DataError(f"{self.name}: has no channel {self._channel} all through; read it without one")
@@ -245,12 +245,17 @@ def open_recording(
         yield Recording(name, stretch, track, channel)
 
 
+def resampler(rate: float, wanted: int) -> Any:
+    """soxr's resampler of one channel that is fed block by block; rates in Hz."""
+    return soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
+
+
 def resampled(waveforms: Iterable[Waveform], rate: int, wanted: int) -> Iterator[Waveform]:
     """Resample block by block; together the same as the whole at once."""
     if rate == wanted:
         yield from waveforms
         return
-    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
+    stream = resampler(rate, wanted)
     for waveform in waveforms:
         yield stream.resample_chunk(waveform)
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

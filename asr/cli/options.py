@@ -9,6 +9,7 @@ from tyro.conf import arg
 
 from asr.cli.output import complain
 from asr.decoding.flashlight import is_installed
+from asr.decoding.hotwords import USUAL_BONUS
 from asr.errors import ConfigError
 from asr.recogniser.engine import Engine as Recogniser
 from asr.recogniser.engines import EngineName
@@ -23,9 +24,6 @@ Engine: TypeAlias = Annotated[
 ModelFolder: TypeAlias = Annotated[
     Path | None, arg(help="A model folder. Without it, the English model that comes with the package.", metavar="DIR")
 ]
-
-HOTWORD_BONUS = 6.0
-"""Nats that a hot word earns if its line does not say."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def read_hotwords(path: Path) -> dict[str, float]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         fields = [line.split("\t") for line in lines if line.strip()]
-        found = {phrase.strip(): float(bonus[0]) if bonus else HOTWORD_BONUS for phrase, *bonus in fields}
+        found = {phrase.strip(): float(bonus[0]) if bonus else USUAL_BONUS for phrase, *bonus in fields}
         if not found:
             raise ValueError("the file is empty")
         if not all(map(math.isfinite, found.values())):

@@ -18,14 +18,14 @@ from asr.cli.parse import NO_PREFIX, parse
 from asr.cli.tables import preparation
 from asr.config import to_dict
 from asr.corpora import Options
-from asr.data.cuts import corpora_of, load_cuts
+from asr.data.cuts import load_cuts
 from asr.data.prepare import prepare
 from asr.errors import ConfigError
 from asr.files import atomic
 from asr.scoring.breakdown import group
 from asr.scoring.report import figures, worst_utterances
 from asr.scoring.score import summary_line
-from asr.scoring.transcripts import write_texts
+from asr.scoring.transcripts import read_transcripts, write_texts
 from asr.training.settings import TrainConfig
 from asr.training.train import train
 from asr.transcription.evaluate import evaluate
@@ -104,7 +104,9 @@ def _run(corpus: str, arguments: Recipe, stages: Sequence[TrainConfig]) -> None:
     with atomic(out / "test.json") as path:
         path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
     progress.console.print(Group(figures("test", evaluation.score), worst_utterances(evaluation.score, 5)))
-    for part in group(evaluation.score, corpora_of(test_cuts)) if arguments.options.parts else ():
+    entries = read_transcripts(data / "test.jsonl.gz")
+    corpora = {name: entry.fields["corpus"] for name, entry in entries.items() if "corpus" in entry.fields}
+    for part in group(evaluation.score, corpora) if arguments.options.parts else ():
         print(summary_line(f"test of {part.name}", part.score))
     print(summary_line("test", evaluation.score))
 

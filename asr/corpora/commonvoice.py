@@ -1,6 +1,7 @@
 """Mozilla Common Voice: sentences read by volunteers, in more than a hundred languages."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from asr.corpora.source import locate
@@ -71,9 +72,12 @@ def _read_part(table: Path, language: str | None, problems: list[Problem]) -> li
         return []
     clips = table.parent / "clips"
     rows, faults = read_table(table, clips if clips.is_dir() else table.parent, language)
-    if rows and not rows[0].utterance.audio.exists():  # tables of parts of the corpus: "clips/NAME"
-        beside, more = read_table(table, table.parent, language)
-        if beside[0].utterance.audio.exists():
-            rows, faults = beside, more
     problems += faults
-    return [row.utterance for row in rows]
+    utterances = [row.utterance for row in rows]
+    twice = clips / clips.name  # where tables of parts of the corpus have "clips/NAME"
+    if twice.exists():
+        return utterances
+    return [
+        replace(one, audio=clips / one.audio.relative_to(twice)) if one.audio.is_relative_to(twice) else one
+        for one in utterances
+    ]

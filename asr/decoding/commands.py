@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from asr.config import read_settings, write_settings
+from asr.config import read_settings_or, write_settings
 from asr.decoding.phrase_tree import PhraseTree
 from asr.errors import ConfigError, DataError
 from asr.model.labels import LogProbs
@@ -186,10 +186,8 @@ def load_rejection(folder: Path) -> Rejection:
     Raises:
         ModelError: if it is damaged.
     """
-    path = folder / COMMANDS_FILE
-    if not path.exists():
-        return UNFITTED
-    return read_settings(Rejection, path, remedy="write it again with `asr calibrate --commands`")
+    remedy = "write it again with `asr calibrate --commands`"
+    return read_settings_or(UNFITTED, folder / COMMANDS_FILE, remedy=remedy)
 
 
 def save_rejection(folder: Path, rejection: Rejection) -> None:

@@ -12,6 +12,8 @@ from asr.decoding.vocabulary import separator
 from asr.text.tokenizer import Tokenizer
 
 Phrase = tuple[int, ...]
+USUAL_BONUS = 6.0
+"""Nats that a phrase earns where nobody says how many."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias, get_args
 
 from asr.errors import ConfigError, MissingExtra
 from asr.recogniser.engine import Engine
-from asr.recogniser.onnx_runtime import INT8_FILE, MODEL_FILE, load_onnx
+from asr.recogniser.onnx_runtime import INT8_FILE, MODEL_FILE, OnnxRecogniser, load_onnx
 
 EngineName: TypeAlias = Literal["auto", "torch", "onnx", "int8"]
 """What runs a model: PyTorch, or onnxruntime with weights of 32 or of 8 bits."""
@@ -44,8 +44,6 @@ def load_engine(folder: Path, name: EngineName = "auto", device: str = "auto") -
 
 def beside(engine: Engine, folder: Path) -> Engine:
     """Read a second model folder, by the first one's library where it can be."""
-    from asr.recogniser.onnx_runtime import OnnxRecogniser
-
     if isinstance(engine, OnnxRecogniser):
         return load_engine(folder)
     return load_engine(folder, "torch", str(engine.device))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
+from asr.decoding.hotwords import USUAL_BONUS
 from asr.errors import AsrError
 from asr.server.answers import Granularity, ResponseFormat, brief, event, plain, token_logprobs, usage, verbose
 from asr.server.failure import RESPONSES, ApiError
@@ -20,8 +21,6 @@ from asr.units import Seconds
 
 T = TypeVar("T")
 
-HOTWORD_BONUS = 6.0
-"""Nats that a keyword earns."""
 GLANCE: Seconds = 0.5
 """How often it is seen whether a client still waits."""
 
@@ -97,7 +96,7 @@ def favouring(transcriber: Transcriber, keywords: list[str]) -> Transcriber:
     Raises:
         ApiError: if one cannot be spelt (422).
     """
-    hotwords = {word: HOTWORD_BONUS for line in keywords if (word := line.strip())}
+    hotwords = {word: USUAL_BONUS for line in keywords if (word := line.strip())}
     if not hotwords:
         return transcriber
     try:

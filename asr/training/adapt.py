@@ -15,7 +15,6 @@ three times.
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 
@@ -23,11 +22,10 @@ import torch
 from lhotse.cut import Cut
 
 from asr.audio.augment import LIGHT
-from asr.data.cuts import load_cuts, text_of
+from asr.data.cuts import load_cuts, shuffled, text_of
 from asr.data.prepare import prepare
 from asr.decoding.vocabulary import letters
 from asr.errors import ConfigError, DataError
-from asr.model.acoustic import AcousticModel
 from asr.progress import SILENT, Progress
 from asr.recogniser.model_folder import load_model, save_model
 from asr.recogniser.recogniser import Recogniser
@@ -35,7 +33,7 @@ from asr.scoring.score import Score, summary_line
 from asr.text.normalise import TextForm
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer
 from asr.training.goal import Judgement, Purpose
-from asr.training.objective import Transcription
+from asr.training.objective import Transcription, acoustic_of
 from asr.training.run import run, usable_device
 from asr.training.selection import fitting, long_enough
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
@@ -203,7 +201,7 @@ def suited(tokenizer: Tokenizer, own: Speech, progress: Progress) -> Tokenizer:
 
 def some(cuts: Sequence[Cut], seconds: Seconds) -> list[Cut]:
     """Choose utterances of so much speech at most, the same ones every day."""
-    order = sorted(cuts, key=lambda cut: sha256(cut.id.encode()).digest())
+    order = shuffled(cuts)
     totals = accumulate(cut.duration for cut in order)
     return [cut for cut, total in zip(order, totals, strict=True) if total <= seconds]
 
@@ -288,8 +286,7 @@ class AdaptationGoal:
     @property
     def recogniser(self) -> Recogniser:
         """The averaged model."""
-        assert isinstance(self.trainer.averaged, AcousticModel)
-        return self.trainer.recogniser.with_acoustic(self.trainer.averaged)
+        return self.trainer.recogniser.with_acoustic(acoustic_of(self.trainer.averaged))
 
     @property
     def purpose(self) -> Purpose:
@@ -306,9 +303,7 @@ class AdaptationGoal:
     def judge(self) -> Judgement:
         """Decode both sets."""
         errors, loss, own, general = self.judged_by(self.recogniser)
-        wer, cer = own.score.wer, own.score.cer
-        metrics = {"dev_loss": own.loss, "wer": wer.value, "wer_low": wer.low, "wer_high": wer.high, "cer": cer.value}
-        metrics["dropped_share"] = 0.0  # not looked for
+        metrics = own.metrics | {"dropped_share": 0.0}  # which is not looked for
         line = summary_line("dev", own.score)
         if general is not None:
             metrics["general_wer"] = general.score.wer.value

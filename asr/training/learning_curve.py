@@ -11,13 +11,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from lhotse.cut import Cut
 
-from asr.data.cuts import load_cuts, save_cuts
+from asr.data.cuts import load_cuts, save_cuts, shuffled
 from asr.errors import DataError
 from asr.files import atomic
 from asr.progress import SILENT, Progress
@@ -168,5 +167,4 @@ def save_curve(points: Sequence[Point], ranges: Sequence[Range], folder: Path) -
 
 def _share(cuts: Sequence[Cut], share: Fraction) -> list[Cut]:
     """A share of the utterances, in a fixed random order: each share lies within a larger one."""
-    order = sorted(cuts, key=lambda cut: sha256(cut.id.encode()).digest())
-    return order[: round(len(order) * share)]
+    return shuffled(cuts)[: round(len(cuts) * share)]

@@ -86,6 +86,13 @@ class Pronouncer(nn.Module):
         return emissions
 
 
+def acoustic_of(module: nn.Module) -> AcousticModel:
+    """The acoustic model in a module that transcribes, such as the averaged one of a trainer."""
+    acoustic = module.acoustic if isinstance(module, Pronouncer) else module
+    assert isinstance(acoustic, AcousticModel)
+    return acoustic
+
+
 class Transcription:
     """CTC of the acoustic model's output and of its intermediate layers (Lee & Watanabe 2021).
 

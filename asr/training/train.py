@@ -20,7 +20,7 @@ from asr.text.pronunciation import read_pronunciations
 from asr.text.tokenizer import train_tokenizer
 from asr.training.goal import Judgement, Purpose
 from asr.training.gradients import inspect
-from asr.training.objective import Pronouncer, Transcription
+from asr.training.objective import Transcription, acoustic_of
 from asr.training.run import run, usable_device
 from asr.training.selection import fitting, long_enough
 from asr.training.settings import TrainConfig
@@ -106,10 +106,7 @@ class WordErrorGoal:
     @property
     def recogniser(self) -> Recogniser:
         """The averaged model."""
-        averaged = self.trainer.averaged
-        acoustic = averaged.acoustic if isinstance(averaged, Pronouncer) else averaged
-        assert isinstance(acoustic, AcousticModel)
-        return self.trainer.recogniser.with_acoustic(acoustic)
+        return self.trainer.recogniser.with_acoustic(acoustic_of(self.trainer.averaged))
 
     @property
     def purpose(self) -> Purpose:
@@ -129,14 +126,7 @@ class WordErrorGoal:
             Transcriber(self.recogniser), self.dev_cuts, loaders=self.config.loaders, progress=self.progress
         )
         wer, cer = evaluation.score.wer, evaluation.score.cer
-        metrics = {
-            "dev_loss": evaluation.loss,
-            "wer": wer.value,
-            "wer_low": wer.low,
-            "wer_high": wer.high,
-            "cer": cer.value,
-            "dropped_share": self._dropped_share(),
-        }
+        metrics = evaluation.metrics | {"dropped_share": self._dropped_share()}
         untaught = wer.value >= 1
         errors, loss, name = [1.0] if untaught else [wer.value, cer.value], evaluation.loss, "dev"
         if self.config.final:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from asr.config import check, read_settings, write_settings
+from asr.config import check, read_settings_or, write_settings
 from asr.decoding.likelihood import each_log_likelihood
 from asr.model.best_path import Spike
 from asr.model.labels import LogProbs
@@ -77,10 +77,7 @@ def load_calibration(folder: Path) -> Calibration:
     Raises:
         ModelError: if it is damaged.
     """
-    path = folder / CONFIDENCE_FILE
-    if not path.exists():
-        return UNCALIBRATED
-    return read_settings(Calibration, path, remedy="write it again with `asr calibrate`")
+    return read_settings_or(UNCALIBRATED, folder / CONFIDENCE_FILE, remedy="write it again with `asr calibrate`")
 
 
 def stretch_log_probs(

@@ -27,6 +27,18 @@ class Evaluation:
     """CTC loss in nats a token, over the utterances whose frames suffice for their tokens."""
 
     @property
+    def metrics(self) -> dict[str, float]:
+        """For the log of a training that is judged by it."""
+        wer = self.score.wer
+        return {
+            "dev_loss": self.loss,
+            "wer": wer.value,
+            "wer_low": wer.low,
+            "wer_high": wer.high,
+            "cer": self.score.cer.value,
+        }
+
+    @property
     def rank(self) -> tuple[float, float, float]:
         """What the best epoch is chosen by, less is better: WER, then CER, then loss.
 

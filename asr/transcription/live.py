@@ -19,9 +19,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from asr.audio.mono import to_float
+from asr.audio.reader import resampler
 from asr.audio.waveform import Waveform
 from asr.errors import ConfigError, DataError
 from asr.model.reading import Chunked
@@ -74,7 +74,9 @@ class LiveStream:
         self._reader, self._recogniser, self._config = reader, recogniser, config
         self._is_final = isinstance(own.reading, Chunked) and reader.commands is None
         wanted = recogniser.config.features.sample_rate
-        self._resampler = _resampler(sample_rate, wanted)
+        if not 0 < sample_rate < float("inf"):
+            raise ConfigError(f"sample_rate must be a positive number of Hz, got {sample_rate}")
+        self._resampler = None if sample_rate == wanted else resampler(sample_rate, wanted)
         frames = recogniser.config.frames
         find = partial(
             find_endpoint,
@@ -168,10 +170,3 @@ class LiveStream:
     def _begin(self) -> RunningText:
         settle = self._recogniser.config.frames(self._config.settle)
         return RunningText(self._reader, self._recogniser, settle, is_final=self._is_final)
-
-
-def _resampler(rate: int, wanted: int) -> Any:
-    """One that is fed block by block; None if the rates agree."""
-    if not 0 < rate < float("inf"):
-        raise ConfigError(f"sample_rate must be a positive number of Hz, got {rate}")
-    return None if rate == wanted else soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from support.tiny import RATE, noise, recogniser
+from support.tiny import RATE, noise, recogniser, streamed
 
 from asr.errors import ConfigError, MissingExtra, ModelError
 from asr.recogniser import engines
@@ -32,15 +32,6 @@ def both(folder, **shape):
     save_model(folder, model, readme="")
     export(model, folder, int8=True)
     return model, load_onnx(folder)
-
-
-def streamed(model, waveform, reading, seed=0):
-    draw, stream, found, place = np.random.default_rng(seed), EmissionStream(model, reading), [], 0
-    while place < len(waveform):
-        size = int(draw.choice([1, 100, 640, 5000, 40_000]))
-        found.append(stream.accept(waveform[place : place + size]))
-        place += size
-    return np.concatenate([*found, stream.finish()])
 
 
 @pytest.mark.parametrize("shape", [{}, {"cell": "gru", "subsampling": 3}, {"chunk": 0.64, "lookahead": 0.32}])

@@ -8,8 +8,11 @@ import torch
 from hypothesis import settings
 
 from asr.audio.features import FeatureConfig
+from asr.model.reading import Chunked
 from asr.model.shape import AcousticConfig
 from asr.recogniser.config import RecogniserConfig
+from asr.recogniser.emission_stream import EmissionStream
+from asr.recogniser.engine import Engine
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer
 
@@ -27,6 +30,23 @@ def noise(num_samples: int, *, seed: int = 0, level: float = 0.1) -> np.ndarray:
 def sine(frequency: float, seconds: float, rate: int = RATE, level: float = 0.5) -> np.ndarray:
     """A pure tone, float32."""
     return (level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def sure(path: list[int], tokens: int = 4) -> np.ndarray:
+    """Nearly certain log-probs of a path, (T, V)."""
+    log_probs = np.full((len(path), tokens), -9.0)
+    log_probs[np.arange(len(path)), path] = -0.001
+    return log_probs
+
+
+def streamed(model: Engine, waveform: np.ndarray, reading: Chunked, seed: int = 0) -> np.ndarray:
+    """Log-probs of a waveform that comes in pieces of random sizes."""
+    draw, stream, found, place = np.random.default_rng(seed), EmissionStream(model, reading), [], 0
+    while place < len(waveform):
+        size = int(draw.choice([1, 100, 640, 5000, 40_000]))
+        found.append(stream.accept(waveform[place : place + size]))
+        place += size
+    return np.concatenate([*found, stream.finish()])
 
 
 def recogniser(

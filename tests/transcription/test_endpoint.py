@@ -1,22 +1,14 @@
 """Where live segments end: in silence, at a length, and as soon as it is certain."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tiny import unhurried
+from support.tiny import sure, unhurried
 
 from asr.errors import ConfigError
 from asr.transcription.endpoint import LiveConfig, find_endpoint
 
 RULES = {"silence": 4, "longest": 20, "idle": 8}
-
-
-def log_probs_of(path, tokens=4):
-    """Nearly certain log-probs of a path."""
-    log_probs = np.full((len(path), tokens), -9.0)
-    log_probs[np.arange(len(path)), path] = -0.001
-    return log_probs
 
 
 @pytest.mark.parametrize(
@@ -39,14 +31,14 @@ def log_probs_of(path, tokens=4):
     ],
 )
 def test_a_segment_ends_in_silence_or_at_its_length(path, cut):
-    assert find_endpoint(log_probs_of(path), **RULES) == cut
+    assert find_endpoint(sure(path), **RULES) == cut
 
 
 @unhurried
 @given(st.lists(st.integers(0, 2), max_size=60))
 def test_a_cut_is_certain_as_soon_as_it_is_known_and_parts_no_token(path):
     """It is not before the last token of what was known before, nor inside a run of one."""
-    log_probs = log_probs_of(path, 3)
+    log_probs = sure(path, 3)
     known = next((n for n in range(len(path) + 1) if find_endpoint(log_probs[:n], **RULES) is not None), None)
     cut = find_endpoint(log_probs, **RULES)
     if known is None:

@@ -8,20 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tiny import RATE, noise, recogniser, sine, unhurried
+from support.tiny import RATE, noise, recogniser, sine, sure, unhurried
 
 from asr.decoding.greedy import greedy
 from asr.transcription.long import LONGEST, find_cut, part_words, pieces
 from asr.transcription.segments import Segments
 from asr.transcription.sound import Sound
 from asr.transcription.transcribe import Transcriber
-
-
-def log_probs_of(path, tokens=4):
-    """Nearly certain log-probs of a path."""
-    log_probs = np.full((len(path), tokens), -9.0)
-    log_probs[np.arange(len(path)), path] = -0.001
-    return log_probs
 
 
 @pytest.mark.parametrize(
@@ -41,13 +34,13 @@ def log_probs_of(path, tokens=4):
 )
 def test_a_piece_ends_in_a_pause_or_at_the_longest_blank(path, cut):
     """Of four blanks; after 20 frames at the latest, in their second half."""
-    assert find_cut(log_probs_of(path), pause=4, longest=20) == cut
+    assert find_cut(sure(path), pause=4, longest=20) == cut
 
 
 @unhurried
 @given(st.lists(st.integers(0, 2), max_size=80))
 def test_a_cut_lies_inside_and_is_certain_as_soon_as_it_is_known(path):
-    log_probs = log_probs_of(path, 3)
+    log_probs = sure(path, 3)
     known = next((n for n in range(len(path) + 1) if find_cut(log_probs[:n], pause=4, longest=20) is not None), None)
     cut = find_cut(log_probs, pause=4, longest=20)
     if known is None:
@@ -127,7 +120,7 @@ def test_a_recording_in_two_parts_read_as_one_stream_loses_and_doubles_nothing(c
 )
 def test_a_long_pause_parts_words(path, parted):
     """Of more than three blanks between two tokens, none of which parts words already; 3 does."""
-    log_probs = log_probs_of(path)
+    log_probs = sure(path)
     found = part_words(log_probs, 3, pause=4)
     assert found.argmax(axis=1).tolist() == parted
     changed = (found != log_probs).any(axis=1)
