@@ -4,6 +4,7 @@ import json
 import math
 import zlib
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any, Literal, TypeAlias, get_args
 
 from asr.text.formats import render_timed_text
@@ -26,7 +27,7 @@ def brief(timed: TimedText, *, logprobs: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"text": timed.text, "usage": usage(timed)}
     if logprobs:
         found["logprobs"] = token_logprobs(timed.words)
-    return found | _warnings(timed)
+    return found | warnings(timed)
 
 
 def verbose(timed: TimedText, granularities: Collection[Granularity]) -> dict[str, Any]:
@@ -42,12 +43,22 @@ def verbose(timed: TimedText, granularities: Collection[Granularity]) -> dict[st
         found["words"] = [_word(word) for word in timed.words]
     if "segment" in granularities:
         found["segments"] = [_segment(number, segment) for number, segment in enumerate(timed.segments)]
-    return found | {"usage": usage(timed)} | _warnings(timed)
+    return found | {"usage": usage(timed)} | warnings(timed)
 
 
 def usage(timed: TimedText) -> dict[str, Any]:
     """Seconds that have begun."""
     return {"type": "duration", "seconds": math.ceil(timed.duration)}
+
+
+def warnings(timed: TimedText) -> dict[str, Any]:
+    """What was amiss with the recording, if anything was."""
+    return {"warnings": list(timed.warnings)} if timed.warnings else {}
+
+
+def timed_words(segment: Segment) -> dict[str, Any]:
+    """The words of a segment with their times, and the command that they are."""
+    return {"words": [_word(word) for word in segment.words]} | _command(segment)
 
 
 def token_logprobs(words: Collection[Word]) -> list[dict[str, Any]]:
@@ -90,12 +101,12 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "compression_ratio": round(len(data) / len(zlib.compress(data)), 3),
         "no_speech_prob": 0.0,
         "confidence": round(segment.confidence, 4),
-    }
+    } | _command(segment)
+
+
+def _command(segment: Segment) -> dict[str, Any]:
+    return {} if segment.command is None else {"command": asdict(segment.command)}
 
 
 def _log(probability: float) -> float:
     return round(math.log(max(probability, 1e-10)), 5)
-
-
-def _warnings(timed: TimedText) -> dict[str, Any]:
-    return {"warnings": list(timed.warnings)} if timed.warnings else {}

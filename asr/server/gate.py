@@ -1,8 +1,8 @@
 """Who comes in, and with how much: tokens, sizes, and clients that stop in the middle."""
 
 import hmac
-from collections.abc import Collection
-from urllib.parse import urlsplit
+from collections.abc import Collection, Sequence
+from urllib.parse import unquote, urlsplit
 
 import anyio
 from starlette.datastructures import Headers
@@ -16,6 +16,13 @@ OPEN_PATHS = ("/health",)
 """They need no token."""
 SPARE = 64 * 1024
 """Bytes of a request beside its file."""
+PROTOCOL_KEY = "openai-insecure-api-key."
+"""Before a token among a WebSocket's protocols: pages can send it nowhere else. It is %-encoded."""
+
+
+def protocol(offered: Sequence[str]) -> str | None:
+    """Choose a WebSocket's protocol: the first that is no token; browsers ask for one of theirs."""
+    return next((name for name in offered if not name.startswith(PROTOCOL_KEY)), None)
 
 
 class Gate:
@@ -61,8 +68,11 @@ class Gate:
 
     def _knows(self, headers: Headers) -> bool:
         kind, _, token = headers.get("authorization", "").partition(" ")
-        given = token.strip().encode() if kind.lower() == "bearer" else b""
-        return not self._tokens or any(hmac.compare_digest(given, known) for known in self._tokens)
+        given = token.strip() if kind.lower() == "bearer" else ""
+        for protocol in headers.get("sec-websocket-protocol", "").split(","):
+            if protocol.strip().startswith(PROTOCOL_KEY):
+                given = unquote(protocol.strip().removeprefix(PROTOCOL_KEY))
+        return not self._tokens or any(hmac.compare_digest(given.encode(), known) for known in self._tokens)
 
     def _is_from_here(self, headers: Headers) -> bool:
         """Browsers let every page open a WebSocket, and say which page it is."""

@@ -22,8 +22,9 @@ from pydantic import BaseModel, Field, ValidationError
 from asr.audio.reader import RATES
 from asr.errors import AsrError
 from asr.server.failure import ApiError
+from asr.server.gate import protocol
 from asr.server.service import Service
-from asr.server.transcriptions import favouring
+from asr.server.transcriptions import listening_for
 from asr.transcription.live import Event, Final, LiveStream, Partial
 
 UNKNOWN_WORD = "[unk]"
@@ -38,6 +39,7 @@ class LiveSettings(BaseModel):
     sample_rate: float | None = Field(default=None, ge=RATES.start, lt=RATES.stop)
     words: bool = True
     phrase_list: list[str] = []
+    commands: list[str] = []
     model: str | None = None
 
 
@@ -94,7 +96,7 @@ class Conversation:
     def _begun(self) -> LiveStream:
         settings = self._settings
         phrases = [phrase for phrase in settings.phrase_list if phrase != UNKNOWN_WORD]
-        transcriber = favouring(self._service.model(settings.model), phrases)
+        transcriber = listening_for(self._service.model(settings.model), phrases, settings.commands)
         return transcriber.stream(round(settings.sample_rate or transcriber.recogniser.config.features.sample_rate))
 
     def _answer(self, events: list[Event]) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def live(service: Service) -> APIRouter:
 
     @router.websocket("/")
     async def listen(socket: WebSocket) -> None:
-        await socket.accept()
+        await socket.accept(protocol(socket.scope["subprotocols"]))
         if service.streams >= service.config.streams:
             await refuse(socket, TRY_LATER, "as many streams as allowed are open; try again later")
             return

@@ -10,11 +10,24 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
+from asr.decoding.commands import UNFITTED, Commands
 from asr.decoding.hotwords import USUAL_BONUS
 from asr.errors import AsrError
-from asr.server.answers import Granularity, ResponseFormat, brief, event, plain, token_logprobs, usage, verbose
+from asr.server.answers import (
+    Granularity,
+    ResponseFormat,
+    brief,
+    event,
+    plain,
+    timed_words,
+    token_logprobs,
+    usage,
+    verbose,
+    warnings,
+)
 from asr.server.failure import RESPONSES, ApiError
 from asr.server.service import Service
+from asr.text.grammar import parse_grammar
 from asr.text.timed import Segment, TimedText, Word
 from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
@@ -46,13 +59,16 @@ def transcriptions(service: Service) -> APIRouter:
             list[Literal["logprobs"]], Form(alias="include[]", description="Of json, and of streams.")
         ] = [],  # noqa: B006
         keywords: Annotated[list[str], Form(alias="keywords[]", description="Phrases to favour.")] = [],  # noqa: B006
+        commands: Annotated[
+            list[str], Form(alias="commands[]", description="Lines of a grammar: all that is listened for.")
+        ] = [],  # noqa: B006
     ) -> Response:
         """Turn a recording into text."""
         transcriber = service.model(model)
         end = time.monotonic() + service.config.timeout
 
         def made() -> Transcriber:
-            return favouring(transcriber, keywords)
+            return listening_for(transcriber, keywords, commands)
 
         async def found() -> AsyncGenerator[Segment | TimedText, None]:
             client = request.client.host if request.client else ""
@@ -65,7 +81,9 @@ def transcriptions(service: Service) -> APIRouter:
                     yield what
 
         if stream:
-            return await unless_gone(request, streamed(found(), logprobs="logprobs" in include))
+            return await unless_gone(
+                request, streamed(found(), logprobs="logprobs" in include, words="word" in granularities)
+            )
         timed = await unless_gone(request, whole(found()))
         if response_format == "json":
             return JSONResponse(brief(timed, logprobs="logprobs" in include))
@@ -90,12 +108,19 @@ def transcriptions(service: Service) -> APIRouter:
     return router
 
 
-def favouring(transcriber: Transcriber, keywords: list[str]) -> Transcriber:
-    """A transcriber with hot words of its own; others do not see them.
+def listening_for(transcriber: Transcriber, keywords: list[str], commands: list[str]) -> Transcriber:
+    """A transcriber with hot words or commands of its own; others do not see them.
 
     Raises:
-        ApiError: if one cannot be spelt (422).
+        ApiError: if some cannot be spelt, or the grammar is wrong (422).
     """
+    try:
+        if grammar := "\n".join(commands).strip():
+            rejection = UNFITTED if transcriber.commands is None else transcriber.commands.rejection
+            listened = Commands(transcriber.recogniser.tokenizer, parse_grammar(grammar), rejection)
+            transcriber = replace(transcriber, decoder=None, commands=listened)
+    except AsrError as error:
+        raise ApiError(422, str(error), "invalid_value", param="commands[]") from None
     hotwords = {word: USUAL_BONUS for line in keywords if (word := line.strip())}
     if not hotwords:
         return transcriber
@@ -115,22 +140,25 @@ async def whole(found: AsyncIterator[Segment | TimedText]) -> TimedText:
     raise AssertionError("the whole comes last")
 
 
-async def streamed(found: AsyncGenerator[Segment | TimedText, None], *, logprobs: bool) -> Response:
+async def streamed(
+    found: AsyncGenerator[Segment | TimedText, None], *, logprobs: bool, words: bool = False
+) -> Response:
     """Answer with events; what is wrong before the first one still has its status."""
     first = await anext(found)
 
     async def events() -> AsyncIterator[str]:
-        what, texts, words = first, list[str](), list[Word]()
+        what, texts, said = first, list[str](), list[Word]()
         try:
             while isinstance(what, Segment):
                 delta = " " * bool(texts) + what.text
                 texts.append(what.text)
-                words += what.words if logprobs else ()
+                said += what.words if logprobs else ()
                 more = {"logprobs": token_logprobs(what.words)} if logprobs else {}
+                more |= timed_words(what) if words else {}
                 yield event("transcript.text.delta", delta=delta, **more)
                 what = await anext(found)
-            more = {"logprobs": token_logprobs(words)} if logprobs else {}
-            yield event("transcript.text.done", text=" ".join(texts), usage=usage(what), **more)
+            more = {"logprobs": token_logprobs(said)} if logprobs else {}
+            yield event("transcript.text.done", text=" ".join(texts), usage=usage(what), **more, **warnings(what))
         except ApiError as error:
             yield event("error", **error.body)
         finally:

@@ -131,6 +131,21 @@ def test_a_stream_needs_a_token_and_no_page_of_another_site():
                 assert said(socket)
 
 
+def test_a_page_sends_its_token_among_the_protocols():
+    with client(tokens=("se/cr=t",)) as server:
+        with pytest.raises(WebSocketDisconnect), server.websocket_connect("/", subprotocols=["vosk"]):
+            pass
+        offered = ["openai-insecure-api-key.se%2Fcr%3Dt", "vosk"]
+        with server.websocket_connect("/", subprotocols=offered) as socket:
+            assert socket.accepted_subprotocol == "vosk" and said(socket)
+
+
+def test_a_stream_listens_for_commands(server):
+    with server.websocket_connect("/") as socket:
+        answers = said(socket, {"commands": ["(abc | cab)"]})
+    assert {answer["text"] for answer in answers if "text" in answer} <= {"abc", "cab", "abc cab", ""}
+
+
 def metrics(server):
     return {
         (sample.name, *sample.labels.values()): sample.value

@@ -62,7 +62,7 @@ def server():
 
 
 def send(server, data=None, **fields):
-    names = ("timestamp_granularities", "include", "keywords")
+    names = ("timestamp_granularities", "include", "keywords", "commands")
     fields = {f"{name}[]" if name in names else name: value for name, value in fields.items()}
     return server.post(URL, files={"file": ("a.wav", wav() if data is None else data)}, data=fields)
 
@@ -262,3 +262,20 @@ def test_a_failure_of_ours_is_told_without_its_details():
     with client(models={"tiny": broken}) as server:
         error = refused(send(server), 500, "internal_error")
         assert error["type"] == "server_error" and "NoneType" not in error["message"]
+
+
+def test_commands_are_all_that_is_listened_for(server):
+    heard = send(server, commands=["do: (abc | cab)"], response_format="verbose_json").json()
+    phrases = {"abc", "cab"}
+    assert {segment["text"] for segment in heard["segments"]} <= phrases
+    assert all(set(segment["command"]) == {"name", "slots", "score"} for segment in heard["segments"])
+    assert refused(send(server, commands=["[abc"]), 422, "invalid_value")["param"] == "commands[]"
+    assert refused(send(server, commands=["abc"], keywords=["cab"]), 422, "invalid_value")["param"] == "keywords[]"
+
+
+def test_deltas_have_words_if_they_are_asked_for(server):
+    lines = send(server, stream=True, timestamp_granularities=["word"]).text.splitlines()
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line]
+    found = [word for event in events[:-1] for word in event["words"]]
+    assert [(word["word"], word["start"]) for word in found] == [(w.text, round(w.start, 3)) for w in expected().words]
+    assert "words" not in send(server, stream=True).text
