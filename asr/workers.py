@@ -6,11 +6,7 @@ So each worker is a process, forked once. Its kernels have one thread, and param
 memory.
 """
 
-import contextlib
-import multiprocessing
 import os
-import pickle
-import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from asr.child import Child, send
 from asr.errors import AsrError, ConfigError
 
 if TYPE_CHECKING:  # imported where it is needed: programs without it read this module too
@@ -47,17 +44,11 @@ class Workers(Generic[T]):
         self.count = count
         self._threads = torch.get_num_threads()
         self._function = function
-        self._pipes: list[Connection] = []
+        self._children: list[Child] = []
         if device.type != "cpu" or sys.platform != "linux":
             return
         torch.set_num_threads(1)
-        context = multiprocessing.get_context("fork")
-        for number in range(1, self.count):
-            ours, theirs = context.Pipe()
-            inherited = [*self._pipes, ours]
-            context.Process(target=_serve, args=(function, number, theirs, inherited), daemon=True).start()
-            theirs.close()
-            self._pipes.append(ours)
+        self._children = [Child(_serve, function, number) for number in range(1, self.count)]
 
     def run(self, shares: Sequence[Any]) -> list[T]:
         """Let each worker do its share, one for each, and return their results in that order.
@@ -65,12 +56,12 @@ class Workers(Generic[T]):
         Raises:
             AsrError: if a worker has died.
         """
-        here = len(shares) - len(self._pipes)
+        here = len(shares) - len(self._children)
         try:
-            for pipe, share in zip(self._pipes, shares[here:], strict=True):
-                pipe.send_bytes(_pack(share))
+            for child, share in zip(self._children, shares[here:], strict=True):
+                child.send(share)
             answers = [_answer(self._function, number, share) for number, share in enumerate(shares[:here])]
-            answers += [pipe.recv() for pipe in self._pipes]
+            answers += [child.receive() for child in self._children]
         except (EOFError, OSError):
             raise AsrError(
                 "a worker process died, perhaps for want of memory; lower --threads or --batch-seconds"
@@ -85,13 +76,8 @@ class Workers(Generic[T]):
         import torch
 
         torch.set_num_threads(self._threads)
-        for pipe in self._pipes:
-            pipe.close()
-
-
-def _pack(message: Any) -> bytes:
-    """Pickle by value: torch's own way of sending tensors would open a file descriptor for each."""
-    return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+        for child in self._children:
+            child.end()
 
 
 def _answer(function: Callable[[int, Any], Any], number: int, share: Any) -> Any:
@@ -102,14 +88,10 @@ def _answer(function: Callable[[int, Any], Any], number: int, share: Any) -> Any
         return error
 
 
-def _serve(function: Callable[[int, Any], Any], number: int, pipe: Connection, inherited: list[Connection]) -> None:
-    """Do shares until the other end of the pipe is closed, which a kill of its process does too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    for other in inherited:
-        other.close()
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            pipe.send_bytes(_pack(_answer(function, number, pipe.recv())))
+def _serve(pipe: Connection, function: Callable[[int, Any], Any], number: int) -> None:
+    """Do shares until the other end of the pipe is closed."""
+    while True:
+        send(pipe, _answer(function, number, pipe.recv()))
 
 
 def num_workers(device: "torch.device", wanted: int | None) -> int:

@@ -2,15 +2,15 @@
 
 import contextlib
 import dataclasses
-import errno
 import math
 import os
-import pickle
 import random
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -24,11 +24,11 @@ from lhotse.augmentation import Speed
 from lhotse.cut import Cut, MixedCut
 from lhotse.utils import compute_num_samples
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from asr.audio.mono import mixed
 from asr.audio.sound import is_mp3
 from asr.audio.waveform import Waveform, resample
+from asr.child import Child, send
 from asr.data.cuts import recording_of, text_of
 from asr.errors import DataError
 from asr.progress import SILENT, Progress
@@ -42,6 +42,9 @@ It is a little, since every step ends with its slowest worker. At 19 they also g
 else's programs. Where two of those are busy, the training waits for batches more than half of its
 time (`benchmarks/loader_priority.py`).
 """
+
+AHEAD = 3
+"""Batches that a loader makes while the one before them waits to be taken."""
 
 
 class Distort(Protocol):
@@ -193,7 +196,7 @@ class RunUpBackend(LibsndfileBackend):  # type: ignore[misc]
         return samples[:, skipped:], rate
 
 
-class BatchDataset(Dataset["Batch | DataError"]):
+class BatchDataset:
     """Batch plans by index.
 
     The audio is read, resampled, speed-perturbed and averaged to mono when a batch is asked for.
@@ -266,11 +269,6 @@ def _readable(name: str) -> Seconds:
     return frames / rate
 
 
-def _give_way(_loader: int) -> None:
-    if hasattr(os, "nice"):  # not on Windows
-        os.nice(NICENESS)
-
-
 def load_batches(
     batches: Sequence[Sequence[Cut]],
     tokenizer: Tokenizer,
@@ -283,7 +281,7 @@ def load_batches(
     """Load planned batches in order, ahead of their use.
 
     Batches come from loaders by value, through pipes: containers have little shared memory. Where
-    there is not even enough for that, this process loads the rest, and says so.
+    no process can be started, this one loads, and says so.
 
     Args:
         batches: from `plan_batches`.
@@ -297,46 +295,51 @@ def load_batches(
         DataError: if audio cannot be read; names the utterance. Also if a loader dies.
     """
     dataset = BatchDataset(batches, tokenizer, sample_rate, distort)
-    loaded = 0
-    try:
-        for packed in DataLoader(
-            dataset,
-            batch_size=None,
-            num_workers=loaders,
-            prefetch_factor=4 if loaders else None,
-            worker_init_fn=_give_way if loaders else None,
-            collate_fn=_packed if loaders else _as_it_is,
-        ):
-            batch = pickle.loads(packed) if loaders else packed
-            if isinstance(batch, DataError):
-                raise batch
-            yield batch
-            loaded += 1
-    except (OSError, RuntimeError) as error:
-        if not loaders or not _lacks_shared_memory(error):
-            if "DataLoader worker" in str(error):
-                raise DataError(
-                    "a loader process died, perhaps for want of memory; try --loaders 0 "
-                    "(docs/problems.md#a-loader-process-died)"
-                ) from None
-            raise
-    else:
-        return
-    progress.say("there is too little shared memory for background loaders: this process loads audio (--loaders 0)")
-    rest = batches[loaded:]
-    yield from load_batches(rest, tokenizer, sample_rate=sample_rate, loaders=0, distort=distort)
+    for batch in _load_ahead(dataset, min(loaders, len(batches)), progress):
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch
 
 
-def _packed(batch: Any) -> Any:
-    return pickle.dumps(batch)  # by value: torch's own way takes shared memory
+def _load_ahead(dataset: BatchDataset, loaders: int, progress: Progress) -> "Iterator[Batch | Exception]":
+    """The dataset's items in order; each loader makes every so manieth of them."""
+    children: list[Child] = []
+    with contextlib.ExitStack() as started:
+        try:
+            for first in range(loaders):
+                children.append(Child(_load, dataset, range(first, len(dataset), loaders)))
+                started.callback(children[-1].end)
+        except OSError as error:
+            progress.say(f"no loader can be started ({error.strerror}): this process loads audio (--loaders 0)")
+            started.close()
+            children.clear()
+        try:
+            for number in range(len(dataset)):
+                yield children[number % loaders].receive() if children else dataset[number]
+        except EOFError:
+            raise DataError(
+                "a loader process died, perhaps for want of memory; try --loaders 0 "
+                "(docs/problems.md#a-loader-process-died)"
+            ) from None
 
 
-def _as_it_is(batch: Any) -> Any:
-    return batch
+def _load(pipe: Connection, dataset: BatchDataset, numbers: Sequence[int]) -> None:
+    """A loader's life: its share of the dataset, into a pipe, some items ahead."""
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
+    torch.set_num_threads(1)
 
+    def loaded(number: int) -> "Batch | Exception":
+        try:
+            return dataset[number]
+        except Exception as error:
+            return error
 
-def _lacks_shared_memory(error: Exception) -> bool:
-    """Whether loaders failed for want of shared memory, or of the semaphores that lie in it."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.ENOSYS, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EMFILE)
-    return any(sign in str(error).lower() for sign in ("shared memory", "bus error", "no space left", "shm"))
+    with ThreadPoolExecutor(1) as pool:  # makes batches while this thread waits for the pipe
+        made: deque[Future[Batch | Exception]] = deque()
+        for number in numbers:
+            made.append(pool.submit(loaded, number))
+            if len(made) > AHEAD:
+                send(pipe, made.popleft().result())
+        for batch in made:
+            send(pipe, batch.result())
