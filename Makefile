@@ -4,15 +4,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Warnings are errors.
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-# A held-out prompt, for the demo to transcribe.
-DEMO_PROMPT := vm-newpassword.wav
 
 .PHONY: demo test soak check docs bench clean
 
-demo: $(READY)  ## train on real English prompts for two to five minutes, score the held-out ones, transcribe one
-	$(BIN)/python recipes/prompts.py --fast --out runs/demo
-	$(BIN)/asr transcribe "$$(find data -name '$(DEMO_PROMPT)' | head -n 1)" --model runs/demo/best
-	@echo "curves: runs/demo/curves.png   model: runs/demo/best"
+demo: $(READY)  ## the package's model hears a new voice, learns it in three minutes, and takes commands
+	$(BIN)/python recipes/demo.py --out runs/demo
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest

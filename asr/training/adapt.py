@@ -24,6 +24,8 @@ from lhotse.cut import Cut
 from asr.audio.augment import LIGHT
 from asr.data.cuts import load_cuts, shuffled, text_of
 from asr.data.prepare import prepare
+from asr.decoding.tune import keep
+from asr.decoding.tuned import load_tuned, tuned_models
 from asr.decoding.vocabulary import letters
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress
@@ -88,7 +90,7 @@ class Adaptation:
     """What came of it."""
 
     folder: Path
-    """Of the adapted model."""
+    """Of the adapted model, with the base model's language models where letters agree."""
     own: tuple[Score, Score]
     """Before and after, on recordings that took no part."""
     general: tuple[Score, Score] | None
@@ -158,7 +160,11 @@ def adapt(
     goal = AdaptationGoal(trainer, judge)
     best = run(trainer, goal, [*cuts, *replayed], [*judge.own, *judge.general], out / "run", progress)
     adapted, share = part_way(base if same else None, load_model(best, recogniser.device), judge)
-    return _kept(out, base, adapted, share, own, other, progress)
+    found = _kept(out, base, adapted, share, own, other, progress)
+    tuned = load_tuned(model) if same else None
+    if tuned is not None and tuned.lm:
+        keep(out, *tuned_models(model), tuned.decoding)
+    return found
 
 
 def read_speech(source: Path, out: Path, tokenizer: Tokenizer, progress: Progress) -> Speech:

@@ -73,6 +73,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train(config, data, home / "runs/mine")
     for run in ("demo", "an4"):
         shutil.copytree(home / "runs/mine", home / "runs" / run)
+    (home / "runs/demo/model").symlink_to("best")
     for name, meant in {"DIR": "runs/mine/best", "MODEL": "runs/mine/best", "DATA": "runs/mine/data"}.items():
         (home / name).symlink_to(meant)
     shutil.copy(data / "train.jsonl.gz", home / "dev.jsonl.gz")  # calibration asks for ten utterances

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
+from support.language import write_lm
 from support.listening import Lines
 from support.runs import SMALL
 from support.tones import RATE, waveform, write_corpus
 
 from asr.data.cuts import load_cuts
+from asr.decoding.hypothesis import DecodingConfig
+from asr.decoding.tune import keep
+from asr.decoding.tuned import load_tuned, tuned_models
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT
 from asr.recogniser.model_folder import load_model
@@ -60,11 +64,16 @@ def test_it_ends_with_a_model_and_says_what_it_cost(speech: Path, base: Path, tm
     assert all(torch.equal(same[name], tensor) for name, tensor in after.state().items())
 
 
-def test_speech_that_comes_with_the_model_is_replayed(speech: Path, base: Path, tmp_path: Path):
+def test_speech_and_language_models_that_come_with_the_model_are_used(speech: Path, base: Path, tmp_path: Path):
     copy = shutil.copytree(base, tmp_path / "model")
     shutil.copytree(speech, copy / "general")
+    write_lm(tmp_path / "words.arpa")
+    keep(copy, [tmp_path / "words.arpa"], None, DecodingConfig(lm_weight=0.7))
     found = adapt(speech, copy, tmp_path / "mine", epochs=1, threads=1)
     assert found.general is not None
+    assert load_tuned(found.folder) == load_tuned(copy)
+    (lm,), _second = tuned_models(found.folder)
+    assert lm.read_bytes() == (copy / lm.name).read_bytes()
     alone = adapt(speech, base, tmp_path / "alone", epochs=1, threads=1, rehearsal=0.0)
     assert alone.general is None
 
