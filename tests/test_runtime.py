@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,29 @@ stream = asr.load(sys.argv[2]).stream(sample_rate=rate)
 print(stream.accept(samples), stream.finish())
 """
     assert loaded(code, recording, model)[1] & NEVER == set()
+
+
+def test_a_server_imports_no_pytorch(model, recording):
+    pytest.importorskip("fastapi")
+    code = """
+import sys, asr, asr.cli.serve
+from fastapi.testclient import TestClient
+from asr.server.app import create_app
+from asr.server.service import Service
+with TestClient(create_app(Service({"mine": asr.load(sys.argv[1])}))) as client:
+    with open(sys.argv[2], "rb") as file:
+        answer = client.post("/v1/audio/transcriptions", files={"file": file})
+print(answer.json()["text"])
+"""
+    shown, modules = loaded(code, model, recording)
+    assert shown.strip() and modules & NEVER == set()
+
+
+def test_a_server_without_pytorch_needs_what_the_extra_says():
+    lines = (ROOT / "requirements-serve.txt").read_text(encoding="utf-8").splitlines()
+    listed = {str(Requirement(line)) for line in lines if not line.startswith(("#", "-r"))}
+    extra = re.search(r"^serve = (\[.*?\])", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {str(Requirement(line)) for line in json.loads(extra[1])} <= listed
 
 
 def closure():

@@ -59,9 +59,7 @@ class Serve:
             if not tokens and not ipaddress.ip_address(host).is_loopback:
                 complain("everybody who reaches this address may use it; --tokens FILE asks for a token")
             server = uvicorn.Server(
-                uvicorn.Config(
-                    app, log_level="warning", ws_max_size=1 << 20, timeout_keep_alive=30, server_header=False
-                )
+                uvicorn.Config(app, log_level="warning", timeout_keep_alive=30, server_header=False)
             )
             before = signal.signal(signal.SIGTERM, lambda *_: None)  # the server raises it again at its end
             try:

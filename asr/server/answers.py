@@ -4,11 +4,12 @@ import json
 import math
 import zlib
 from collections.abc import Collection
-from dataclasses import asdict
 from typing import Any, Literal, TypeAlias, get_args
 
+from typing_extensions import NotRequired, TypedDict  # Pydantic wants these before Python 3.12
+
 from asr.text.formats import render_timed_text
-from asr.text.timed import Segment, TimedText, Word
+from asr.text.timed import Command, Segment, TimedText, Word
 
 ResponseFormat: TypeAlias = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity: TypeAlias = Literal["segment", "word"]
@@ -17,36 +18,113 @@ UNKNOWN = "und"
 """A language that nobody has named (BCP 47)."""
 
 
+class LogProb(TypedDict):
+    """A token, and how probable it is."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class Usage(TypedDict):
+    """Seconds of sound that have begun."""
+
+    type: Literal["duration"]
+    seconds: int
+
+
+class TimedWord(TypedDict):
+    """A word, from when to when, and how sure it is."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+class CommandFound(TypedDict):
+    """What a phrase of a grammar asks for."""
+
+    name: str
+    slots: dict[str, str]
+    score: float
+
+
+class TimedSegment(TypedDict):
+    """OpenAI's fields; those that say nothing here have the value of a segment without doubt."""
+
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    confidence: float
+    command: NotRequired[CommandFound]
+
+
+class Brief(TypedDict):
+    """What `json` holds."""
+
+    text: str
+    usage: Usage
+    logprobs: NotRequired[list[LogProb]]
+    warnings: NotRequired[list[str]]
+
+
+class Verbose(TypedDict):
+    """What `verbose_json` holds."""
+
+    task: Literal["transcribe"]
+    language: str
+    duration: float
+    text: str
+    confidence: float
+    usage: Usage
+    words: NotRequired[list[TimedWord]]
+    segments: NotRequired[list[TimedSegment]]
+    warnings: NotRequired[list[str]]
+
+
 def plain(timed: TimedText, form: Literal["text", "srt", "vtt"]) -> str:
     """The text, or subtitles."""
     return timed.text + "\n" if form == "text" else render_timed_text(timed, form, "")
 
 
-def brief(timed: TimedText, *, logprobs: bool) -> dict[str, Any]:
+def brief(timed: TimedText, *, logprobs: bool) -> Brief:
     """What `json` holds; with the log-probabilities of tokens if they are wanted."""
-    found: dict[str, Any] = {"text": timed.text, "usage": usage(timed)}
+    found: Brief = {"text": timed.text, "usage": usage(timed)}
     if logprobs:
         found["logprobs"] = token_logprobs(timed.words)
-    return found | warnings(timed)
+    if timed.warnings:
+        found["warnings"] = list(timed.warnings)
+    return found
 
 
-def verbose(timed: TimedText, granularities: Collection[Granularity]) -> dict[str, Any]:
+def verbose(timed: TimedText, granularities: Collection[Granularity]) -> Verbose:
     """What `verbose_json` holds."""
-    found = {
+    found: Verbose = {
         "task": "transcribe",
         "language": timed.language or UNKNOWN,
         "duration": round(timed.duration, 3),
         "text": timed.text,
         "confidence": round(timed.confidence, 4),
+        "usage": usage(timed),
     }
     if "word" in granularities:
         found["words"] = [_word(word) for word in timed.words]
     if "segment" in granularities:
         found["segments"] = [_segment(number, segment) for number, segment in enumerate(timed.segments)]
-    return found | {"usage": usage(timed)} | warnings(timed)
+    if timed.warnings:
+        found["warnings"] = list(timed.warnings)
+    return found
 
 
-def usage(timed: TimedText) -> dict[str, Any]:
+def usage(timed: TimedText) -> Usage:
     """Seconds that have begun."""
     return {"type": "duration", "seconds": math.ceil(timed.duration)}
 
@@ -58,12 +136,13 @@ def warnings(timed: TimedText) -> dict[str, Any]:
 
 def timed_words(segment: Segment) -> dict[str, Any]:
     """The words of a segment with their times, and the command that they are."""
-    return {"words": [_word(word) for word in segment.words]} | _command(segment)
+    found: dict[str, Any] = {"words": [_word(word) for word in segment.words]}
+    return found if segment.command is None else found | {"command": _command(segment.command)}
 
 
-def token_logprobs(words: Collection[Word]) -> list[dict[str, Any]]:
+def token_logprobs(words: Collection[Word]) -> list[LogProb]:
     """The tokens of words; those of the first of each begin with a space, but at the start."""
-    found = []
+    found: list[LogProb] = []
     for number, word in enumerate(words):
         for place, token in enumerate(word.tokens):
             text = " " * (number > 0 and place == 0) + token.text
@@ -76,7 +155,7 @@ def event(kind: str, **fields: Any) -> str:
     return f"data: {json.dumps({'type': kind} | fields, ensure_ascii=False)}\n\n"
 
 
-def _word(word: Word) -> dict[str, Any]:
+def _word(word: Word) -> TimedWord:
     return {
         "word": word.text,
         "start": round(word.start, 3),
@@ -85,11 +164,10 @@ def _word(word: Word) -> dict[str, Any]:
     }
 
 
-def _segment(number: int, segment: Segment) -> dict[str, Any]:
-    """OpenAI's fields; those that say nothing here have the value of a segment without doubt."""
+def _segment(number: int, segment: Segment) -> TimedSegment:
     logs = [_log(token.confidence) for word in segment.words for token in word.tokens]
     data = segment.text.encode()
-    return {
+    found: TimedSegment = {
         "id": number,
         "seek": round(100 * segment.start),
         "start": round(segment.start, 3),
@@ -101,11 +179,14 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "compression_ratio": round(len(data) / len(zlib.compress(data)), 3),
         "no_speech_prob": 0.0,
         "confidence": round(segment.confidence, 4),
-    } | _command(segment)
+    }
+    if segment.command is not None:
+        found["command"] = _command(segment.command)
+    return found
 
 
-def _command(segment: Segment) -> dict[str, Any]:
-    return {} if segment.command is None else {"command": asdict(segment.command)}
+def _command(command: Command) -> CommandFound:
+    return {"name": command.name, "slots": dict(command.slots), "score": command.score}
 
 
 def _log(probability: float) -> float:

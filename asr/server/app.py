@@ -2,17 +2,27 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from typing import Literal
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
 from starlette.middleware.cors import CORSMiddleware
+from typing_extensions import TypedDict
 
 from asr import __version__
 from asr.server.failure import answer_failures
 from asr.server.gate import Gate
 from asr.server.live import live
 from asr.server.metrics import Counted, Metrics
+from asr.server.realtime import realtime
 from asr.server.service import Service
 from asr.server.transcriptions import transcriptions
+
+
+class Health(TypedDict):
+    """That the server lives."""
+
+    status: Literal["ok"]
 
 
 def create_app(service: Service, *, tokens: Collection[str] = (), origins: Collection[str] = ()) -> FastAPI:
@@ -29,15 +39,16 @@ def create_app(service: Service, *, tokens: Collection[str] = (), origins: Colle
         yield
         service.close()
 
-    app = FastAPI(title="asr", version=__version__, lifespan=lifespan)
+    needed = [Security(HTTPBearer(auto_error=False, description="A token of --tokens."))] if tokens else []
+    app = FastAPI(title="asr", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     answer_failures(app)
     metrics = Metrics(service)
-    for router in (transcriptions(service), live(service), metrics.router()):
-        app.include_router(router)
+    for router in (transcriptions(service), live(service), realtime(service), metrics.router()):
+        app.include_router(router, dependencies=needed)  # the gate asks for it; this is for the schema
 
     @app.get("/health")
-    async def health() -> dict[str, str]:
+    async def health() -> Health:
         """Say that the server lives; this waits for nothing."""
         return {"status": "ok"}
 

@@ -2,10 +2,11 @@
 
     {"error": {"message", "type", "param", "code"}}
 
-401 no token; 404 no such model; 408 a body that stops; 413 too large or too long; 415 no audio; 422
-a field; 429 a full queue, with Retry-After; 503 too slow.
+400 a body that is no form; 401 no token; 404 no such model; 408 a body that stops; 413 too large or
+too long; 415 no audio; 422 a field; 429 a full queue, with Retry-After; 503 too slow.
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -49,6 +50,11 @@ class ApiError(HTTPException):
         self.code, self.param = code, param
 
     @property
+    def close_code(self) -> int:
+        """Why a WebSocket is closed (RFC 6455): try again later, or a rule is broken."""
+        return 1013 if self.status_code == 503 else 1008
+
+    @property
     def body(self) -> dict[str, Any]:
         """What the answer holds."""
         return described(self.status_code, self.detail, self.code, self.param)
@@ -60,6 +66,22 @@ def described(status: int, message: str, code: str | None = None, param: str | N
     return ErrorBody(error=ErrorDetail(message=message, type=kind, param=param, code=code)).model_dump()
 
 
+def fault(errors: Sequence[Any], *, within: int = 0) -> tuple[str, str]:
+    """The first field that is wrong, and why, as Pydantic tells it.
+
+    Args:
+        errors: Pydantic's.
+        within: names to leave out before the field's.
+    """
+    first = errors[0]
+    return ".".join(str(part) for part in first["loc"][within:]) or "body", first["msg"]
+
+
+def close_reason(text: str) -> str:
+    """As much of a text as a WebSocket's last message takes: 123 bytes (RFC 6455)."""
+    return text.encode()[:123].decode(errors="ignore")
+
+
 def answer_failures(app: FastAPI) -> None:
     """Let an application answer all that goes wrong in this shape."""
 
@@ -69,9 +91,8 @@ def answer_failures(app: FastAPI) -> None:
         if isinstance(error, HTTPException):  # the framework's: no such path, no such method
             return JSONResponse(described(error.status_code, error.detail), error.status_code, error.headers)
         if isinstance(error, RequestValidationError):
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"][1:]) or "body"
-            return JSONResponse(described(422, f"{field}: {first['msg']}", "invalid_value", field), 422)
+            field, reason = fault(error.errors(), within=1)
+            return JSONResponse(described(422, f"{field}: {reason}", "invalid_value", field), 422)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         return JSONResponse(described(status, "the server has failed; its log says why", "internal_error"), status)
 
@@ -80,6 +101,6 @@ def answer_failures(app: FastAPI) -> None:
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody} for status in (401, 404, 408, 413, 415, 422, 429, 503)
+    status: {"model": ErrorBody} for status in (400, 401, 404, 408, 413, 415, 422, 429, 503)
 }
 """For the schema."""

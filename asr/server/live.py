@@ -11,7 +11,7 @@ Each message of sound gets one answer. Settings are those of one connection.
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import anyio
@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from asr.audio.reader import RATES
 from asr.errors import AsrError
-from asr.server.failure import ApiError
+from asr.server.failure import ApiError, close_reason, fault
 from asr.server.gate import protocol
 from asr.server.service import Service
 from asr.server.transcriptions import listening_for
@@ -29,7 +29,7 @@ from asr.transcription.live import Event, Final, LiveStream, Partial
 
 UNKNOWN_WORD = "[unk]"
 """In vosk's phrase lists: whatever else may be said, which is never forbidden here."""
-BAD_DATA, REFUSED, TRY_LATER = 1007, 1008, 1013
+BAD_DATA, REFUSED = 1007, 1008
 """Why a connection is closed (RFC 6455)."""
 
 
@@ -124,24 +124,20 @@ def live(service: Service) -> APIRouter:
     @router.websocket("/")
     async def listen(socket: WebSocket) -> None:
         await socket.accept(protocol(socket.scope["subprotocols"]))
-        if service.streams >= service.config.streams:
-            await refuse(socket, TRY_LATER, "as many streams as allowed are open; try again later")
-            return
-        service.streams += 1
         conversation = Conversation(service)
         try:
-            await converse(service, socket, conversation)
-        except (ApiError, AsrError) as error:
-            await refuse(socket, REFUSED, error.detail if isinstance(error, ApiError) else str(error))
+            with service.stream():
+                await converse(service, socket, conversation)
+        except ApiError as error:
+            await refuse(socket, error.close_code, error.detail)
+        except AsrError as error:
+            await refuse(socket, REFUSED, str(error))
         except ValidationError as error:
-            first = error.errors()[0]
-            await refuse(socket, BAD_DATA, f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}")
-        except TimeoutError:
-            await refuse(socket, REFUSED, f"nothing came for {service.config.patience:g} s")
+            field, reason = fault(error.errors())
+            await refuse(socket, BAD_DATA, f"{field}: {reason}")
         except WebSocketDisconnect:
             pass
         finally:
-            service.streams -= 1
             service.audio_seconds += conversation.position
 
     return router
@@ -152,13 +148,11 @@ async def converse(service: Service, socket: WebSocket, conversation: Conversati
 
     Raises:
         ValidationError: if a message is not understood.
-        TimeoutError: if nothing comes.
         WebSocketDisconnect: if the client leaves.
-        ApiError, AsrError: as `Conversation`.
+        ApiError, AsrError: as `Conversation`; and if nothing comes.
     """
     while True:
-        with anyio.fail_after(service.config.patience):
-            received = await socket.receive()
+        received = await heard(service, socket)
         if received["type"] == "websocket.disconnect":
             return
         if (data := received.get("bytes")) is not None:
@@ -173,6 +167,20 @@ async def converse(service: Service, socket: WebSocket, conversation: Conversati
             return
 
 
+async def heard(service: Service, socket: WebSocket) -> MutableMapping[str, Any]:
+    """Wait for a message, or for the client's end.
+
+    Raises:
+        ApiError: if nothing comes (408).
+    """
+    patience = service.config.patience
+    try:
+        with anyio.fail_after(patience):
+            return await socket.receive()
+    except TimeoutError:
+        raise ApiError(408, f"nothing came for {patience:g} s", "request_timeout") from None
+
+
 async def answer(service: Service, socket: WebSocket, work: Callable[[], dict[str, Any]]) -> None:
     """Compute an answer in a thread, and send it."""
     found = await asyncio.get_running_loop().run_in_executor(service.live_threads, work)
@@ -183,6 +191,6 @@ async def refuse(socket: WebSocket, code: int, reason: str) -> None:
     """Say why, and close."""
     try:
         await socket.send_text(json.dumps({"error": reason}, ensure_ascii=False))
-        await socket.close(code, reason[:100])
+        await socket.close(code, close_reason(reason))
     except (RuntimeError, WebSocketDisconnect):
         return  # it has left

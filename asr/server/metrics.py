@@ -10,10 +10,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from asr.server.failure import RESPONSES
 from asr.server.service import Service
 
 WORK = "/v1/audio/"
 """Paths of requests that are counted."""
+TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+"""For the schema."""
 BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
 
 
@@ -48,7 +51,7 @@ class Metrics:
         """The route."""
         router = APIRouter()
 
-        @router.get("/metrics", response_class=Response)
+        @router.get("/metrics", response_class=Response, responses={200: TEXT, 401: RESPONSES[401]})
         async def metrics() -> Response:
             """Tell what was done, in Prometheus' form."""
             return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)

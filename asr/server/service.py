@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -55,6 +55,22 @@ class Service:
         except KeyError:
             known = ", ".join(self.models)
             raise ApiError(404, f"no such model: {name}; there is {known}", "model_not_found", param="model") from None
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Have a live stream open.
+
+        Raises:
+            ApiError: if as many are open as allowed (503).
+        """
+        if self.streams >= self.config.streams:
+            reason = "as many streams as allowed are open; try again later"
+            raise ApiError(503, reason, "too_many_streams", retry_after=30)
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
 
     def close(self) -> None:
         """End the threads, when their work is done."""

@@ -9,13 +9,16 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from typing_extensions import TypedDict
 
 from asr.decoding.commands import UNFITTED, Commands
 from asr.decoding.hotwords import USUAL_BONUS
 from asr.errors import AsrError
 from asr.server.answers import (
+    Brief,
     Granularity,
     ResponseFormat,
+    Verbose,
     brief,
     event,
     plain,
@@ -38,11 +41,37 @@ GLANCE: Seconds = 0.5
 """How often it is seen whether a client still waits."""
 
 
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The text; with `stream`, an event `transcript.text.delta` a segment and one `.done`.",
+        "model": Brief | Verbose,
+        "content": {"text/plain": {"schema": {"type": "string"}}, "text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+"""For the schema."""
+
+
+class Model(TypedDict):
+    """A model that may be asked for."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class Models(TypedDict):
+    """All of them; the first is for those who name none."""
+
+    object: Literal["list"]
+    data: list[Model]
+
+
 def transcriptions(service: Service) -> APIRouter:
     """The routes of recordings and of models."""
     router = APIRouter()
 
-    @router.post("/v1/audio/transcriptions", responses=RESPONSES, response_model=None)
+    @router.post("/v1/audio/transcriptions", responses=ANSWERS | RESPONSES, response_model=None)
     async def transcribe(
         request: Request,
         file: Annotated[UploadFile, File(description="A recording, of any format; its name does not count.")],
@@ -92,17 +121,17 @@ def transcriptions(service: Service) -> APIRouter:
         return PlainTextResponse(plain(timed, response_format))
 
     @router.get("/v1/models", responses={401: RESPONSES[401]})
-    async def models() -> dict[str, Any]:
+    async def models() -> Models:
         """List the models; the first is for those who name none."""
         return {"object": "list", "data": [described(name) for name in service.models]}
 
-    @router.get("/v1/models/{name}", responses={status: RESPONSES[status] for status in (401, 404)})
-    async def one_model(name: str) -> dict[str, Any]:
+    @router.get("/v1/models/{name}", responses={status: RESPONSES[status] for status in (401, 404, 422)})
+    async def one_model(name: str) -> Model:
         """Say whether there is a model of this name."""
         service.model(name)
         return described(name)
 
-    def described(name: str) -> dict[str, Any]:
+    def described(name: str) -> Model:
         return {"id": name, "object": "model", "created": service.started, "owned_by": "asr"}
 
     return router

@@ -5,13 +5,12 @@ import json
 import threading
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import soundfile
 import srt
-import torch
 import webvtt
-from support.tiny import RATE, noise, recogniser, sine
+from support.talkative import talkative, wav
+from support.tiny import RATE
 
 pytest.importorskip("fastapi")
 
@@ -20,34 +19,11 @@ from fastapi.testclient import TestClient
 from asr.server.app import create_app
 from asr.server.service import Service
 from asr.server.settings import ServeConfig
-from asr.transcription.transcribe import Transcriber
 
 URL = "/v1/audio/transcriptions"
 
 
-def talkative():
-    """A model of which every token is the best one now and then."""
-    made, waveform = recogniser(seed=24, layers=2), torch.from_numpy(sound(2.0))
-    with torch.no_grad():
-        log_probs = made.emissions(waveform[None], torch.tensor([len(waveform)])).log_probs
-        made.acoustic.output.bias -= log_probs[0].mean(dim=0)
-    return Transcriber(made, min_confidence=0.0)
-
-
-def sound(seconds):
-    """Tones of several pitches in noise."""
-    tones = [sine(pitch, 0.125) for pitch in (200, 3000, 700, 6000, 1500)]
-    tiled = np.resize(np.concatenate(tones), round(seconds * RATE))
-    return tiled + noise(len(tiled), level=0.003)
-
-
 TRANSCRIBER = talkative()
-
-
-def wav(seconds=2.0, form="WAV"):
-    file = io.BytesIO()
-    soundfile.write(file, sound(seconds), RATE, format=form)
-    return file.getvalue()
 
 
 def client(*, models=None, jobs=2, tokens=(), origins=(), **limits):

@@ -1,0 +1,250 @@
+"""A server under load, on loopback: throughput, waiting, errors, memory; and live streams.
+
+    python -m benchmarks.serve RECORDINGS
+    python -m benchmarks.serve RECORDINGS --streams 1 4 8 12 16
+    python -m benchmarks.serve RECORDINGS --hours 1 --clients 2
+
+The server is `asr serve` in a process of its own, with the English model exported to 8 bits, or
+another model folder that has what `asr export --int8` writes. Its clients share this machine.
+
+- Without more: first the recordings are transcribed offline, as many at a time as the server's
+  jobs. Then each number of clients sends recordings for `--seconds`, each client one after the
+  other. An answer that differs from the offline text is an error. Waiting counts from the request
+  to the end of its answer; memory is the server's peak.
+- `--streams`: each number of live streams is fed at real time in blocks of 100 ms to a server with
+  one job. The lag of a block is the time from its end to its answer.
+- `--hours`: the server's memory every five minutes.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import websockets
+
+from asr.audio.folder import find_recordings
+from asr.audio.waveform import load
+from asr.recogniser.bundled import bundled_model
+from asr.recogniser.model_folder import load_model
+from asr.recogniser.onnx_export import export
+from asr.transcription.transcribe import Transcriber
+from benchmarks.measure import report
+
+BLOCK = 0.1
+"""Seconds of sound that a live client sends at a time."""
+RATE = 16_000
+LONGEST_WAIT = 600
+
+
+@dataclass
+class Load:
+    """What clients saw."""
+
+    sound: float = 0.0
+    """Seconds."""
+    waited: list[float] = field(default_factory=list)
+    """Seconds of each request, or of each block of sound."""
+    errors: list[str] = field(default_factory=list)
+
+
+class Server:
+    """`asr serve` in a process of its own."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+        self.process, self.url = process, url
+
+    @property
+    def memory(self) -> float:
+        """MB that it holds now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def serving(model: Path, *options: str) -> Iterator[Server]:
+    """A server, from its first line to its end."""
+    command = [sys.executable, "-m", "asr", "serve", "--model", f"english={model}", "--engine", "int8", "--port", "0"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            line = process.stderr.readline()
+            if " answers for " not in line:
+                raise SystemExit(line + process.stderr.read())
+            yield Server(process, line.split()[1])
+        finally:
+            process.terminate()
+
+
+def main() -> None:
+    """Measure what is asked for, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recordings", type=Path, nargs="+")
+    parser.add_argument("--model", type=Path, help="without it, the English model of the package")
+    parser.add_argument("--greedy", action="store_true", help="without the language model")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 32, 64])
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--streams", type=int, nargs="+")
+    parser.add_argument("--hours", type=float)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    paths = [found.path for found in find_recordings(options.recordings)]
+    with ExitStack() as stack:
+        model = options.model or exported(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        search = [] if options.greedy else ["--lm"]
+        if options.streams:
+            server = stack.enter_context(serving(model, "--jobs", "1", "--streams", "1000", *search))
+            waveforms = [load(path, sample_rate=RATE) for path in paths]
+            rows = [asyncio.run(live(server, waveforms, count, options.seconds)) for count in options.streams]
+            report("live streams, one job", rows, options.json)
+            return
+        known, offline = transcribed(model, paths, options)
+        server = stack.enter_context(serving(model, "--jobs", str(options.jobs), *search))
+        print(f"offline: {offline:.1f} x real time, {options.jobs} jobs", flush=True)
+        if options.hours:
+            asyncio.run(endurance(server, known, options))
+            return
+        rows = []
+        for count in options.clients:
+            rows.append(asyncio.run(measured(server, known, count, options.seconds)))
+            rows[-1] |= {"of offline": rows[-1]["x real time"] / offline}
+            print(rows[-1], flush=True)
+        report(
+            f"{len(known)} recordings, {sum(s for s, _ in known.values()) / len(known):.1f} s each", rows, options.json
+        )
+
+
+def exported(folder: Path) -> Path:
+    """The package's model, with its ONNX graphs."""
+    shutil.copytree(bundled_model(), folder, dirs_exist_ok=True)
+    export(load_model(folder), folder, int8=True)
+    return folder
+
+
+def transcribed(
+    model: Path, paths: list[Path], options: argparse.Namespace
+) -> tuple[dict[Path, tuple[float, str]], float]:
+    """Seconds and text of each recording; and how many times real time that took."""
+    transcriber = Transcriber.load(model, engine="int8", lm=not options.greedy)
+    transcriber.transcribe(paths[0])
+    begun, sound, found = time.perf_counter(), 0.0, {}
+    with ThreadPoolExecutor(options.jobs) as threads:
+        for path, timed in zip(paths, threads.map(transcriber.transcribe, paths), strict=True):
+            found[path] = timed.duration, timed.text
+            sound += timed.duration
+    return found, sound / (time.perf_counter() - begun)
+
+
+async def measured(
+    server: Server, known: dict[Path, tuple[float, str]], count: int, seconds: float, every: float = 0.2
+) -> dict[str, Any]:
+    """A row of the table: some clients, for some time."""
+    load, begun, peak = Load(), time.perf_counter(), 0.0
+    bodies = {path: path.read_bytes() for path in known}
+    order = itertools.cycle(known.items())
+
+    async def client() -> None:
+        async with httpx.AsyncClient(base_url=server.url, timeout=LONGEST_WAIT) as http:
+            while time.perf_counter() < begun + seconds:
+                path, (length, text) = next(order)
+                asked = time.perf_counter()
+                try:
+                    answer = await http.post("/v1/audio/transcriptions", files={"file": (path.name, bodies[path])})
+                except httpx.HTTPError as error:
+                    load.errors.append(repr(error))
+                    continue
+                if answer.status_code != 200 or answer.json()["text"] != text:
+                    load.errors.append(answer.text)
+                    continue
+                load.waited.append(time.perf_counter() - asked)
+                load.sound += length
+
+    working = asyncio.gather(*(client() for _ in range(count)))
+    while not working.done():
+        peak = max(peak, server.memory)
+        await asyncio.wait([working], timeout=every)
+    passed = time.perf_counter() - begun
+    return {
+        "clients": count,
+        "x real time": load.sound / passed,
+        "answers": len(load.waited),
+        **percentiles(load.waited),
+        "errors": len(load.errors),
+        "peak MB": peak,
+    }
+
+
+def percentiles(waited: list[float]) -> dict[str, float]:
+    """Columns of a table."""
+    return {f"p{share} s": float(np.percentile(waited or [np.nan], share)) for share in (50, 95, 99)}
+
+
+async def live(server: Server, waveforms: list[np.ndarray], count: int, seconds: float) -> dict[str, Any]:
+    """A row of the table: some streams, each fed at real time."""
+    load, draw, peak = Load(), np.random.default_rng(count), 0.0
+    size, url = round(BLOCK * RATE), server.url.replace("http", "ws") + "/"
+
+    async def stream(first: int, delay: float) -> None:
+        order = waveforms[first:] + waveforms[:first]
+        samples = itertools.chain.from_iterable((waveform, np.zeros(RATE, np.float32)) for waveform in order)
+        await asyncio.sleep(delay)
+        ends: asyncio.Queue[float | None] = asyncio.Queue()
+        async with websockets.connect(url, max_queue=None, ping_interval=None) as socket:
+
+            async def listen() -> None:
+                while (end := await ends.get()) is not None:
+                    answer = json.loads(await asyncio.wait_for(socket.recv(), LONGEST_WAIT))
+                    if "error" in answer:
+                        load.errors.append(answer["error"])
+                        return
+                    load.waited.append(time.perf_counter() - end)
+
+            listening = asyncio.create_task(listen())
+            begun, rest, sent = time.perf_counter(), np.zeros(0, np.float32), 0
+            while sent * BLOCK < seconds and not listening.done():
+                while len(rest) < size:
+                    rest = np.concatenate([rest, next(samples)])
+                block, rest, sent = rest[:size], rest[size:], sent + 1
+                await asyncio.sleep(max(0, begun + sent * BLOCK - time.perf_counter()))
+                ends.put_nowait(begun + sent * BLOCK)
+                await socket.send((32767 * np.clip(block, -1, 1)).astype("<i2").tobytes())
+            load.sound += sent * BLOCK
+            ends.put_nowait(None)
+            await listening
+
+    starts = draw.uniform(0, 1, count).tolist()
+    working = asyncio.gather(*(stream(int(draw.integers(len(waveforms))), delay) for delay in starts))
+    while not working.done():
+        peak = max(peak, server.memory)
+        await asyncio.wait([working], timeout=0.2)
+    await working
+    return {"streams": count, **percentiles(load.waited), "errors": len(load.errors), "peak MB": peak}
+
+
+async def endurance(server: Server, known: dict[Path, tuple[float, str]], options: argparse.Namespace) -> None:
+    """Memory every five minutes."""
+    (count, *_), rows = options.clients, []
+    for minute in range(5, round(60 * options.hours) + 1, 5):
+        row = await measured(server, known, count, 300)
+        rows.append({"minute": minute, "MB": server.memory, **row})
+        print(rows[-1], flush=True)
+    report("memory", rows, options.json)
+
+
+if __name__ == "__main__":
+    main()
