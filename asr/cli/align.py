@@ -8,10 +8,10 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from asr.cli.options import Device, ModelFolder
-from asr.cli.output import STANDARD_OUTPUT, deliver, delivery
+from asr.cli.output import deliver, delivery
 from asr.data.cuts import load_cuts
 from asr.errors import ConfigError, DataError
-from asr.text.formats import Format
+from asr.text.formats import STANDARD_OUTPUT, Format
 from asr.transcription.align import align_cuts, align_file, file_stem
 from asr.transcription.transcribe import Transcriber
 from asr.transcription.transcript import Transcript

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -48,8 +49,16 @@ class Search:
         """Whether an option asks for a beam search, or for commands, and so for ranked texts."""
         return not (self.lm is None and self.beam is None and self.hotwords is None and self.commands is None)
 
-    def transcriber(self, model: Path | None, device: str, engine: EngineName = "torch") -> Transcriber:
+    def transcriber(
+        self,
+        model: Path | None,
+        device: str,
+        engine: EngineName = "torch",
+        tell: Callable[[str], object] = complain,
+    ) -> Transcriber:
         """Load a model with the decoder that the options ask for; None is the package's.
+
+        What is worth knowing of it is told in lines.
 
         Raises:
             ConfigError: if the options do not fit together, or the hot words cannot be read.
@@ -70,9 +79,9 @@ class Search:
             engine=engine,
         )
         if model is None and not self.greedy and not self.is_wanted and not is_installed():
-            complain("greedy decoding, with more errors: the language model needs pip install 'asr[lm]'")
+            tell("greedy decoding, with more errors: the language model needs pip install 'asr[lm]'")
         if transcriber.decoder and (unspelt := transcriber.decoder.unspelt):
-            complain(
+            tell(
                 f"{len(unspelt)} words of the language model, such as {unspelt[0]!r}, cannot be spelt with the model's "
                 "tokens, and are left out"
             )

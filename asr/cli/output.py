@@ -21,15 +21,22 @@ from rich.progress import (
 )
 
 from asr.errors import AsrError, ConfigError
-from asr.text.formats import LINES, Format, destinations, render_lines, render_timed_text, write_timed_text
+from asr.text.formats import (
+    LINES,
+    STANDARD_OUTPUT,
+    Format,
+    destinations,
+    render_lines,
+    render_timed_text,
+    write_timed_text,
+)
 from asr.text.timed import Segment, TimedText
 
 if TYPE_CHECKING:  # slow to import
     from asr.scoring.assess import Assessment
+    from asr.transcription.archive import Follow
     from asr.transcription.segments import Segments
     from asr.transcription.transcript import Transcript
-
-STANDARD_OUTPUT = Path("-")
 
 
 def complain(line: str) -> None:
@@ -73,12 +80,6 @@ class _Task:
 
     def update(self, done: float, doing: str | None = None) -> None:
         self.progress.update(self.task, completed=done, description=doing)
-
-
-class Follow(Protocol):
-    """Prints a recording's segments while they come."""
-
-    def __call__(self, name: str, stem: Path, segments: "Segments", /) -> None: ...
 
 
 class Delivery(Protocol):
@@ -136,7 +137,7 @@ def printed(_transcript: "Transcript", _timed: TimedText) -> None:
     """Deliver nothing: it was printed while it came."""
 
 
-def following(forms: Sequence[Format], out: Path | None, *, nbest: int = 1) -> Follow | None:
+def following(forms: Sequence[Format], out: Path | None, *, nbest: int = 1) -> "Follow | None":
     """Decide whether segments are printed while they come; if so, nothing is left to deliver."""
 
     def print_line(name: str, _stem: Path, segments: "Segments") -> None:

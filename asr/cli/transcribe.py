@@ -1,5 +1,6 @@
 """`asr transcribe`."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -8,17 +9,20 @@ from tyro.conf import Positional, arg
 
 from asr import __version__
 from asr.audio.folder import find_recordings
-from asr.cli.batch import Reading, identity, jobs, transcribed
 from asr.cli.live import WatchedGrammar, follow, outlets, sample_blocks
 from asr.cli.options import Device, Engine, ModelFolder, Search, chosen_jobs
-from asr.cli.output import STANDARD_OUTPUT, TerminalProgress, complain, deliver, delivery, following, printed
+from asr.cli.output import TerminalProgress, complain, deliver, delivery, following, printed
 from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError
 from asr.recogniser.bundled import bundled_model
-from asr.text.formats import Format
+from asr.text.formats import STANDARD_OUTPUT, Format
+from asr.text.timed import TimedText
+from asr.transcription.archive import Job, Reading, identity, jobs, listed, transcribed
+from asr.transcription.cluster import Cluster, Work, transcribed_on_ray
 from asr.transcription.coverage import MIN_CONFIDENCE, Low
 from asr.transcription.endpoint import LiveConfig
 from asr.transcription.transcribe import Transcriber
+from asr.transcription.transcript import Transcript
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Transcribe:
     engine: Engine = "auto"
     jobs: int | None = None
     """Recordings, or pieces of one, that are read at the same time. Without it, one a core."""
+    cluster: Cluster | None = None
+    """ray: spread recordings over the Ray cluster at RAY_ADDRESS, or else over one made here."""
 
     def run(self) -> None:
         if self.stream:
@@ -66,6 +72,10 @@ class Transcribe:
         )
         if self.nbest < 1 or (self.nbest > 1 and (self.format or not searches)):
             raise wrong
+        if self.cluster is not None and (
+            not self.format or self.out is None or STANDARD_OUTPUT in (self.out, *self.files)
+        ):
+            raise ConfigError("--cluster needs files that all machines see, such as --format json --out DIR")
         recordings = find_recordings(self.files)
         if not recordings:
             raise ConfigError("no file to transcribe was named")
@@ -73,24 +83,25 @@ class Transcribe:
             raise ConfigError("--out needs --format, such as --format srt json")
         if self.skip_existing and (not self.format or self.out == STANDARD_OUTPUT):
             raise ConfigError("--skip-existing needs files, such as --format srt --out DIR")
-        everything = jobs(recordings, self.format, self.out, again=self.skip_existing)
+        skip = self.skip_existing or self.cluster is not None
+        everything = jobs(recordings, self.format, self.out, again=skip)
         destination = delivery([job.stem for job in everything], self.format, self.out, nbest=self.nbest, again=True)
-        waiting = [job for job in everything if not (self.skip_existing and job.is_done)]
+        waiting = [job for job in everything if not (skip and job.is_done)]
         if len(waiting) < len(everything):
             complain(f"{len(everything) - len(waiting)} of {len(everything)} recordings have their files already")
         if not waiting:
             return
-        transcriber = self.search.transcriber(self.model, self.device, self.engine)
+        if self.cluster is not None and self.out is not None:
+            self._on_cluster(waiting, self.out)
+            return
+        transcriber = self._loaded(self.device)
         if self.nbest > 1 and transcriber.decoder is None and transcriber.commands is None:
             raise wrong
-        transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
         together = chosen_jobs(transcriber.recogniser, self.jobs)
         if len(waiting) == 1:
             transcriber, together = replace(transcriber, jobs=together), 1
         follow = following(self.format, self.out, nbest=self.nbest) if together == 1 else None
-        reading = Reading(
-            self.track, self.channel, self.nbest > 1, self.skip_existing, follow, self._made_of(transcriber), together
-        )
+        reading = replace(self._reading(transcriber), follow=follow, jobs=together)
         found = transcribed(transcriber, waiting, TerminalProgress(), reading)
         deliver(found, destination if follow is None else printed, len(waiting), "files could not be transcribed")
 
@@ -104,11 +115,37 @@ class Transcribe:
         ):
             raise ConfigError("--stream takes one file, or -, and of all --format only txt or json")
         (path,) = self.files
-        transcriber = self.search.transcriber(self.model, self.device, self.engine)
-        transcriber = replace(transcriber, min_confidence=self.min_confidence, low=self.low)
+        transcriber = self._loaded(self.device)
         with sample_blocks(path, self.raw) as (rate, blocks), outlets(self.format == ("json",)) as told:
             watched = WatchedGrammar.of(self.search.commands, transcriber.commands)
             follow(transcriber.stream(rate, self.live), blocks, told, watched)
+
+    def _on_cluster(self, waiting: Sequence[Job], out: Path) -> None:
+        """Transcribe recordings on a cluster; what cannot be read is listed in a file, too."""
+        files = {job.stem: job.files for job in waiting}
+
+        def print_files(transcript: Transcript, _timed: TimedText) -> None:
+            for path in files[transcript.stem]:
+                print(path, flush=True)
+
+        work = Work(self._for_actor, self.format, self.jobs, self.device.startswith("cuda"))
+        found = transcribed_on_ray(waiting, work, out / "ray.log", TerminalProgress())
+        errors = out / "errors.jsonl"
+        complaint = f"files could not be transcribed; {errors} lists them"
+        deliver(listed(found, errors), print_files, len(waiting), complaint)
+
+    def _for_actor(self, tell: Callable[[str], object]) -> tuple[Transcriber, Reading]:
+        """What an actor of a cluster reads with; of several machines, all take the processor."""
+        transcriber = self._loaded("cpu" if self.device == "auto" else self.device, tell)
+        chosen_jobs(transcriber.recogniser, 1)
+        return transcriber, self._reading(transcriber)
+
+    def _loaded(self, device: str, tell: Callable[[str], object] = complain) -> Transcriber:
+        transcriber = self.search.transcriber(self.model, device, self.engine, tell)
+        return replace(transcriber, min_confidence=self.min_confidence, low=self.low)
+
+    def _reading(self, transcriber: Transcriber) -> Reading:
+        return Reading(self.track, self.channel, self.nbest > 1, self.skip_existing, made_of=self._made_of(transcriber))
 
     def _made_of(self, transcriber: Transcriber) -> tuple[object, ...]:
         """All that a text depends on beside the recording, as JSON."""

@@ -33,6 +33,9 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 LINES: tuple[Format, ...] = ("txt", "srt", "vtt", "tsv", "ctm")
 """What is written line by line; the others say first what comes later."""
 
+STANDARD_OUTPUT = Path("-")
+"""In place of a folder for files."""
+
 
 def render_timed_text(text: TimedText, form: Format, name: str) -> str:
     """Put a text in one form, whole lines of it.

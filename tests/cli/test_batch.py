@@ -12,8 +12,8 @@ from support.tiny import RATE, noise, recogniser
 from support.told import Told
 
 from asr.audio.folder import Found
-from asr.cli.batch import Job, Reading, jobs, transcribed
 from asr.recogniser.model_folder import save_model
+from asr.transcription.archive import Job, Reading, jobs, transcribed
 from asr.transcription.transcribe import Transcriber
 
 FORMS = ("txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid")

@@ -1,19 +1,20 @@
-"""Recordings that one command turns into files: their names, which are there, how far it is."""
+"""Recordings that become files: their names, which are there, how far it is."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
 from asr.audio.bytestream import STANDARD_INPUT
 from asr.audio.folder import Found
-from asr.cli.output import STANDARD_OUTPUT, Follow
 from asr.errors import ConfigError
 from asr.progress import Bar, Progress
-from asr.text.formats import Format, destinations, distinct
+from asr.text.formats import STANDARD_OUTPUT, Format, destinations, distinct
 from asr.transcription.journal import Journal
 from asr.transcription.segments import Segments
 from asr.transcription.transcribe import Transcriber
@@ -73,6 +74,12 @@ def jobs(recordings: Sequence[Found], forms: Sequence[Format], out: Path | None,
         Job(path, stem, tuple(named[stem].values()), None if path == STANDARD_INPUT else (out or Path()) / stem)
         for path, stem in zip(paths, stems, strict=True)
     ]
+
+
+class Follow(Protocol):
+    """Prints a recording's segments while they come."""
+
+    def __call__(self, name: str, stem: Path, segments: Segments, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,19 @@ def transcribed(
                 told(job.path, 1.0)
         finally:
             stopped.set()
+
+
+def listed(transcripts: Iterable[Transcript], errors: Path) -> Iterator[Transcript]:
+    """Hand transcripts on; of those without text a file has a row each: file, error.
+
+    The file is there only if it has rows.
+    """
+    errors.unlink(missing_ok=True)
+    for transcript in transcripts:
+        if transcript.timed is None:
+            with errors.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"file": transcript.name, "error": str(transcript.error)}) + "\n")
+        yield transcript
 
 
 def _unread(_segments: Segments) -> None:
