@@ -1,11 +1,14 @@
 # Each target sets up .venv by itself when it is missing or older than pyproject.toml.
 PYTHON ?= python3
-BIN := .venv/bin
-READY := .venv/.ready
+VENV ?= .venv
+# A file of versions, as in constraints/; without one, the newest that fit this machine.
+CONSTRAINTS ?=
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
 # Warnings are errors.
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-.PHONY: demo test soak check docs bench clean
+.PHONY: demo test soak check audit docs bench clean
 
 demo: $(READY)  ## the package's model hears a new voice, learns it in three minutes, and takes commands
 	$(BIN)/python recipes/demo.py --out runs/demo
@@ -23,6 +26,10 @@ check: $(READY)  ## lint, format, types, import layers, sizes, what pages name, 
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_docs.py
 	@if $(BIN)/python -c 'import material, mkdocstrings_handlers.python' 2> /dev/null; then $(SITE); fi
 
+audit: $(READY)  ## known vulnerabilities of what is installed; asks a service on the network
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/python -m pip_audit --local --skip-editable --progress-spinner off
+
 docs: $(READY)  ## the site, in build/site
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	$(SITE)
@@ -34,9 +41,9 @@ bench: $(READY)  ## measurements that are not tests
 	@echo 'of a recording and a model with asr export --int8: python -m benchmarks.transcribe, benchmarks.startup'
 
 $(READY): pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(addprefix --constraint ,$(CONSTRAINTS))
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

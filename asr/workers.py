@@ -6,12 +6,15 @@ So each worker is a process, forked once. Its kernels have one thread, and param
 memory.
 """
 
+import contextlib
+import math
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asr.child import Child, send
@@ -22,6 +25,10 @@ if TYPE_CHECKING:  # imported where it is needed: programs without it read this 
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+GROUPS = Path("/sys/fs/cgroup")
+"""Where Linux tells what a control group, such as a container, may use."""
+OWN_GROUP = Path("/proc/self/cgroup")
 
 
 class Workers(Generic[T]):
@@ -124,8 +131,45 @@ def choose_device(name: str) -> "torch.device":
 
 
 def num_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Count the cores that this process may use: by its affinity, and by its container's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, math.ceil(core_quota() or cores))
+
+
+def core_quota() -> float | None:
+    """How many cores' time this process and others of its container may take; None for no limit.
+
+    `docker run --cpus 2` sets it. More processes than that would wait for one another.
+    """
+    quotas = []
+    for text in group_limits("cpu.max"):
+        quota, period = text.split()
+        quotas += [int(quota) / int(period)] if quota != "max" else []
+    for quota, period in zip(
+        group_limits("", "cpu/cpu.cfs_quota_us"), group_limits("", "cpu/cpu.cfs_period_us"), strict=False
+    ):
+        quotas += [int(quota) / int(period)] if int(quota) > 0 else []
+    return min(quotas, default=None)
+
+
+def group_limits(name: str, older: str = "") -> list[str]:
+    """What a Linux control group's file says, of this process's group and of those around it.
+
+    Args:
+        name: of the file, in groups of version 2; "" for none.
+        older: of the file below the groups of version 1.
+    """
+    try:
+        groups = OWN_GROUP.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return []
+    own = next((line.removeprefix("0::/") for line in groups if line.startswith("0::/")), "")
+    files = [GROUPS / inside / name for inside in (own, *map(str, Path(own).parents))] if name else []
+    texts = []
+    for file in dict.fromkeys([*files, *([GROUPS / older] if older else [])]):
+        with contextlib.suppress(OSError):  # another version, or the root, which has no limits
+            texts.append(file.read_text(encoding="utf-8").strip())
+    return texts
 
 
 def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int) -> Iterator[T]:

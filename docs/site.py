@@ -21,6 +21,7 @@ ELSEWHERE = {
     "index.md": "README.md",
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
     "corpora.md": "data/README.md",
     "results.md": "recipes/RESULTS.md",
     "trials.md": "recipes/TRIALS.md",

@@ -25,6 +25,7 @@ FOLDERS = (
     "transcription",
     "training",
     "server",
+    "checkup",
     "cli",
     "__main__",
 )

@@ -115,6 +115,11 @@ def test_a_server_without_pytorch_needs_what_the_extra_says():
     assert {str(Requirement(line)) for line in json.loads(extra[1])} <= listed
 
 
+def test_a_check_of_the_installation_imports_nothing_that_may_be_broken():
+    code = "import asr.cli.doctor, asr.checkup.sandbox; asr.cli.doctor.Doctor(self_test=False)"
+    assert loaded(code)[1] & NEVER == set()
+
+
 def closure():
     """Names of the runtime's packages and of all that these need."""
     lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
@@ -173,6 +178,9 @@ def test_an_environment_without_pytorch_is_small_and_finds_the_same_text(fresh, 
     assert done.returncode == 0, done.stderr
     expected = replace(asr.load(model, engine="torch"), min_confidence=0.0).transcribe(recording).text
     assert done.stdout.split("\t")[1].strip() == expected and len(expected) > 5
+    checked = run("doctor", "--model", model, "--json")
+    found = {check["name"]: check for check in json.loads(checked.stdout)["checks"]}
+    assert checked.returncode == 0 and found["trial: model"]["facts"]["engines"] == ["onnx"], checked.stdout
     refused = run("evaluate", recording, "--model", model)
     assert refused.returncode == 1 and refused.stderr.startswith("asr: ") and refused.stderr.count("\n") == 1
     assert "asr evaluate needs lhotse, which this installation leaves out: pip install asr" in refused.stderr

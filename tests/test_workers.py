@@ -7,8 +7,9 @@ import time
 import pytest
 import torch
 
+from asr import workers
 from asr.errors import AsrError, ConfigError
-from asr.workers import Workers, choose_device, map_ahead, num_workers
+from asr.workers import Workers, choose_device, core_quota, map_ahead, num_cores, num_workers
 
 CPU = torch.device("cpu")
 
@@ -134,3 +135,43 @@ def test_an_error_of_one_item_ends_the_others():
     assert [next(found), next(found)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(found)
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """Control groups, of the process in /box/inner."""
+
+    def make(own="0::/box/inner\n", **files):
+        (tmp_path / "own").write_text(own)
+        for name, text in files.items():
+            path = tmp_path / "groups" / name.replace("__", "/").replace("_", ".", 1)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    monkeypatch.setattr(workers, "GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(workers, "OWN_GROUP", tmp_path / "own")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    return make
+
+
+def test_without_a_limit_all_cores_are_used(groups):
+    assert (core_quota(), num_cores()) == (None, 8)
+    groups(box__inner__cpu_max="max 100000\n")
+    assert (core_quota(), num_cores()) == (None, 8)
+
+
+def test_the_smallest_quota_around_a_process_counts(groups):
+    groups(box__inner__cpu_max="400000 100000\n", box__cpu_max="150000 100000\n", cpu_max="max 100000\n")
+    assert (core_quota(), num_cores()) == (1.5, 2)
+    groups(box__cpu_max="1600000 100000\n", box__inner__cpu_max="20000 100000\n")
+    assert (core_quota(), num_cores()) == (0.2, 1)
+
+
+def test_a_quota_of_the_first_version_of_control_groups(groups, tmp_path):
+    groups(own="1:cpu:/\n")
+    (tmp_path / "groups" / "cpu").mkdir(parents=True)
+    for name, text in (("cpu.cfs_quota_us", "300000\n"), ("cpu.cfs_period_us", "100000\n")):
+        (tmp_path / "groups" / "cpu" / name).write_text(text)
+    assert (core_quota(), num_cores()) == (3.0, 3)
+    (tmp_path / "groups" / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
+    assert (core_quota(), num_cores()) == (None, 8)

@@ -36,6 +36,7 @@ COMMANDS = {
     "export": ("export MODEL", "a model -> ONNX, which runs without PyTorch"),
     "compact": ("compact MODEL --out DIR", "a copy of a model in a quarter of its size"),
     "score": ("score REF HYP [HYP2 ...]", "error rates of transcripts; which system is better"),
+    "doctor": ("doctor", "what is wrong with this installation or machine"),
     "gradients": ("gradients MANIFEST", "how far gradients reach through time"),
 }
 """How each command is called, and what it does."""

@@ -20,3 +20,11 @@ def bundled_model() -> Path:
             "no model comes with this installation; train one (asr train DATA --out RUN) and name it: --model RUN/best"
         )
     return FOLDER
+
+
+def sample() -> tuple[Path, str]:
+    """A sound, and the text that every engine reads in it.
+
+    It is no recording: `recipes/sample.py` has computed it from the English model's weights.
+    """
+    return FOLDER / "sample.flac", (FOLDER / "sample.txt").read_text(encoding="utf-8").strip()

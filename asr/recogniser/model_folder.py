@@ -18,6 +18,7 @@ from asr.audio.features import FRONT_END
 from asr.config import write_settings
 from asr.errors import ModelError
 from asr.files import atomic
+from asr.recogniser.checksums import SUMS_FILE, write_sums
 from asr.recogniser.compact import compacted, expanded
 from asr.recogniser.config import CONFIG_FILE, SECOND_FOLDER, read_config
 from asr.recogniser.recogniser import ACOUSTIC, Recogniser
@@ -46,7 +47,8 @@ def compact_model(folder: Path, out: Path) -> None:
     """Copy a model folder with its weights rounded to 8 bits, a quarter of their size.
 
     All that lies in the folder comes along: calibration, decoding weights, language models. Only
-    ONNX graphs, of the weights before, do not. A second recogniser's weights are rounded too.
+    ONNX graphs, of the weights before, do not. A second recogniser's weights are rounded too. The
+    copy has a list of checksums (`recogniser.checksums`).
 
     Raises:
         ModelError: as `load_model`, and if `out` is the folder itself.
@@ -56,13 +58,15 @@ def compact_model(folder: Path, out: Path) -> None:
     recognisers = {inner.relative_to(folder): load_model(inner, untaught=True) for inner in models or [folder]}
     if out.resolve().is_relative_to(folder.resolve()):
         raise ModelError(f"{out}: is the model folder, or in it; choose another --out")
+    written = {inner / WEIGHTS_FILE for inner in recognisers} | {Path(SUMS_FILE)}
     for source in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
         target = out / source.relative_to(folder)
-        if source.suffix != ".onnx" and target.relative_to(out) not in {i / WEIGHTS_FILE for i in recognisers}:
+        if source.suffix != ".onnx" and source.relative_to(folder) not in written:
             with atomic(target) as path:
                 shutil.copyfile(source, path)
     for inner, recogniser in recognisers.items():
         _write_weights(out / inner, compacted(recogniser.state()))
+    write_sums(out)
 
 
 def _write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
