@@ -22,6 +22,7 @@ from asr.errors import AsrError, ConfigError
 
 if TYPE_CHECKING:  # imported where it is needed: programs without it read this module too
     import torch
+    from torch import Tensor
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -101,21 +102,38 @@ def _serve(pipe: Connection, function: Callable[[int, Any], Any], number: int) -
         send(pipe, _answer(function, number, pipe.recv()))
 
 
-def num_workers(device: "torch.device", wanted: int | None) -> int:
+def sum_in_pairs(parts: Sequence[list["Tensor"]]) -> list["Tensor"]:
+    """Add up lists of tensors, in place: neighbours, then neighbours of these sums, and so on.
+
+    If groups of two, or of four and so on, are summed first, the bits are the same. The sum is in
+    the first list.
+    """
+    import torch
+
+    step = 1
+    while step < len(parts):
+        for first in range(0, len(parts) - step, 2 * step):
+            torch._foreach_add_(parts[first], parts[first + step])
+        step *= 2
+    return parts[0]
+
+
+def num_workers(device: "torch.device", wanted: int | None, processes: int = 1) -> int:
     """Count the workers to have.
 
-    On a CPU it is as many as are wanted, or one a core that this process may use. Elsewhere it is
-    one.
+    On a CPU it is as many as are wanted, or this process's share of the cores that it may use.
+    Elsewhere it is one.
     """
     if device.type != "cpu":
         return 1
-    return wanted or num_cores()
+    return wanted or max(1, num_cores() // processes)
 
 
 def choose_device(name: str) -> "torch.device":
     """Turn "cpu", "cuda" or "auto" into a device that works.
 
-    "auto" is CUDA where there is one, else the CPU.
+    "auto" is CUDA where there is one, else the CPU. Processes that torchrun started on one machine
+    have a CUDA device each.
 
     Raises:
         ConfigError: if there is no such device here.
@@ -124,8 +142,13 @@ def choose_device(name: str) -> "torch.device":
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
-        return torch.empty(0, device=name).device
+        device = torch.empty(0, device=name).device
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        return device
     except (RuntimeError, AssertionError):
         raise ConfigError(f"there is no device {name} here; take cpu, or auto") from None
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from asr import __version__
 from asr.errors import AsrError, ConfigError
+from asr.ranks import joined
 
 COMMANDS = {
     "prepare": ("prepare CORPUS --out DIR", "a corpus -> checked manifests"),
@@ -44,6 +45,9 @@ COMMANDS = {
 FIRST = ("prepare", "train", "evaluate", "transcribe", "score")
 """The commands that most people need, in the order in which they need them."""
 
+SHARED = ("train", "pretrain", "evaluate")
+"""Commands that share their work between the processes of torchrun; their `run` is given these."""
+
 INTERRUPTED = "asr: interrupted; repeat the command to go on"
 
 
@@ -64,7 +68,9 @@ def main() -> NoReturn:
     """
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
     printable()
-    with exit_codes():
+    with exit_codes(), joined() as ranks:
+        if ranks.count > 1 and name not in SHARED:
+            raise ConfigError(f"asr {name} is one process; start it without torchrun, which is for {', '.join(SHARED)}")
         if name in ("-h", "--help"):
             print(usage(), end="")
         elif name == "--version":
@@ -81,7 +87,8 @@ def main() -> NoReturn:
                     raise AsrError(
                         f"asr {name} needs {error.name}, which this installation leaves out: pip install asr"
                     ) from error
-            parse(command, f"asr {name}", arguments).run()
+            parsed = parse(command, f"asr {name}", arguments)
+            parsed.run(ranks) if name in SHARED else parsed.run()
     sys.exit(0)
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from asr.cli.options import Device, Engine, ModelFolder, Search
-from asr.cli.output import TerminalProgress, show_assessment
+from asr.cli.output import progress_of, show_assessment
 from asr.cli.parse import NO_PREFIX
 from asr.data.cuts import load_cuts
+from asr.ranks import Ranks
 from asr.scoring.assess import ScoreOptions, assess
 from asr.scoring.transcripts import read_transcripts, write_texts
 from asr.transcription.evaluate import evaluate
@@ -29,11 +30,13 @@ class Evaluate:
     engine: Engine = "torch"
     options: Annotated[ScoreOptions, NO_PREFIX] = field(default_factory=ScoreOptions)
 
-    def run(self) -> None:
-        progress, name = TerminalProgress(), self.manifest.name.split(".")[0]
+    def run(self, ranks: Ranks) -> None:
+        progress, name = progress_of(ranks), self.manifest.name.split(".")[0]
         cuts = load_cuts(self.manifest)
         transcriber = self.search.transcriber(self.model, self.device, self.engine)
-        evaluation = evaluate(transcriber, cuts, progress=progress)
+        evaluation = evaluate(transcriber, cuts, progress=progress, ranks=ranks)
+        if not ranks.first:
+            return
         if self.hypotheses is not None:
             write_texts(self.hypotheses, evaluation.hypotheses)
         references = read_transcripts(self.manifest)

@@ -21,6 +21,9 @@ from rich.progress import (
 )
 
 from asr.errors import AsrError, ConfigError
+from asr.progress import SILENT
+from asr.progress import Progress as Told
+from asr.ranks import Ranks
 from asr.text.formats import (
     LINES,
     STANDARD_OUTPUT,
@@ -44,9 +47,9 @@ def complain(line: str) -> None:
     print(f"asr: {line}", file=sys.stderr)
 
 
-def show(renderable: RenderableType) -> None:
-    """Print a table."""
-    Console().print(renderable)
+def show(renderable: RenderableType, *, aside: bool = False) -> None:
+    """Print a table, on standard error if it stands aside from the result."""
+    Console(stderr=aside).print(renderable)
 
 
 class TerminalProgress:
@@ -69,6 +72,11 @@ class TerminalProgress:
         hidden = not self.console.is_terminal
         with Progress(*columns, console=self.console, transient=True, redirect_stdout=both, disable=hidden) as progress:
             yield _Task(progress, progress.add_task(doing, total=total))
+
+
+def progress_of(ranks: Ranks) -> Told:
+    """Tell the user how far it is, if this is the process that does."""
+    return TerminalProgress() if ranks.first else SILENT
 
 
 @dataclass(frozen=True)

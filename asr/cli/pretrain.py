@@ -6,8 +6,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from asr.cli.output import TerminalProgress
+from asr.cli.output import progress_of
 from asr.cli.parse import NO_PREFIX
+from asr.ranks import Ranks
 from asr.training.pretrain import pretrain
 from asr.training.settings import PretrainConfig
 
@@ -27,6 +28,7 @@ class Pretrain:
     """Likewise, to choose the best epoch by. Without it a twentieth of the pieces is held out."""
     config: Annotated[PretrainConfig, NO_PREFIX] = field(default_factory=PretrainConfig)
 
-    def run(self) -> None:
-        best = pretrain(self.config, self.sources, self.dev, self.out, TerminalProgress())
-        print(f"pretrained model: {best}")
+    def run(self, ranks: Ranks) -> None:
+        best = pretrain(self.config, self.sources, self.dev, self.out, progress_of(ranks), ranks)
+        if ranks.first:
+            print(f"pretrained model: {best}")

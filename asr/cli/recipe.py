@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 from rich.console import Group
 
 from asr.cli import exit_codes
-from asr.cli.output import TerminalProgress
+from asr.cli.output import progress_of, show
 from asr.cli.parse import NO_PREFIX, parse
 from asr.cli.tables import preparation
 from asr.config import to_dict
@@ -22,13 +22,15 @@ from asr.data.cuts import load_cuts
 from asr.data.prepare import prepare
 from asr.errors import ConfigError
 from asr.files import atomic
+from asr.progress import Progress
+from asr.ranks import Ranks, joined
 from asr.scoring.breakdown import group
 from asr.scoring.report import figures, worst_utterances
 from asr.scoring.score import summary_line
 from asr.scoring.transcripts import read_transcripts, write_texts
 from asr.training.settings import TrainConfig
 from asr.training.train import train
-from asr.transcription.evaluate import evaluate
+from asr.transcription.evaluate import Evaluation, evaluate
 from asr.transcription.transcribe import Transcriber
 
 
@@ -72,7 +74,7 @@ def recipe(
     """
     program, arguments = Path(sys.argv[0]), sys.argv[1:]
     kind = RecipeWithFast if fast else Recipe
-    with exit_codes():
+    with exit_codes(), joined() as ranks:
         parsed = [
             parse(
                 kind,
@@ -82,36 +84,42 @@ def recipe(
             )
             for stage in (fast if fast and "--fast" in arguments else stages)
         ]
-        _run(corpus, parsed[-1], [one.config for one in parsed])
+        _run(corpus, parsed[-1], [one.config for one in parsed], ranks)
     sys.exit(0)
 
 
-def _run(corpus: str, arguments: Recipe, stages: Sequence[TrainConfig]) -> None:
-    out, progress = arguments.out, TerminalProgress()
+def _run(corpus: str, arguments: Recipe, stages: Sequence[TrainConfig], ranks: Ranks) -> None:
+    out, progress = arguments.out, progress_of(ranks)
     folders = [*(out / f"stage-{number}" for number in range(1, len(stages))), out]
     begun = any((folder / "checkpoints").exists() for folder in folders)
-    data = _prepare(corpus, arguments, begun, progress)
+    data = ranks.once(lambda: _prepare(corpus, arguments, begun, progress))
     test_cuts = load_cuts(data / "test.jsonl.gz")
     init = stages[0].init
     for number, (stage, folder) in enumerate(zip(stages, folders, strict=True), start=1):
         if len(stages) > 1:
             progress.say(f"stage {number} of {len(stages)}: {stage.tokenizer.units}, {folder}")
-        best = train(replace(stage, init=init), data, folder, progress)
+        best = train(replace(stage, init=init), data, folder, progress, ranks)
         init = str(best)
     transcriber = Transcriber.load(best, device=stages[-1].device, engine="torch")
-    evaluation = evaluate(transcriber, test_cuts, loaders=stages[-1].loaders, progress=progress)
+    evaluation = evaluate(transcriber, test_cuts, loaders=stages[-1].loaders, progress=progress, ranks=ranks)
+    if ranks.first:
+        _report(evaluation, out, data, arguments.options.parts)
+
+
+def _report(evaluation: Evaluation, out: Path, data: Path, parts: Sequence[str]) -> None:
+    """Write down how well the test part was recognised, and print it."""
     write_texts(out / "test.hypotheses.txt", evaluation.hypotheses)
     with atomic(out / "test.json") as path:
         path.write_text(json.dumps(evaluation.score.to_json(), indent=2) + "\n", encoding="utf-8")
-    progress.console.print(Group(figures("test", evaluation.score), worst_utterances(evaluation.score, 5)))
+    show(Group(figures("test", evaluation.score), worst_utterances(evaluation.score, 5)), aside=True)
     entries = read_transcripts(data / "test.jsonl.gz")
     corpora = {name: entry.fields["corpus"] for name, entry in entries.items() if "corpus" in entry.fields}
-    for part in group(evaluation.score, corpora) if arguments.options.parts else ():
+    for part in group(evaluation.score, corpora) if parts else ():
         print(summary_line(f"test of {part.name}", part.score))
     print(summary_line("test", evaluation.score))
 
 
-def _prepare(corpus: str, arguments: Recipe, begun: bool, progress: TerminalProgress) -> Path:
+def _prepare(corpus: str, arguments: Recipe, begun: bool, progress: Progress) -> Path:
     """Prepare a run's data, unless they are there; returns their folder.
 
     Raises:
@@ -136,7 +144,7 @@ def _prepare(corpus: str, arguments: Recipe, begun: bool, progress: TerminalProg
         options=arguments.options,
         progress=progress,
     )
-    progress.console.print(preparation(prepared))
+    show(preparation(prepared), aside=True)
     with atomic(prepared_for) as path:
         path.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
     return data

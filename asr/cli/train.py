@@ -6,8 +6,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from asr.cli.output import TerminalProgress
+from asr.cli.output import progress_of
 from asr.cli.parse import NO_PREFIX
+from asr.ranks import Ranks
 from asr.training.settings import TrainConfig
 from asr.training.train import train
 
@@ -22,6 +23,7 @@ class Train:
     """Run folder; the best model is in its best/."""
     config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=TrainConfig)
 
-    def run(self) -> None:
-        best = train(self.config, self.data, self.out, TerminalProgress())
-        print(f"best model: {best}")
+    def run(self, ranks: Ranks) -> None:
+        best = train(self.config, self.data, self.out, progress_of(ranks), ranks)
+        if ranks.first:
+            print(f"best model: {best}")

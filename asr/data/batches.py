@@ -87,12 +87,11 @@ class Batch:
         return dataclasses.replace(self, **tensors)
 
     def split(self, shards: int) -> "list[Batch]":
-        """Deal the utterances out, by length in turn, to at most `shards` batches.
+        """Deal the utterances out in turn to at most `shards` batches, none longer than it needs.
 
-        The batches are about equal work, and none is longer than it needs.
+        Where the longest come first, as in planned batches, these are about equal work.
         """
-        order = self.num_samples.argsort(descending=True, stable=True)
-        parts = [order[first::shards] for first in range(min(shards, len(order)))]
+        parts = [list(range(first, len(self.ids), shards)) for first in range(min(shards, len(self.ids)))]
         return [
             Batch(
                 ids=tuple(self.ids[i] for i in part),
@@ -111,9 +110,9 @@ def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> 
     """Group cuts of like duration into batches of at most `longest` seconds, padding included.
 
     A longer cut is alone. Cuts are sorted by jittered duration and cut into runs, and the runs are
-    shuffled. So every cut is in one batch, with other neighbours each epoch. lhotse's dynamic
-    bucketing ended an epoch of AN4 with batches of 4 to 50 of 60 s. It also refuses corpora with
-    fewer cuts than buckets.
+    shuffled. So every cut is in one batch, with other neighbours each epoch. In a batch the longest
+    comes first. lhotse's dynamic bucketing ended an epoch of AN4 with batches of 4 to 50 of 60 s.
+    It also refuses corpora with fewer cuts than buckets.
 
     Args:
         cuts: the utterances.
@@ -132,6 +131,7 @@ def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> 
             batches.append([])
             widest = cut.duration
         batches[-1].append(cut)
+    batches = [sorted(batch, key=lambda cut: -cut.duration) for batch in batches]
     if seed is not None:
         draw.shuffle(batches)
     return batches
@@ -159,16 +159,22 @@ def collate(
     *,
     recordings: Sequence[str] | None = None,
 ) -> Batch:
-    """Pad waveforms and tokens to a batch; an utterance whose recording is not told is its own."""
+    """Pad waveforms and tokens to a batch; an utterance whose recording is not told is its own.
+
+    Of no utterances the batch is empty.
+    """
     tokens = [torch.tensor(tokenizer.encode(text), dtype=torch.long) for text in texts]
-    pad = torch.nn.utils.rnn.pad_sequence
+
+    def pad(rows: list[Tensor]) -> Tensor:
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True) if rows else torch.zeros(0, 0)
+
     return Batch(
         ids=tuple(ids),
         texts=tuple(texts),
         recordings=tuple(ids if recordings is None else recordings),
-        waveforms=pad(list(waveforms), batch_first=True),
+        waveforms=pad(list(waveforms)),
         num_samples=torch.tensor([len(waveform) for waveform in waveforms]),
-        tokens=pad(tokens, batch_first=True),
+        tokens=pad(tokens),
         num_tokens=torch.tensor([len(sequence) for sequence in tokens]),
     )
 

@@ -12,6 +12,7 @@ from asr.config import differences, from_dict, to_dict
 from asr.data.cuts import text_of
 from asr.errors import ConfigError
 from asr.files import atomic
+from asr.ranks import Ranks
 from asr.training.settings import RunConfig
 
 
@@ -23,11 +24,47 @@ def digest(*splits: Sequence[Cut]) -> str:
     return found.hexdigest()
 
 
+def agree(ranks: Ranks, config: RunConfig, utterances: str) -> None:
+    """See that all ranks have the same settings and data.
+
+    Args:
+        ranks: the run's.
+        config: this one's settings.
+        utterances: from `digest`.
+
+    Raises:
+        ConfigError: if they have not; names what differs.
+    """
+    found = ranks.gather((config, utterances))
+    for number, (other, others) in enumerate(found):
+        changed = differences(_in_place_of(config, found[0][0]), _in_place_of(config, other))
+        changed += ["the manifests hold other utterances"] if others != found[0][1] else []
+        if changed:
+            raise ConfigError(
+                f"process {number} of {len(found)} differs from the first ({'; '.join(changed)}); "
+                "give every machine the same command and data"
+            )
+
+
+def _in_place_of(config: RunConfig, other: RunConfig) -> RunConfig:
+    """Settings as they would be where `config` is run, which does not decide the weights.
+
+    The number of workers decides some draws and last bits, and is written down beside the settings.
+    """
+    return dataclasses.replace(
+        other,
+        device=config.device,
+        threads=config.threads,
+        loaders=config.loaders,
+        checkpoint_every=config.checkpoint_every,
+    )
+
+
 def claim(folder: Path, config: RunConfig, utterances: str, workers: int, *, begun: bool) -> int:
     """Write the run's settings; if it has begun, see first that they are those with which it began.
 
-    Where a run was trained (device, loaders, checkpoint interval) may change; what decides its
-    weights may not.
+    Where a run is trained (device, threads, loaders, checkpoint interval) may change; what decides
+    its weights may not.
 
     Args:
         folder: the run's.
@@ -49,10 +86,7 @@ def claim(folder: Path, config: RunConfig, utterances: str, workers: int, *, beg
             before = from_dict(type(config), stored["config"], where=str(path))
         except (ValueError, KeyError, TypeError):
             raise ConfigError(f"{path}: not the settings of a run; choose another --out") from None
-        same_place = dataclasses.replace(
-            before, device=config.device, loaders=config.loaders, checkpoint_every=config.checkpoint_every
-        )
-        changed = differences(same_place, config)
+        changed = differences(_in_place_of(config, before), config)
         if stored.get("utterances_sha256") != utterances:
             changed.append("the manifests hold other utterances")
         if changed:

@@ -129,6 +129,19 @@ class Logbook:
             figure.savefig(path, format="png", dpi=110)
 
 
+class Unwritten:
+    """The logbook of a rank that does not write."""
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """Write nothing."""
+
+    def __enter__(self) -> "Unwritten":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
 def _draw_errors(axes: Any, epochs: Sequence[dict[str, Any]], best: Sequence[dict[str, Any]]) -> None:
     """WER and CER on dev; `best` holds the best epoch, if there is one."""
     ends = _column(epochs, "epoch")

@@ -1,10 +1,8 @@
 """How far a run has come, and what its running epoch has summed up to."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asr.data.batches import Batch
 from asr.training.goal import Judgement
 from asr.units import Seconds
 
@@ -32,6 +30,10 @@ class StepResult:
     """
     infeasible: tuple[str, ...]
     """Utterances with too few frames for their tokens."""
+    utterances: tuple[str, ...]
+    """All that it was taken on."""
+    audio: Seconds
+    """Of them."""
 
 
 @dataclass
@@ -76,24 +78,21 @@ class Position:
         """Seconds of audio a second."""
         return self.audio / max(self.epoch_seconds, 1e-9)
 
-    def count(
-        self, group: Sequence[Batch], result: StepResult, seconds: Seconds, *, sample_rate: int, clip: float
-    ) -> None:
+    def count(self, result: StepResult, batches: int, seconds: Seconds, *, clip: float) -> None:
         """Add a step to the sums.
 
         Args:
-            group: the step's batches.
             result: what the step found.
+            batches: how many it was taken on.
             seconds: how long it took.
-            sample_rate: of the batches, in Hz.
             clip: the largest gradient norm.
         """
-        self.batch += len(group)
+        self.batch += batches
         self.step += 1
         self.steps += 1
         self.seconds += seconds
         self.epoch_seconds += seconds
-        self.audio += float(sum(batch.num_samples.sum() for batch in group)) / sample_rate
+        self.audio += result.audio
         self.infeasible += len(result.infeasible)
         self.skipped += result.skipped
         if result.skipped:

@@ -14,6 +14,7 @@ from lhotse.cut import Cut
 from asr.errors import ConfigError, DataError
 from asr.model.reading import Full
 from asr.progress import SILENT, Progress
+from asr.ranks import ALONE, Ranks
 from asr.recogniser.emissions import in_turn
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import CharacterTokenizer
@@ -31,7 +32,12 @@ HELD_OUT = 20
 
 
 def pretrain(
-    config: PretrainConfig, sources: Sequence[Path], dev: Sequence[Path], out: Path, progress: Progress = SILENT
+    config: PretrainConfig,
+    sources: Sequence[Path],
+    dev: Sequence[Path],
+    out: Path,
+    progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
 ) -> Path:
     """Learn to forecast the audio of `sources`, choose by that of `dev`, write the run to `out`.
 
@@ -41,6 +47,7 @@ def pretrain(
         dev: likewise; without any, every twentieth piece of the sources is held out.
         out: run folder, as `run.run` has it.
         progress: who is told how far it is.
+        ranks: the processes that train together.
 
     Returns:
         The best model's folder, `out/best`: it knows no token, and is for `TrainConfig.init`.
@@ -53,9 +60,9 @@ def pretrain(
     if not sources:
         raise ConfigError("no audio was named to pretrain on; name manifests, audio files or folders of them")
     rate = config.features.sample_rate
-    cuts = long_enough(read_audio(sources, out, rate, progress), config, progress)
+    cuts = long_enough(ranks.once(lambda: read_audio(sources, out, rate, progress)), config, progress)
     if dev:
-        dev_cuts = read_audio(dev, out, rate, progress)
+        dev_cuts = ranks.once(lambda: read_audio(dev, out, rate, progress))
     else:
         cuts, dev_cuts = [c for i, c in enumerate(cuts) if (i + 1) % HELD_OUT], cuts[HELD_OUT - 1 :: HELD_OUT]
         if not dev_cuts:
@@ -66,7 +73,7 @@ def pretrain(
     torch.manual_seed(config.seed)
     recogniser = Recogniser(config.recogniser, CharacterTokenizer(())).to(device)
     module = Forecaster(recogniser.acoustic, config.features.num_mels).to(device)
-    trainer = Trainer(config, recogniser, Forecasting(module, recogniser.config.frames(config.ahead)))
+    trainer = Trainer(config, recogniser, Forecasting(module, recogniser.config.frames(config.ahead)), ranks)
     return run(trainer, ForecastGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
 
 
@@ -112,12 +119,15 @@ class ForecastGoal:
         """Forecast dev."""
         recogniser, forecaster = self.trainer.recogniser, self.forecaster.eval()
         forecasting = Forecasting(forecaster, recogniser.config.frames(self.config.ahead))
-        total, count = 0.0, 0
-        for batch in in_turn(recogniser, self.dev_cuts, "forecasting", self.progress, loaders=self.config.loaders):
+        ranks, losses = self.trainer.ranks, []
+        for batch in in_turn(
+            recogniser, self.dev_cuts, "forecasting", self.progress, loaders=self.config.loaders, ranks=ranks
+        ):
             batch = batch.to(recogniser.device)
             log_mel, lengths = recogniser.features(batch.waveforms, batch.num_samples)
             loss = forecasting(AugmentedBatch(batch, log_mel, lengths, None), Full())
-            total, count = total + loss.value, count + loss.count
+            losses.append((loss.value, loss.count))
+        total, count = map(sum, zip((0.0, 0), *ranks.collect(losses), strict=True))
         if not count:
             raise DataError(
                 f"no held-out piece is longer than {self.config.ahead:g} s, so none can be forecast; see --dev"

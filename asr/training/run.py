@@ -10,10 +10,12 @@ import random
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from lhotse.cut import Cut
@@ -27,9 +29,9 @@ from asr.progress import Progress
 from asr.recogniser.model_folder import load_model, save_model
 from asr.training.card import clock, model_card
 from asr.training.checkpoint import load_checkpoint, save_checkpoint
-from asr.training.claim import claim, digest
+from asr.training.claim import agree, claim, digest
 from asr.training.goal import Goal
-from asr.training.logbook import Logbook
+from asr.training.logbook import Logbook, Unwritten
 from asr.training.position import Position, StepResult
 from asr.training.selection import listed
 from asr.training.settings import RunConfig
@@ -62,7 +64,7 @@ def run(
     """Begin a run, or go on with it, to its end.
 
     Args:
-        trainer: fresh.
+        trainer: fresh. Of several ranks only the first writes, or needs the folder.
         goal: what its epochs are judged by.
         train_cuts: utterances to learn from, from `selection`.
         dev_cuts: those that the goal uses; they must not change while a run lasts.
@@ -78,15 +80,23 @@ def run(
         ConfigError: if `out` holds a run with other settings or data.
         TrainingError: after too many non-finite steps in a row, or for want of memory.
     """
+    ranks = trainer.ranks
     try:
-        with locked(out):
-            _prepare(trainer, train_cuts, dev_cuts, out, progress)
+        utterances = digest(train_cuts, dev_cuts)
+        agree(ranks, trainer.config, utterances)
+        with locked(out) if ranks.first else nullcontext():
+            state = ranks.once(partial(_prepare, trainer, train_cuts, utterances, out, progress))
+            if not ranks.first:
+                trainer.load_state(state)
             position = trainer.position
             if position.finished:
                 progress.say(f"{out} is finished; its best model is of epoch {position.best_epoch}")
                 return out / "best"
             progress.say(_plan(trainer, train_cuts))
-            with Logbook(out, step=position.step, epoch=position.epoch) as logbook:
+            if trainer.recogniser.device.type == "cpu" and (note := ranks.misfit(trainer.workers.count, "--threads")):
+                progress.say(note)
+            kept = Logbook(out, step=position.step, epoch=position.epoch) if ranks.first else Unwritten()
+            with kept as logbook:
                 Run(trainer, goal, train_cuts, out, logbook, progress).finish()
     except torch.OutOfMemoryError:
         device = trainer.recogniser.device
@@ -97,15 +107,19 @@ def run(
 
 
 def _prepare(
-    trainer: Trainer, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], out: Path, progress: Progress
-) -> None:
-    """Bring the trainer to where the run stands: its last checkpoint, or its beginning."""
-    config, checkpoint, workers = trainer.config, _checkpoint(out), trainer.workers.count
-    before = claim(out, config, digest(train_cuts, dev_cuts), workers, begun=checkpoint.is_file())
+    trainer: Trainer, train_cuts: Sequence[Cut], utterances: str, out: Path, progress: Progress
+) -> dict[str, Any]:
+    """Bring the trainer to where the run stands: its last checkpoint, or its beginning.
+
+    Returns:
+        That state, for other ranks.
+    """
+    config, checkpoint, workers = trainer.config, _checkpoint(out), trainer.num_workers
+    before = claim(out, config, utterances, workers, begun=checkpoint.is_file())
     if before != workers:
         progress.say(
-            f"{out} was begun by {before} CPU workers and goes on with {workers}: its weights will differ in their last bits "
-            f"from those of an undisturbed run; --threads {before} avoids it"
+            f"{out} was begun by {before} workers and goes on with {workers}: its weights will be others than "
+            f"those of an undisturbed run; {before} workers avoid it (--threads, times the processes of torchrun)"
         )
     if checkpoint.is_file():
         try:
@@ -120,6 +134,7 @@ def _prepare(
         trainer.begin()
         if not config.keep_statistics:
             _fit_features(trainer, train_cuts, progress)
+    return trainer.state()
 
 
 def _fit_features(trainer: Trainer, cuts: Sequence[Cut], progress: Progress) -> None:
@@ -141,6 +156,7 @@ def _plan(trainer: Trainer, cuts: Sequence[Cut]) -> str:
     return (
         f"{recogniser.num_parameters / 1e6:.1f} M parameters, {f'{tokens} tokens, ' if tokens > 1 else ''}"
         f"{len(cuts)} utterances of {sum(cut.duration for cut in cuts) / 60:.1f} minutes on {recogniser.device}"
+        + (f", {trainer.ranks.count} processes" if trainer.ranks.count > 1 else "")
         + (f"; latency {1000 * recogniser.latency:.0f} ms" if config.bptt.mode == "chunked" else "")
         + (f"; going on from epoch {position.epoch}, batch {position.batch}" if position.step else "")
     )
@@ -159,7 +175,7 @@ class Run:
     cuts: Sequence[Cut]
     """What is trained on."""
     folder: Path
-    logbook: Logbook
+    logbook: Logbook | Unwritten
     progress: Progress
 
     @property
@@ -186,7 +202,7 @@ class Run:
         config, position, trainer = self.config, self.position, self.trainer
         plan = self._plan_epoch()
         batches = load_batches(
-            plan[position.batch :],
+            [trainer.dealt(batch) for batch in plan[position.batch :]],
             trainer.recogniser.tokenizer,
             sample_rate=config.features.sample_rate,
             loaders=config.loaders,
@@ -200,14 +216,8 @@ class Run:
                 rate = config.optimiser.rate(share)
                 result = trainer.step(group, rate, views=trainer.objective.views(share))
                 before, now = now, time.monotonic()
-                position.count(
-                    group,
-                    result,
-                    now - before,
-                    sample_rate=config.features.sample_rate,
-                    clip=config.optimiser.clip,
-                )
-                self._report(group, result, share, rate)
+                position.count(result, len(group), now - before, clip=config.optimiser.clip)
+                self._report(result, share, rate)
                 bar.update(
                     position.epoch * len(plan) + position.batch,
                     f"epoch {position.epoch + 1}/{config.epochs}  loss {result.loss:.3f}  {position.speed:.0f} x real time",
@@ -226,12 +236,12 @@ class Run:
         planned = plan_pieces if config.bptt.carry else plan_batches
         return planned(perturbed, config.batch_seconds, seed=config.seed * 1_000_003 + epoch)
 
-    def _report(self, group: Sequence[Batch], result: StepResult, share: float, rate: float) -> None:
+    def _report(self, result: StepResult, share: float, rate: float) -> None:
         """Write a step down, now and then or if it was skipped."""
         if result.overflow:
             return  # nothing is wrong: so float16 finds its scale
         if result.skipped:
-            self._report_failure([name for batch in group for name in batch.ids])
+            self._report_failure(result.utterances)
         elif self.position.step % LOG_EVERY == 1:
             self.logbook.write(
                 "step",
@@ -267,7 +277,7 @@ class Run:
         judgement = self.goal.judge()
         torch.set_num_threads(threads)
         better = position.judge(judgement)
-        if better:
+        if better and trainer.ranks.first:
             card = model_card(trainer, self.cuts, self.goal.purpose, judgement.line)
             save_model(self.folder / "best", self.goal.recogniser, readme=card)
         epoch, loss = position.epoch + 1, position.mean_loss
@@ -301,7 +311,8 @@ class Run:
         trainer.begin_epoch()
 
     def _save(self) -> None:
-        save_checkpoint(_checkpoint(self.folder), self.trainer.state())
+        if self.trainer.ranks.first:
+            save_checkpoint(_checkpoint(self.folder), self.trainer.state())
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

@@ -13,6 +13,7 @@ from asr.errors import ConfigError, DataError
 from asr.model.acoustic import AcousticModel
 from asr.model.reading import Full, Truncated
 from asr.progress import SILENT, Progress
+from asr.ranks import ALONE, Ranks
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import summary_line
@@ -32,7 +33,7 @@ JUDGED = 200
 """Training utterances that stand for dev in a final training without one."""
 
 
-def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILENT) -> Path:
+def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILENT, ranks: Ranks = ALONE) -> Path:
     """Train on `data/train.jsonl.gz`, choose on `data/dev.jsonl.gz`, write the run to `out`.
 
     With `final`, train on both, or on train alone if there is no dev. The same call after a kill
@@ -43,6 +44,7 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
         data: folder with the manifests that `asr prepare` wrote.
         out: run folder, as `run` has it.
         progress: who is told how far it is.
+        ranks: the processes that train together.
 
     Returns:
         The best model's folder, `out/best`.
@@ -61,13 +63,12 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
         progress.say(f"note: {note}")
     device = usable_device(config)
     torch.manual_seed(config.seed)
-    tokenizer = train_tokenizer(config.tokenizer, (text_of(cut) for cut in cuts))
+    tokenizer = ranks.once(lambda: train_tokenizer(config.tokenizer, map(text_of, cuts)))
     cuts = fitting(cuts, tokenizer, config, progress)
     recogniser = Recogniser(config.recogniser, tokenizer).to(device)
     dictionary = None if config.pronunciations is None else read_pronunciations(Path(config.pronunciations))
-    trainer = Trainer(
-        config, recogniser, Transcription(config, recogniser.acoustic, dictionary, teacher_of(config, recogniser))
-    )
+    objective = Transcription(config, recogniser.acoustic, dictionary, teacher_of(config, recogniser))
+    trainer = Trainer(config, recogniser, objective, ranks)
     return run(trainer, WordErrorGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
 
 
@@ -123,10 +124,14 @@ class WordErrorGoal:
     def judge(self) -> Judgement:
         """Decode dev greedily, and see how much of the gradient does not reach over a segment."""
         evaluation = evaluate(
-            Transcriber(self.recogniser), self.dev_cuts, loaders=self.config.loaders, progress=self.progress
+            Transcriber(self.recogniser),
+            self.dev_cuts,
+            loaders=self.config.loaders,
+            progress=self.progress,
+            ranks=self.trainer.ranks,
         )
         wer, cer = evaluation.score.wer, evaluation.score.cer
-        metrics = evaluation.metrics | {"dropped_share": self._dropped_share()}
+        metrics = evaluation.metrics | {"dropped_share": self.trainer.ranks.once(self._dropped_share)}
         untaught = wer.value >= 1
         errors, loss, name = [1.0] if untaught else [wer.value, cer.value], evaluation.loss, "dev"
         if self.config.final:

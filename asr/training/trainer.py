@@ -9,9 +9,9 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +20,14 @@ from asr.audio.augment import perturb_sound, perturb_tempo, spec_augment
 from asr.data.batches import Batch
 from asr.errors import TrainingError
 from asr.model.reading import Bptt, Truncated
+from asr.ranks import ALONE, Ranks
 from asr.recogniser.recogniser import Recogniser
 from asr.training.objective import AugmentedBatch, Objective
 from asr.training.position import Position, StepResult
 from asr.training.settings import RunConfig
-from asr.workers import Workers, num_workers
+from asr.workers import Workers, num_workers, sum_in_pairs
+
+T = TypeVar("T")
 
 LEAST_SCALE = 1.0
 """Of the loss under float16."""
@@ -34,15 +37,27 @@ LEAST_SCALE = 1.0
 class WorkResult:
     """What a worker found beside its gradient: sums over its utterances."""
 
-    loss: float
-    tokens: int
+    loss: float = 0.0
+    tokens: int = 0
     """Of the utterances whose frames suffice for them."""
-    infeasible: tuple[str, ...]
-    states: dict[str, Tensor]
+    infeasible: tuple[str, ...] = ()
+    states: dict[str, Tensor] = field(default_factory=dict)
     """By recording: where the forward direction ended, (layers, 1 or 2, H).
 
     Kept where `bptt.carry` asks for them.
     """
+    utterances: tuple[str, ...] = ()
+    samples: int = 0
+
+    def __add__(self, other: "WorkResult") -> "WorkResult":
+        return WorkResult(
+            self.loss + other.loss,
+            self.tokens + other.tokens,
+            self.infeasible + other.infeasible,
+            self.states | other.states,
+            self.utterances + other.utterances,
+            self.samples + other.samples,
+        )
 
 
 class Trainer:
@@ -52,10 +67,12 @@ class Trainer:
         config: the settings.
         recogniser: what is trained, or contains it.
         objective: what is minimised.
+        ranks: the processes that take its steps together, each with workers of its own.
     """
 
-    def __init__(self, config: RunConfig, recogniser: Recogniser, objective: Objective) -> None:
+    def __init__(self, config: RunConfig, recogniser: Recogniser, objective: Objective, ranks: Ranks = ALONE) -> None:
         self.config = config
+        self.ranks = ranks
         self.recogniser = recogniser
         self.objective = objective
         self.averaged = copy.deepcopy(objective.module)
@@ -79,7 +96,11 @@ class Trainer:
             fused=True,
         )
         self.scaler = torch.amp.GradScaler(recogniser.device.type, enabled=config.precision == "float16")
-        count = num_workers(recogniser.device, config.threads)
+        count = num_workers(recogniser.device, config.threads, ranks.neighbours)
+        counts = ranks.gather(count)
+        self.num_workers = sum(counts)
+        """Of all ranks."""
+        self._first = sum(counts[: ranks.number])
         self._gradients = [[torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(count)]
         if count > 1:
             try:
@@ -102,35 +123,53 @@ class Trainer:
             learning_rate: of the step.
             views: how often each utterance is read, each time augmented anew.
         """
-        results = self._backpropagate(batches, views)  # forward, loss and backward, each worker its share
-        num_tokens = max(1, sum(result.tokens for result in results))
-        loss = sum(result.loss for result in results) / num_tokens
+        found = self._backpropagate(batches, views)  # forward, loss and backward, each worker its share
+        num_tokens = max(1, found.tokens)
+        loss = found.loss / num_tokens
         norms = self._clip(self._collect(), num_tokens)
         norm = float(norms.norm())
         skipped = not (math.isfinite(loss) and math.isfinite(norm))
         overflow = skipped and math.isfinite(loss) and self.scaler.get_scale() > LEAST_SCALE
         if not skipped:
             self._move(learning_rate)
-            for result in results:
-                self.states |= result.states
+            self.states |= found.states
         self._adapt_scale()
-        infeasible = tuple(name for result in results for name in result.infeasible)
-        return StepResult(loss, num_tokens, norm, self._norms_of_parts(norms), skipped, overflow, infeasible)
+        return StepResult(
+            loss,
+            num_tokens,
+            norm,
+            self._norms_of_parts(norms),
+            skipped,
+            overflow,
+            found.infeasible,
+            found.utterances,
+            found.samples / self.config.features.sample_rate,
+        )
 
-    def _backpropagate(self, batches: Sequence[Batch], views: int) -> list[WorkResult]:
+    def dealt(self, batch: Sequence[T]) -> list[T]:
+        """What of a batch this rank's workers do: all, where there is no other rank."""
+        ours = range(self._first, self._first + self.workers.count)
+        return [one for number, one in enumerate(batch) if number % self.num_workers in ours]
+
+    def _backpropagate(self, batches: Sequence[Batch], views: int) -> WorkResult:
         """Let each worker sum the gradients of its share of the utterances into its buffers."""
-        count = self.workers.count
-        shards = [shard for batch in batches for shard in batch.split(count)]
-        seeds = [_seed(self.config.seed, self.position.step, number) for number in range(len(shards))]
-        states = [{name: self.states[name] for name in shard.recordings if name in self.states} for shard in shards]
-        shares = [(*share, views) for share in zip(shards, seeds, states, strict=True)]
-        return self.workers.run([shares[first::count] for first in range(count)])
+        config, count = self.config, self.workers.count
+        shares: list[list[tuple[Batch, int, dict[str, Tensor], int]]] = [[] for _ in range(count)]
+        for number, batch in enumerate(batches):
+            for worker, shard in enumerate(batch.split(count)):
+                seed = _seed(config.seed, self.position.step, number * self.num_workers + self._first + worker)
+                states = {name: self.states[name] for name in shard.recordings if name in self.states}
+                shares[worker].append((shard, seed, states, views))
+        return sum(chain(*self.ranks.gather(self.workers.run(shares))), WorkResult())
 
     def _collect(self) -> list[Tensor]:
-        """Sum the workers' buffers into the parameters' gradients, and undo float16's scale."""
-        total, *others = self._gradients
-        for gradients in others:
-            torch._foreach_add_(total, gradients)
+        """Sum the workers' buffers into the parameters' gradients, and undo float16's scale.
+
+        Sums of pairs, of pairs of them and so on are the same bits, however 1, 2, 4 or more workers
+        a rank are spread over ranks.
+        """
+        total = sum_in_pairs(self._gradients)
+        self.ranks.add_up(total)
         for parameter, gradient in zip(self.parameters, total, strict=True):
             parameter.grad = gradient
         self.scaler.unscale_(self.optimiser)
@@ -183,16 +222,11 @@ class Trainer:
         self.objective.module.train()
         sums = self._gradients[worker]
         torch._foreach_zero_(sums)
-        result = WorkResult(0.0, 0, (), {})
+        result = WorkResult()
         for shard, seed, states, views in shares:
             gradients, found = self._shard_gradient(shard, seed, states, views)
             torch._foreach_add_(sums, gradients)
-            result = WorkResult(
-                result.loss + found.loss,
-                result.tokens + found.tokens,
-                result.infeasible + found.infeasible,
-                result.states | found.states,
-            )
+            result += found
         return result
 
     def _shard_gradient(
@@ -215,7 +249,8 @@ class Trainer:
             ended = {  # a view would be stored with all it looks at
                 name: row.clone() for name, row in zip(shard.recordings, rows, strict=True)
             }
-        return gradients, WorkResult(loss.value, loss.count, loss.infeasible, ended)
+        samples = int(shard.num_samples.sum())
+        return gradients, WorkResult(loss.value, loss.count, loss.infeasible, ended, shard.ids, samples)
 
     def _augment(self, batch: Batch, states: dict[str, Tensor], views: int, draws: torch.Generator) -> AugmentedBatch:
         """From waveforms to augmented frames, and the states in which their recordings stand."""

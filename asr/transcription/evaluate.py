@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from lhotse.cut import Cut
 
 from asr.decoding.parallel import Scored
 from asr.model.ctc import ctc_loss
 from asr.progress import SILENT, Progress
+from asr.ranks import ALONE, Ranks
 from asr.recogniser.emissions import emitted
 from asr.scoring.score import Score, score
 from asr.transcription.transcribe import Transcriber
@@ -51,23 +53,27 @@ class Evaluation:
 
 
 def evaluate(
-    transcriber: Transcriber, cuts: Sequence[Cut], *, loaders: int = 1, progress: Progress = SILENT
+    transcriber: Transcriber,
+    cuts: Sequence[Cut],
+    *,
+    loaders: int = 1,
+    progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Decode every utterance and score it against its transcript.
 
-    Log-probs are kept of some minutes of sound at a time, however many there are.
+    Log-probs are kept of some minutes of sound at a time, however many there are. Of several ranks
+    each decodes its share of the batches, and all get the whole result.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
     """
     recogniser = transcriber.recogniser
     patience = DECODED_AT_ONCE if transcriber.decoder else 0
-    references: dict[str, str] = {}
+    batches: list[tuple[dict[str, str], float, int]] = []
     hypotheses: dict[str, str] = {}
     waiting: dict[str, Scored] = {}
-    loss, tokens = 0.0, 0
-    for batch, emissions in emitted(recogniser, cuts, "decoding", progress, loaders=loaders):
-        references.update(zip(batch.ids, batch.texts, strict=True))
+    for batch, emissions in emitted(recogniser, cuts, "decoding", progress, loaders=loaders, ranks=ranks):
         scored = transcriber.scored(emissions.utterances(), batch.sounds())
         waiting |= zip(batch.ids, scored, strict=True)
         if sum(utterance.log_probs.size for utterance in waiting.values()) >= patience:
@@ -75,7 +81,16 @@ def evaluate(
             waiting = {}
         targets = batch.to(recogniser.device)
         losses = ctc_loss(emissions.log_probs, emissions.lengths, targets.tokens, targets.num_tokens)
-        loss += float(losses.values.sum())
-        tokens += int(targets.num_tokens[losses.feasible].sum())
+        references = dict(zip(batch.ids, batch.texts, strict=True))
+        batches.append((references, float(losses.values.sum()), int(targets.num_tokens[losses.feasible].sum())))
     hypotheses |= zip(waiting, transcriber.texts(list(waiting.values())), strict=True)
+    return _evaluation(ranks.collect(batches), ranks.gather(hypotheses))
+
+
+def _evaluation(batches: Sequence[tuple[dict[str, str], float, int]], found: Sequence[dict[str, str]]) -> Evaluation:
+    """Put batches together, of each its references, its loss and for how many tokens that is."""
+    references = dict(chain.from_iterable(texts.items() for texts, _, _ in batches))
+    decoded = dict(chain.from_iterable(texts.items() for texts in found))
+    hypotheses = {name: decoded[name] for name in references}
+    loss, tokens = sum(loss for _, loss, _ in batches), sum(count for _, _, count in batches)
     return Evaluation(score(references, hypotheses), references, hypotheses, loss / max(1, tokens))

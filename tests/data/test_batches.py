@@ -133,11 +133,12 @@ def test_a_text_is_that_of_all_supervisions_in_order_of_time():
 
 @unhurried
 @given(durations, st.floats(0.5, 100), st.none() | st.integers(0, 99))
-def test_every_cut_is_in_one_batch_and_no_batch_exceeds_its_bound(seconds, longest, seed):
+def test_every_cut_is_in_one_batch_longest_first_and_no_batch_exceeds_its_bound(seconds, longest, seed):
     plan = plan_batches(bare_cuts(seconds), longest, seed=seed)
     assert sorted(cut.id for batch in plan for cut in batch) == sorted(cut.id for cut in bare_cuts(seconds))
     for batch in plan:
-        assert len(batch) == 1 or len(batch) * max(cut.duration for cut in batch) <= longest
+        assert len(batch) == 1 or len(batch) * batch[0].duration <= longest
+        assert [cut.duration for cut in batch] == sorted((cut.duration for cut in batch), reverse=True)
 
 
 @unhurried
@@ -238,7 +239,8 @@ def rows(batch):
 @unhurried
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=9), st.integers(1, 5))
 def test_splitting_deals_every_utterance_to_one_trimmed_and_balanced_part(sizes, shards):
-    whole = make_batch(sizes)
+    """Balanced where the longest come first, as they do in plans."""
+    whole = make_batch(sorted(sizes, reverse=True))
     parts = whole.split(shards)
     assert len(parts) == min(shards, len(sizes))
     held = [rows(part) for part in parts]

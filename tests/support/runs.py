@@ -11,6 +11,7 @@ from support.tones import RATE, waveform
 from asr.audio.augment import LIGHT
 from asr.data.batches import Batch, collate
 from asr.model.shape import AcousticConfig
+from asr.ranks import ALONE, Ranks
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import CharacterTokenizer
 from asr.training.objective import Transcription
@@ -56,10 +57,10 @@ def batch(texts: list[str], seconds: list[float] | None = None) -> Batch:
     return collate(names, texts, [torch.from_numpy(s).float() for s in samples], TOKENIZER)
 
 
-def trainer(config: TrainConfig) -> Trainer:
+def trainer(config: TrainConfig, ranks: Ranks = ALONE) -> Trainer:
     torch.manual_seed(0)
     recogniser = Recogniser(config.recogniser, TOKENIZER)
-    return Trainer(config, recogniser, Transcription(config, recogniser.acoustic))
+    return Trainer(config, recogniser, Transcription(config, recogniser.acoustic), ranks)
 
 
 def parameters(trainer: Trainer) -> list[torch.Tensor]:

@@ -1,0 +1,194 @@
+"""Ranks train, judge and go on as the workers of one process do."""
+
+import dataclasses
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from support.listening import Lines
+from support.ranks import together
+from support.runs import PLAIN, SMALL, batch, parameters, same, trainer, weights
+from support.tiny import recogniser
+from support.tones import write_corpus
+
+from asr.data.cuts import load_cuts
+from asr.progress import SILENT
+from asr.ranks import Ranks
+from asr.training.logbook import read_metrics
+from asr.training.pretrain import pretrain
+from asr.training.settings import BpttConfig, OptimiserConfig, PretrainConfig, TrainConfig
+from asr.training.train import train
+from asr.training.trainer import Trainer
+from asr.transcription.evaluate import evaluate
+from asr.transcription.transcribe import Transcriber
+
+ONE = dataclasses.replace(SMALL, threads=1, loaders=0)
+"""One worker a rank."""
+
+
+def trained(count: int, config: TrainConfig, corpus: Path, out: Path) -> str:
+    """Train by so many ranks, the first of which alone has the folder; returns what it said."""
+    said = out.with_name(f"{out.name}-said")
+    said.mkdir()
+
+    def work(ranks: Ranks) -> None:
+        with (said / f"told-{ranks.number}").open("w") as told:
+            train(config, corpus, out if ranks.first else Path("/nowhere"), Lines(told), ranks)
+
+    assert together(count, work, said) == [(0, "")] * count
+    return (said / "told-0").read_text()
+
+
+def test_two_ranks_give_the_weights_of_two_workers_and_learn_each_utterance_once_an_epoch(
+    finished: Path, corpus: Path, tmp_path: Path, monkeypatch
+):
+    """18 utterances, in batches that two do not always divide."""
+    gradient = Trainer._shard_gradient
+
+    def noted(self, shard, *arguments):
+        with (tmp_path / f"learnt-{os.getpid()}").open("a") as file:
+            file.writelines(f"{self.position.epoch} {name}\n" for name in shard.ids)
+        return gradient(self, shard, *arguments)
+
+    monkeypatch.setattr(Trainer, "_shard_gradient", noted)
+    told = trained(2, ONE, corpus, tmp_path / "run")
+    assert same(weights(finished), weights(tmp_path / "run"))
+    assert "on cpu, 2 processes" in told
+    learnt = [path.read_text().split("\n")[:-1] for path in tmp_path.glob("learnt-*")]
+    assert len(learnt) == 2 and min(map(len, learnt)) > 0
+    names = {cut.id for cut in load_cuts(corpus / "train.jsonl.gz")}
+    assert Counter(line for lines in learnt for line in lines) == {f"{e} {n}": 1 for e in range(3) for n in names}
+    of_ranks, of_one = (read_metrics(run / "metrics.jsonl") for run in (tmp_path / "run", finished))
+    times = {"seconds", "audio_per_second"}
+    assert [{n: v for n, v in one.items() if n not in times} for one in of_ranks] == [
+        {n: v for n, v in one.items() if n not in times} for one in of_one
+    ]
+
+
+@pytest.mark.parametrize("spread", [(4, 1), (2, 2), (3, 1)], ids=str)
+def test_a_step_has_the_same_bits_however_its_workers_are_spread(spread: tuple[int, int], tmp_path: Path):
+    """One batch has fewer utterances than there are workers; states are carried."""
+    count, threads = spread
+    batches = [batch(["abc", "b", "a cab", "bc", "c a"]), batch(["ab", "c"])]
+    optimiser = OptimiserConfig(accumulate=1)
+    config = dataclasses.replace(PLAIN, optimiser=optimiser, bptt=BpttConfig(segment=0.2, carry=True))
+
+    def steps(ranks: Ranks, threads: int) -> tuple:
+        subject = trainer(dataclasses.replace(config, threads=threads), ranks)
+        found = []
+        for whole in (*batches, *batches):
+            order = subject.dealt(range(len(whole.ids)))
+            found.append(subject.step([part(whole, order)], learning_rate=1e-3))
+        subject.workers.close()
+        return found, parameters(subject), subject.states
+
+    expected = steps(Ranks(), count * threads)
+
+    def work(ranks: Ranks) -> None:
+        found, moved, states = steps(ranks, threads)
+        assert found == expected[0]
+        assert all(map(torch.equal, moved, expected[1]))
+        assert states.keys() == expected[2].keys()
+        assert all(torch.equal(states[name], expected[2][name]) for name in states)
+
+    assert together(count, work, tmp_path) == [(0, "")] * count
+
+
+def part(whole, order):
+    """Some utterances of a batch, as a loader would have read them alone."""
+    return dataclasses.replace(
+        whole,
+        ids=tuple(whole.ids[n] for n in order),
+        texts=tuple(whole.texts[n] for n in order),
+        recordings=tuple(whole.recordings[n] for n in order),
+        waveforms=whole.waveforms[order],
+        num_samples=whole.num_samples[order],
+        tokens=whole.tokens[order],
+        num_tokens=whole.num_tokens[order],
+    )
+
+
+class StopError(Exception):
+    """The end of a run before its time."""
+
+
+def stopped(out: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers of one process train an epoch and a step."""
+    step = Trainer.step
+
+    def stopping(self, *arguments, **options):
+        if (self.position.epoch, self.position.batch) == (1, 1):
+            raise StopError
+        return step(self, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", stopping)
+        with pytest.raises(StopError):
+            train(dataclasses.replace(ONE, threads=2), corpus, out, SILENT)
+
+
+def test_a_run_goes_on_with_other_ranks_and_says_what_that_changes(
+    finished: Path, corpus: Path, tmp_path: Path, monkeypatch
+):
+    """As many workers leave the same bits; others draw other masks, and the user is told."""
+    stopped(tmp_path / "same", corpus, monkeypatch)
+    shutil.copytree(tmp_path / "same", tmp_path / "other")
+    told = trained(2, ONE, corpus, tmp_path / "same")
+    assert "going on from epoch 1, batch 1" in told and "will be others" not in told
+    assert same(weights(finished), weights(tmp_path / "same"))
+    told = trained(3, ONE, corpus, tmp_path / "other")
+    assert "was begun by 2 workers and goes on with 3: its weights will be others" in told
+    records = read_metrics(tmp_path / "other" / "metrics.jsonl")
+    assert [record["epoch"] for record in records if record["kind"] == "epoch"] == [1, 2, 3]
+
+
+def test_ranks_with_other_settings_or_data_are_refused_and_named(corpus: Path, tmp_path: Path):
+    (tmp_path / "other").mkdir()
+    other = write_corpus(tmp_path / "other", train=5, dev=2)
+
+    def data(ranks: Ranks) -> None:
+        train(ONE, corpus if ranks.first else other, tmp_path / "run", SILENT, ranks)
+
+    def settings(ranks: Ranks) -> None:
+        train(dataclasses.replace(ONE, seed=ranks.number), corpus, tmp_path / "run", SILENT, ranks)
+
+    for work, says in ((data, "the manifests hold other utterances"), (settings, "seed was 0, is 1")):
+        found = together(2, work, tmp_path)
+        assert [code for code, _ in found] == [2, 2]
+        said = "".join(said for _, said in found)
+        assert said.count("\n") == 1 and f"process 1 of 2 differs from the first ({says})" in said
+        assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_evaluation_by_ranks_is_that_of_one_process(count: int, corpus: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("asr.recogniser.emissions.BATCH_SECONDS", 3.0)
+    cuts = load_cuts(corpus / "train.jsonl.gz")
+    transcriber = Transcriber(recogniser(layers=2, seed=7))  # says much
+    expected = evaluate(transcriber, cuts, loaders=0)
+    assert len({*expected.hypotheses.values()}) > 3
+
+    def work(ranks: Ranks) -> None:
+        found = evaluate(transcriber, cuts, loaders=0, ranks=ranks)
+        assert found == expected and list(found.hypotheses) == list(expected.hypotheses)
+
+    assert together(count, work, tmp_path) == [(0, "")] * count
+
+
+def test_pretraining_by_ranks_is_that_of_one_process(corpus: Path, tmp_path: Path):
+    config = PretrainConfig(
+        acoustic=SMALL.acoustic, bptt=SMALL.bptt, epochs=1, batch_seconds=6.0, threads=2, loaders=0, device="cpu"
+    )
+    sources, dev = [corpus / "train.jsonl.gz"], [corpus / "dev.jsonl.gz"]
+    pretrain(config, sources, dev, tmp_path / "one", SILENT)
+
+    def work(ranks: Ranks) -> None:
+        pretrain(dataclasses.replace(config, threads=1), sources, dev, tmp_path / "ranks", SILENT, ranks)
+
+    assert together(2, work, tmp_path) == [(0, "")] * 2
+    assert same(weights(tmp_path / "one"), weights(tmp_path / "ranks"))
+    losses = [read_metrics(tmp_path / run / "metrics.jsonl")[-1]["dev_loss"] for run in ("one", "ranks")]
+    assert losses[0] == losses[1]
