@@ -66,7 +66,7 @@ def check(config: Any, name: str = "", **limits: Limit) -> None:
         numbers = [item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, int | float)]
         if choices and value not in choices:
             rule = f"must be one of {', '.join(map(str, choices))}"
-        elif not all(_is_finite(number) for number in numbers):
+        elif not all(is_finite(number) for number in numbers):
             rule = "must be a finite number"
         elif field in limits and not all(limits[field].allows(number) for number in numbers):
             rule = limits[field].rule
@@ -114,6 +114,14 @@ def from_dict(kind: type[T], values: Any, *, where: str, prefix: str = "") -> T:
     return kind(**arguments)
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; whatever is wrong with it is a ValueError, also that it is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def write_settings(path: Path, settings: Any) -> None:
     """Write a dataclass as one of a model folder's JSON files.
 
@@ -131,7 +139,7 @@ def read_settings(kind: type[T], path: Path, *, remedy: str) -> T:
         ModelError: if it is missing or damaged, or holds something else; ends in the remedy.
     """
     try:
-        return from_dict(kind, json.loads(path.read_text(encoding="utf-8")), where=str(path))
+        return from_dict(kind, parse_json(path.read_text(encoding="utf-8")), where=str(path))
     except (OSError, ValueError, ConfigError) as error:
         raise ModelError(f"{path}: cannot be used ({error}); {remedy}") from None
 
@@ -143,6 +151,26 @@ def read_settings_or(default: T, path: Path, *, remedy: str) -> T:
         ModelError: as `read_settings`.
     """
     return read_settings(type(default), path, remedy=remedy) if path.exists() else default
+
+
+LIE = 4
+"""Settings may ask for so many weights a byte; what is a mere mistake is found with the weights."""
+
+
+def require_weights(path: Path, least: int) -> None:
+    """Refuse a file of weights that is much smaller than the settings beside it ask for.
+
+    So settings that lie cost no memory.
+
+    Args:
+        path: the file.
+        least: how many weights there must be.
+
+    Raises:
+        ValueError: if there cannot be as many.
+    """
+    if least > LIE * path.stat().st_size:
+        raise ValueError("it is too small for what config.json says of it")
 
 
 def differences(before: Any, after: Any) -> list[str]:
@@ -168,8 +196,9 @@ def _choices(hint: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
 
 
-def _is_finite(number: float) -> bool:
-    return abs(number) <= sys.float_info.max  # an int that no float can hold is none either
+def is_finite(number: float) -> bool:
+    """Whether a float can hold a number; some integers of JSON are too large."""
+    return abs(number) <= sys.float_info.max
 
 
 def _fits(value: Any, hint: Any) -> bool:

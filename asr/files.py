@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import hashlib
+import io
 import lzma
 import os
 import secrets
@@ -16,6 +17,10 @@ import filelock
 from asr.errors import AsrError, DataError
 
 _COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+MOST_UNPACKED = 200
+"""Times its size that a file may become; no list or model packs better than that."""
+UNPACKED_ANYWAY = 64 << 20
+"""Bytes that any file may become."""
 
 
 def without_gz(path: Path) -> Path:
@@ -23,17 +28,50 @@ def without_gz(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
 
 
+class _Unpacking(io.RawIOBase):
+    """What a packed file holds, as long as that is no more than it can honestly be."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        super().__init__()
+        self._path, self._file = path, file
+        self._left = max(UNPACKED_ANYWAY, MOST_UNPACKED * path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # typeshed's buffer is not public
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        if self._left < 0:
+            raise DataError(
+                f"{self._path}: holds more than {MOST_UNPACKED} times its size; unpack it to look what it is"
+            )
+        return len(data)
+
+
+def unpacking(path: Path, file: BinaryIO) -> BinaryIO:
+    """Read a packed file through a limit: small files that become huge are refused.
+
+    Args:
+        path: the packed file.
+        file: gives what it holds.
+    """
+    return cast(BinaryIO, io.BufferedReader(_Unpacking(path, file)))
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file to read its bytes while the block runs; .gz and .xz are decompressed.
 
     Raises:
-        DataError: if the file is missing or cannot be read, or is no whole .gz or .xz.
+        DataError: if the file is missing or cannot be read, is no whole .gz or .xz, or a small one
+            that becomes huge.
     """
     kind = path.suffix.lower()
     try:
         with _COMPRESSED.get(kind, open)(path, "rb") as file:
-            yield cast(BinaryIO, file)
+            yield unpacking(path, file) if kind in _COMPRESSED else file
     except (gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error):
         name = "xz" if kind == ".xz" else "gzip"
         raise DataError(f"{path}: is not a whole {name} file; copy or write it again") from None

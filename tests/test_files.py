@@ -197,3 +197,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
             (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=f"{name}: {what}"):
             read_text(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.xz"])
+def test_a_small_file_that_becomes_huge_is_refused(tmp_path, monkeypatch, name):
+    pack = gzip.compress if name.endswith("gz") else lzma.compress
+    monkeypatch.setattr("asr.files.UNPACKED_ANYWAY", 1 << 20)
+    (tmp_path / name).write_bytes(pack(bytes(1 << 20)))
+    assert len(read_text(tmp_path / name)) == 1 << 20
+    (tmp_path / name).write_bytes(pack(bytes((1 << 20) + 1)))
+    with pytest.raises(DataError, match=rf"{name}: holds more than 200 times its size"):
+        read_text(tmp_path / name)
+    honest = os.urandom(2 << 20).hex()
+    (tmp_path / name).write_bytes(pack(honest.encode()))
+    assert read_text(tmp_path / name) == honest

@@ -21,6 +21,8 @@ GAP: Seconds = 0.05
 LEAP: Seconds = 10.0
 """A longer one in a broadcast, whose parts may be joined, is no gap: time begins anew."""
 LONGEST_GAP: Seconds = 3600.0
+MOST_FILLED: Seconds = 24 * 3600.0
+"""So much silence is put into a file's gaps, and no more: a few bytes may ask for years."""
 
 _TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 """Tags may be of any encoding; from version 19 on PyAV takes them all, and not this option."""
@@ -142,15 +144,19 @@ class _Clock:
     def __init__(self, origin: Seconds) -> None:
         self.origin = origin
         self.position: Seconds = 0.0
+        self.filled: Seconds = 0.0
+        """Silence that was given by now."""
 
     def gap(self, time: Seconds, leap: Seconds) -> Seconds:
         """How much silence belongs before a frame of this time stamp."""
         ahead = time - self.origin - self.position
         longest = leap if self.position else LONGEST_GAP
-        if ahead < -1 or ahead > longest:  # time begins anew
+        if ahead < -1 or ahead > min(longest, MOST_FILLED - self.filled):  # time begins anew
             self.origin += ahead
             return 0.0
-        return ahead if ahead > GAP else 0.0
+        found = ahead if ahead > GAP else 0.0
+        self.filled += found
+        return found
 
 
 def _promised(container: Any, stream: Any) -> Seconds | None:

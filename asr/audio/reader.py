@@ -28,6 +28,8 @@ Source: TypeAlias = SoundSource | MediaSource
 BLOCK: Seconds = 10.0
 RATES = range(1_000, 768_001)
 """In Hz; a header with another lies."""
+MOST_A_SECOND: Samples = 100_000_000
+"""Of all channels together; so a second takes 400 MB at most."""
 _MP3_DELAY: Seconds = 0.25
 """An MP3's packets are so much longer than its sound, at most: coders begin early and end late."""
 
@@ -120,6 +122,7 @@ class Recording:
         stream, rate = None, self.sample_rate
         for samples, now in _by_second(self._decoded(first)):
             if now != rate:
+                self._require_possible(now, samples.shape[1])
                 if stream is not None:
                     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
                 same = now == self.sample_rate
@@ -193,7 +196,7 @@ class Recording:
             except soundfile.LibsndfileError as error:
                 reason = error.error_string.strip().rstrip(".")
         if sound is not None:
-            self._require_rate(sound)
+            self._require_possible(sound.sample_rate, sound.num_channels)
             if sound.frames and (sound.format != "MP3" or _is_whole(sound)):
                 return sound
         elif is_text(head) and head:
@@ -208,15 +211,16 @@ class Recording:
             if self.name.endswith(".raw"):
                 raise DataError(f"{self.name}: bare samples do not say their rate; convert it to WAV") from None
             raise DataError(f"{self.name}: {error}") from None
-        self._require_rate(media)
+        self._require_possible(media.sample_rate, media.num_channels)
         if sound is not None and sound.promised:
             media.promised, media.is_counted = sound.promised, True
         return media
 
-    def _require_rate(self, source: Source) -> None:
-        if source.sample_rate not in RATES:
+    def _require_possible(self, sample_rate: int, num_channels: int) -> None:
+        if sample_rate not in RATES or sample_rate * num_channels > MOST_A_SECOND:
+            channels = f" in each of {num_channels} channels" if sample_rate in RATES else ""
             raise DataError(
-                f"{self.name}: says that it has {source.sample_rate} samples a second, which no recording has; "
+                f"{self.name}: says that it has {sample_rate} samples a second{channels}, which no recording has; "
                 "correct its header, or convert it again from its source"
             )
 

@@ -14,6 +14,11 @@ from asr.units import Samples, Seconds
 _UNKNOWN: Samples = 1 << 62
 """libsndfile's mark for a length that no header tells is beyond this."""
 
+MOST_AT_ONCE: Samples = 1 << 22
+"""Of all channels together, whatever rate and number of channels a header claims."""
+MOST_CHUNKS = 10_000
+"""Of a WAV, that are looked at."""
+
 RUN_UP: Samples = 1 << 15
 """An MP3 is decoded from so far before a stretch: its frames need bits of up to 20 earlier ones."""
 
@@ -49,14 +54,15 @@ class SoundSource:
         Raises:
             soundfile.LibsndfileError: where the file breaks off.
         """
+        most = max(1, min(self.sample_rate, MOST_AT_ONCE // self.num_channels))
         with _Reading(self.stretch.again()) as sound:
             if first and self.seekable:
                 begin = max(0, first - RUN_UP) if self.format == "MP3" else first
                 first -= sound.seek(min(begin, self.frames))
             while first > 0:
-                first -= len(sound.read(min(first, self.sample_rate), dtype="float32")) or first
+                first -= len(sound.read(min(first, most), dtype="float32")) or first
             # Not sound.blocks(): that yields as many samples as the header says, whatever is there.
-            while len(block := sound.read(self.sample_rate, dtype="float32", always_2d=True)):
+            while len(block := sound.read(most, dtype="float32", always_2d=True)):
                 yield block, self.sample_rate
 
     def _opened(self) -> soundfile.SoundFile:
@@ -93,7 +99,9 @@ def _mended(stretch: Stretch) -> Stretch:
     if head[:4] != b"RIFF" or head[8:] != b"WAVE":
         return stretch
     place = 12
-    while place + 8 <= len(stretch):
+    for _ in range(MOST_CHUNKS):
+        if place + 8 > len(stretch):
+            break
         name, size = _chunk(stretch, place)
         end = place + 8 + size
         if name == b"data":

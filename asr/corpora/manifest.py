@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from asr.config import is_finite
 from asr.corpora.lines import read_lines
 from asr.corpora.source import written
 from asr.corpora.table import LANGUAGE, SPEAKER, Row
 from asr.corpora.utterance import Problem, Utterance
 from asr.files import opened
-from asr.text.delimited import AUDIO, ID, TEXT, column_name
+from asr.text.delimited import AUDIO, ID, TEXT, column_name, without_ending
 
 
 def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], list[Problem]]:
@@ -32,9 +33,8 @@ def read_manifest(path: Path, language: str | None = None) -> tuple[list[Row], l
         if isinstance(entry, str):
             problems.append(Problem(where, entry))
             continue
-        file = PurePosixPath(entry["audio_filepath"].replace("\\", "/"))
         offset = entry.get("offset") or 0.0
-        name = file.with_suffix("").as_posix() + (f"@{offset:g}" if offset else "")
+        name = without_ending(entry["audio_filepath"]) + (f"@{offset:g}" if offset else "")
         utterance = Utterance(
             id=str(_field(entry, ID) or name),
             audio=written(path.parent, entry["audio_filepath"]),
@@ -81,6 +81,8 @@ def _parse(line: str) -> dict[str, Any] | str:
         entry = json.loads(line)
     except json.JSONDecodeError as error:
         return f"is not JSON ({error.msg} at column {error.colno})"
+    except ValueError:
+        return "holds a number of thousands of digits"
     except RecursionError:
         return "is nested too deeply"
     if not isinstance(entry, dict):
@@ -88,12 +90,14 @@ def _parse(line: str) -> dict[str, Any] | str:
     entry = {column_name(name): value for name, value in entry.items()}
     entry |= {"audio_filepath": _field(entry, AUDIO), "text": _field(entry, TEXT)}
     for field in ("audio_filepath", "text"):
-        if not isinstance(entry.get(field), str) or not (entry[field] or field == "text"):
+        if not isinstance(entry.get(field), str) or not (field == "text" or without_ending(entry[field])):
             return f"has no {field}, or it is not a string"
     for field in ("offset", "duration"):
         value = entry.get(field)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            return f"{field} is {value!r}, not a number of seconds"
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value)
+        ):
+            return f"{field} is {str(value)[:50]!r}, not a number of seconds"
     return entry
 
 

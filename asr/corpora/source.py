@@ -38,4 +38,11 @@ def written(folder: Path, name: str) -> Path:
         return plain
     slashed = name.replace("\\", "/")
     forms = [unicodedata.normalize(form, each) for each in (name, slashed) for form in ("NFC", "NFD")]
-    return next((folder / each for each in (name, slashed, *forms) if (folder / each).exists()), plain)
+    return next((folder / each for each in (name, slashed, *forms) if _exists(folder / each)), plain)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file system takes
+        return False

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from asr.corpora.lines import read_lines
 from asr.corpora.source import written
 from asr.corpora.utterance import Problem, Utterance
 from asr.errors import DataError
 from asr.files import without_gz
-from asr.text.delimited import AUDIO, DELIMITERS, ID, TEXT, Line, Record, column_name, split_records
+from asr.text.delimited import AUDIO, DELIMITERS, ID, TEXT, Line, Record, column_name, split_records, without_ending
 
 SPEAKER = ("speaker", "client_id", "speaker_id")
 LANGUAGE = ("language", "locale", "lang")
@@ -120,14 +120,14 @@ def _row(
     if len(fields) != len(header):
         return f"has {len(fields)} fields, but the first line names {len(header)} columns"
     cells = {name: "" if at is None else fields[at].strip() for name, at in columns.items()}
-    if not cells["path"]:
+    if not (name := without_ending(cells["path"])):
         return "names no audio file"
     try:
         confidence = _confidence(cells)
     except ValueError:
         return "its confidence is not a number from 0 to 1, nor its logprob one up to 0"
     utterance = Utterance(
-        id=cells["id"] or PurePosixPath(cells["path"].replace("\\", "/")).with_suffix("").as_posix(),
+        id=cells["id"] or name,
         audio=written(audio_folder, cells["path"]),
         text=cells["sentence"],
         where=where,

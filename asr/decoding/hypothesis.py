@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from heapq import nlargest
 from typing import Protocol
 
-from asr.config import NOT_NEGATIVE, at_least, between, check
+from asr.config import NOT_NEGATIVE, between, check
 from asr.model.labels import LogProbs
 
 
@@ -33,8 +33,8 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         check(
             self,
-            beam=at_least(1),
-            top_tokens=at_least(1),
+            beam=between(1, 100_000),
+            top_tokens=between(1, 100_000),
             lm_weight=NOT_NEGATIVE,
             rnn_share=between(0, 1),
             second_weight=NOT_NEGATIVE,

@@ -1,5 +1,6 @@
 """A model folder's `decoding.json`, which `asr tune` writes, and the decoder from it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from asr.config import from_dict, read_settings, to_dict, write_settings
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import ConfigError, MissingExtra, ModelError
+from asr.lm.ngram import is_binary
 from asr.recogniser.config import SECOND_FOLDER
 from asr.recogniser.engine import Engine
 from asr.recogniser.engines import beside
@@ -16,6 +18,7 @@ from asr.recogniser.engines import beside
 if TYPE_CHECKING:
     from asr.lm.rnn import RnnLm
 
+_NAME = re.compile(r"\w[\w.-]{0,99}")
 DECODING_FILE = "decoding.json"
 
 
@@ -103,11 +106,21 @@ def tuned_models(folder: Path) -> tuple[tuple[Path, ...], Path | None]:
     """Find the language models in a model folder, and the second recogniser if there is one.
 
     Raises:
-        ModelError: if `asr tune` has put no language model there.
+        ModelError: if `asr tune` has put no language model there, or one that only its owner should
+            trust: a binary, whose addresses KenLM follows unseen, or one outside the folder.
     """
     tuned = load_tuned(folder)
     if tuned is None or not tuned.lm:
         raise ModelError(f"{folder}: has no language model; name one after --lm, or run `asr tune` with it first")
+    for name in tuned.lm:
+        if not _NAME.fullmatch(name):
+            raise ModelError(
+                f"{folder / DECODING_FILE}: names {name!r}, which is not in this folder; tune again, or delete it"
+            )
+        if is_binary(folder / name):
+            raise ModelError(
+                f"{folder / name}: is a KenLM binary; if you trust who made it, name it: --lm {folder / name}"
+            )
     return tuple(folder / name for name in tuned.lm), folder / SECOND_FOLDER if tuned.second else None
 
 

@@ -8,13 +8,14 @@ text; `as_arpa` gives it to them for as long as they read.
 
 import contextlib
 import gzip
+import io
 import lzma
 import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +23,16 @@ import safetensors
 import safetensors.numpy
 
 from asr.errors import ModelError
-from asr.files import atomic
+from asr.files import atomic, unpacking
 from asr.lm.ngram import NOTHING, START, Floats, Integers, Level, NgramModel
 
 SUFFIX = ".ngram"
 MAGIC = b"asr n-gram model 1\n"
 STEP = 0.0625
 """In nats. Rounding moves a logarithm by 0.016 on average, and perplexity by two thousandths."""
+
+LONGEST_WORD = 1000
+"""Letters; more are none, and would make the text of a small model huge."""
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -72,8 +76,17 @@ def read_compact(path: Path) -> NgramModel:
         content = path.read_bytes()
         if not content.startswith(MAGIC):
             raise ValueError("it does not begin as one")
-        return _model(safetensors.numpy.load(lzma.decompress(content[len(MAGIC) :])))
-    except (OSError, ValueError, KeyError, IndexError, lzma.LZMAError, safetensors.SafetensorError) as error:
+        with lzma.open(io.BytesIO(content[len(MAGIC) :])) as packed:
+            return _model(safetensors.numpy.load(unpacking(path, cast(BinaryIO, packed)).read()))
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        lzma.LZMAError,
+        safetensors.SafetensorError,
+    ) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: not a compact n-gram model ({reason}); build or copy it again") from None
 
@@ -117,7 +130,7 @@ def _is_gzipped(path: Path) -> bool:
 def _unzip(path: Path, copy: Path) -> None:
     try:
         with gzip.open(path) as packed, atomic(copy) as temporary, temporary.open("wb") as file:
-            shutil.copyfileobj(packed, file)
+            shutil.copyfileobj(unpacking(path, cast(BinaryIO, packed)), file)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise ModelError(f"{path}: is not a whole gzip file; copy it again") from None
 
@@ -125,12 +138,15 @@ def _unzip(path: Path, copy: Path) -> None:
 def _model(tensors: Mapping[str, npt.NDArray[Any]]) -> NgramModel:
     vocabulary = tensors["vocabulary"].tobytes().decode().split("\n")
     size, levels = len(vocabulary), list[Level]()
+    if max(map(len, vocabulary)) > LONGEST_WORD:
+        raise ValueError(f"it has a word of more than {LONGEST_WORD} letters")
     histories, words = np.zeros(size, np.int64), np.arange(size)
     for length in range(1, 1 + sum(name.endswith(".scale") and name.startswith("log_probs") for name in tensors)):
         if length > 1:
-            children = _joined(tensors[f"children.{length}"])
-            histories = np.repeat(np.arange(len(words)), children)
-            words = np.cumsum(_joined(tensors[f"words.{length}"]))
+            children, steps = _joined(tensors[f"children.{length}"]), _joined(tensors[f"words.{length}"])
+            if len(children) != len(words) or children.max(initial=0) > len(steps) or children.sum() != len(steps):
+                raise ValueError(f"its {length}-grams do not fit the shorter ones")
+            histories, words = np.repeat(np.arange(len(words)), children), np.cumsum(steps)
             firsts = (np.cumsum(children) - children)[children > 0]
             begun = np.append(0, words)[firsts]  # what the sum had reached before a history's first word
             words = words - np.repeat(begun, children[children > 0])
@@ -141,6 +157,8 @@ def _model(tensors: Mapping[str, npt.NDArray[Any]]) -> NgramModel:
         log_probs = np.minimum(log_probs, 0.0)  # no rounding makes a word more than certain
         if not len(histories) == len(words) == len(log_probs) == len(back_offs):
             raise ValueError(f"its {length}-grams do not fit together")
+        if not (np.isfinite(log_probs).all() and np.isfinite(back_offs).all() and (words < size).all()):
+            raise ValueError(f"its {length}-grams have other words than its own, or no probabilities")
         levels.append(Level(histories, words, log_probs, back_offs))
     levels[0].log_probs[vocabulary.index(START)] = NOTHING
     return NgramModel(vocabulary, levels)
@@ -155,6 +173,8 @@ def _split(numbers: Integers) -> Bytes:
 
 
 def _joined(planes: Bytes) -> Integers:
+    if planes.ndim != 2 or planes.dtype != np.uint8 or len(planes) > 4:
+        raise ValueError("its numbers are not of up to four bytes each")
     shifts = 8 * np.arange(len(planes), dtype=np.int64)[:, None]
     joined: Integers = (planes.astype(np.int64) << shifts).sum(axis=0)
     return joined

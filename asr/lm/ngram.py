@@ -4,8 +4,10 @@ A file is ARPA text, KenLM's binary of one, or the compact form (`asr.lm.compact
 are natural logarithms here and base 10 in ARPA files.
 """
 
+import contextlib
 import math
 import mmap
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -24,6 +26,9 @@ NEVER = -99.0
 """ARPA's base 10 logarithm of nothing."""
 NOTHING = NEVER * LOG10
 
+SHORTEST_LINE = 4
+"""Bytes of an n-gram in an ARPA file, at least: a digit, a tab, a letter and the line's end."""
+_COUNT = re.compile(r"ngram\s+\d+\s*=\s*(\d{1,18})")
 _BINARY = b"mmap lm http://kheafield.com/code"
 
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -164,6 +169,13 @@ def _decimals(values: Floats) -> list[str]:
     return [texts[place] for place in places.tolist()]
 
 
+def is_binary(path: Path) -> bool:
+    """Whether a file begins as a KenLM binary does; one that cannot be read does not."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(len(_BINARY)) == _BINARY
+    return False
+
+
 def vocabulary(path: Path) -> list[str]:
     """Read the words of an ARPA file or a KenLM binary, without `<s>`, `</s>` and `<unk>`.
 
@@ -172,7 +184,7 @@ def vocabulary(path: Path) -> list[str]:
     """
     try:
         with path.open("rb") as file:
-            words = list(_binary_words(file.fileno()) if file.read(len(_BINARY)) == _BINARY else _arpa_words(path))
+            words = list(_binary_words(file.fileno()) if is_binary(path) else _arpa_words(path))
     except OSError as error:
         raise ModelError(f"{path}: no language model to read ({error.strerror})") from None
     except ValueError as error:
@@ -189,8 +201,16 @@ def _arpa_words(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8", newline="\n") as lines:
         if not any(line.strip() == "\\data\\" for line, _ in zip(lines, range(1000), strict=False)):
             raise ValueError("it has no line \\data\\")
-        if not any(line.strip() == "\\1-grams:" for line in lines):
+        counts = 0
+        for line in lines:
+            if line.strip() == "\\1-grams:":
+                break
+            if found := _COUNT.fullmatch(line.strip()):
+                counts += int(found[1])
+        else:
             raise ValueError("it has no line \\1-grams:")
+        if counts * SHORTEST_LINE > path.stat().st_size:  # KenLM takes memory for all that it is told of
+            raise ValueError("its head tells of more n-grams than fit into the file")
         for line in lines:
             fields = line.split()
             if not fields:

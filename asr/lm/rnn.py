@@ -19,13 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asr.config import POSITIVE, SEED, at_least, between, check, from_dict, to_dict
+from asr.config import POSITIVE, SEED, at_least, between, check, from_dict, parse_json, require_weights, to_dict
 from asr.errors import ConfigError, DataError, ModelError
 from asr.files import atomic
 from asr.lm.ngram import Prediction
 from asr.model.bptt import State
 from asr.model.recurrent import RecurrentLayer
-from asr.model.shape import Cell
+from asr.model.shape import Cell, recurrent_weights
 from asr.progress import SILENT, Progress, track
 from asr.text.tokenizer import Tokenizer, TokenizerConfig, load_tokenizer, train_tokenizer
 
@@ -60,6 +60,11 @@ class RnnLmConfig:
             hidden=at_least(1),
             dropout=between(0, 1, below=True),
         )
+
+    def least_weights(self, tokens: int) -> int:
+        """How many weights a model of so many tokens has at least."""
+        around = (self.embedding + self.hidden) * tokens + self.embedding * self.hidden
+        return recurrent_weights(self.cell, self.layers, self.hidden) + around
 
 
 @dataclass(frozen=True)
@@ -281,13 +286,23 @@ def load_rnn_lm(folder: Path, device: torch.device | None = None) -> RnnLm:
             not fit the others.
     """
     try:
-        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        values = parse_json((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(values, dict) or "rnn_lm" not in values:
             raise ModelError(f"{folder}: not a recurrent language model's folder; `asr lm train --rnn` writes one")
         config = from_dict(RnnLmConfig, values["rnn_lm"], where=str(folder / "config.json"))
-        model = RnnLm(config, load_tokenizer(folder))
-        model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
-    except (OSError, ValueError, ConfigError, safetensors.SafetensorError, RuntimeError) as error:
+        tokenizer, weights = load_tokenizer(folder), folder / "model.safetensors"
+        require_weights(weights, config.least_weights(tokenizer.size))
+        model = RnnLm(config, tokenizer)
+        model.load_state_dict(safetensors.torch.load_file(weights))
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        ConfigError,
+        safetensors.SafetensorError,
+        RuntimeError,
+    ) as error:
         reason = str(error).strip().split("\n")[-1].strip()
         raise ModelError(f"{folder}: this language model cannot be read ({reason}); train or copy it again") from None
     return model.to(device or torch.device("cpu")).eval()

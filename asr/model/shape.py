@@ -16,6 +16,14 @@ CONTEXT: Frames = 2
 """Output frames to either side beyond which the convolutions of a piece see nothing."""
 
 
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+
+def recurrent_weights(cell: Cell, layers: int, hidden: int, *, both: bool = False) -> int:
+    """How many weights of recurrent layers come from the frame before, in one direction or both."""
+    return GATES[cell] * (1 + both) * layers * hidden * hidden
+
+
 def overhang(factor: int) -> Frames:
     """Input frames that an output frame depends on beyond the `factor` that are its own."""
     return 0 if factor == 4 else 2
@@ -64,9 +72,19 @@ class AcousticConfig:
             projection=at_least(1),
             dropout=between(0, 1, below=True),
         )
-        if sorted(set(self.intermediate)) != list(self.intermediate) or not set(self.intermediate) <= set(
-            range(1, self.layers)
+        if sorted(set(self.intermediate)) != list(self.intermediate) or not all(
+            1 <= layer < self.layers for layer in self.intermediate
         ):
             raise ConfigError(
                 f"acoustic.intermediate names layers from 1 to {self.layers - 1} in rising order, got {self.intermediate}"
             )
+
+    def least_weights(self, tokens: int) -> int:
+        """How many weights a model of so many tokens has at least.
+
+        A file with fewer bytes does not hold them, whatever `config.json` says.
+        """
+        recurrent = recurrent_weights(self.cell, self.layers, self.hidden, both=self.bidirectional)
+        convolutions = 9 * self.channels * (self.channels + 1) + self.channels * self.hidden
+        projections = self.layers * self.hidden * (self.projection or 0)
+        return recurrent + convolutions + projections + min(self.hidden, self.projection or self.hidden) * tokens

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.audio.features import AROUND, FeatureConfig, Reach
-from asr.config import NOT_NEGATIVE, POSITIVE, check, read_settings
+from asr.config import Limit, between, check, read_settings
 from asr.errors import ModelError
 from asr.model.reading import Chunked, Full
 from asr.model.shape import AcousticConfig, overhang
@@ -32,7 +32,11 @@ class RecogniserConfig:
     """What is seen beyond a chunk: half by the backward direction, half for the level."""
 
     def __post_init__(self) -> None:
-        check(self, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
+        check(
+            self,
+            chunk=Limit("must be positive and at most 3600 s", lambda s: 0 < s <= 3600),
+            lookahead=between(0, 3600),
+        )
 
     @property
     def frame(self) -> Seconds:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from asr.audio.features import FRONT_END
-from asr.config import write_settings
+from asr.config import require_weights, write_settings
 from asr.errors import ModelError
 from asr.files import atomic
 from asr.recogniser.checksums import SUMS_FILE, write_sums
@@ -87,8 +87,10 @@ def load_model(folder: Path, device: torch.device | None = None, *, untaught: bo
             the others.
     """
     config = read_config(folder, WEIGHTS_FILE)
-    recogniser = Recogniser(config, load_tokenizer(folder))
+    tokenizer = load_tokenizer(folder)
     try:
+        require_weights(folder / WEIGHTS_FILE, config.acoustic.least_weights(tokenizer.size))
+        recogniser = Recogniser(config, tokenizer)
         weights = expanded(safetensors.torch.load_file(folder / WEIGHTS_FILE))
         if recogniser.tokenizer.size == 1 and len(weights.get(f"{ACOUSTIC}output.bias", ())) > 1:
             raise ModelError(f"{folder}: its tokenizer has lost its tokens; copy the whole model folder again")
@@ -98,7 +100,7 @@ def load_model(folder: Path, device: torch.device | None = None, *, untaught: bo
                 "(docs/problems.md#the-features-of-another-version)"
             )
         recogniser.load_state(weights)
-    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+    except (OSError, safetensors.SafetensorError, RuntimeError, ValueError, TypeError, LookupError) as error:
         reason = str(error).strip().split("\n")[-1].strip()  # torch names the tensors last
         raise ModelError(
             f"{folder / WEIGHTS_FILE}: cannot be used ({reason}); copy the whole model folder again"

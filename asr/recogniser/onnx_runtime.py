@@ -11,12 +11,14 @@ import numpy as np
 from asr.audio.features import FRONT_END, Floats
 from asr.audio.log_mel_numpy import NumpyLogMel, NumpyLogMelStream
 from asr.audio.reader import Waveform
+from asr.config import require_weights
 from asr.errors import MissingExtra, ModelError
 from asr.model.labels import LogProbs
 from asr.model.reading import Chunked
 from asr.model.shape import CONTEXT, overhang
 from asr.recogniser.config import RecogniserConfig, read_config
 from asr.recogniser.engine import Arrays, Engine
+from asr.recogniser.onnx_check import fault
 from asr.text.tokenizer import Tokenizer, load_tokenizer
 from asr.units import Frames, Seconds, subsampled
 
@@ -161,7 +163,10 @@ class OnnxRecogniser(Engine):
         """The graph, as `onnx_export` describes it."""
         numbers = {"skip": skip, "window": window, "chunk": chunk}
         feed = {"log_mel": log_mel, "lengths": lengths, "states": states}
-        return self._session.run(None, feed | {name: np.array([number]) for name, number in numbers.items()})
+        try:
+            return self._session.run(None, feed | {name: np.array([number]) for name, number in numbers.items()})
+        except Exception as error:  # as in `load_onnx`
+            raise ModelError(f"{MODEL_FILE}: cannot be run ({_reason(error)}); write it again: asr export") from None
 
 
 def load_onnx(folder: Path, *, int8: bool = False, threads: int = 1) -> OnnxRecogniser:
@@ -181,6 +186,7 @@ def load_onnx(folder: Path, *, int8: bool = False, threads: int = 1) -> OnnxReco
     if not path.is_file():
         wanted = "asr export --int8" if int8 else "asr export"
         raise ModelError(f"{folder}: has no {path.name}; where PyTorch is installed, write it: {wanted} {folder}")
+    tokenizer = load_tokenizer(folder)
     try:
         import onnxruntime
     except ImportError:
@@ -191,16 +197,22 @@ def load_onnx(folder: Path, *, int8: bool = False, threads: int = 1) -> OnnxReco
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would burn the cores of others
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        require_weights(path, config.acoustic.least_weights(tokenizer.size))
+        data = path.read_bytes()
+        if found := fault(data):
+            raise ValueError(f"it holds {found}, as no file of this program does")
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # each of its errors has a class of its own, without a common one
-        reason = str(error).strip().split("\n")[0]
-        raise ModelError(f"{path}: cannot be used ({reason}); write it again: asr export {folder}") from None
+        raise ModelError(f"{path}: cannot be used ({_reason(error)}); write it again: asr export {folder}") from None
     if session.get_modelmeta().custom_metadata_map.get(FRONT_END_KEY) != str(FRONT_END):
         raise ModelError(f"{path}: takes the features of another version of the program; export it again")
-    tokenizer = load_tokenizer(folder)
-    if session.get_outputs()[0].shape[2] != tokenizer.size:
+    if not (outputs := session.get_outputs()) or outputs[0].shape[2:] != [tokenizer.size]:
         raise ModelError(f"{path}: has other tokens than the folder's tokenizer; write it again: asr export {folder}")
     return OnnxRecogniser(config, tokenizer, session)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
 
 
 def together(lengths: Sequence[Frames], most: Frames) -> list[list[int]]:

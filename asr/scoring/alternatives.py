@@ -11,16 +11,28 @@ hypothesis, as in sclite. By sclite's own costs, the reading is chosen in `asr.s
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from asr.errors import DataError
 
 _OPTIONAL = re.compile(r"\(([^(){}\s]+)\)")
 _TOKEN = re.compile(r"[{}]|(?<!\S)\([^(){}\s]+\)(?!\S)|(?:(?![{}]|(?<!\S)\([^(){}\s]+\)(?!\S)).)+", re.DOTALL)
 _NOTHING = "@"
+
+MOST_WORDS = 100_000
+"""In all readings of a stretch together."""
+MOST_CELLS = 1 << 22
+"""Alternatives times words of a hypothesis."""
+DEEPEST = 50
+"""Braces within braces."""
 
 Words: TypeAlias = tuple[str, ...]
 
@@ -47,7 +59,7 @@ def parse_alternatives(references: Mapping[str, str], normalise: _Normalise) -> 
     What is not markup, and each alternative, is normalised by itself.
 
     Raises:
-        DataError: for a brace without its partner; names the utterance.
+        DataError: for a brace without its partner, or for too many readings; names the utterance.
     """
     return {id: _choices(id, text, normalise) for id, text in references.items()}
 
@@ -58,31 +70,54 @@ def plain_choices(text: str) -> Choices:
 
 
 def nearest_reading(choices: Choices, hypothesis: str) -> str:
-    """Pick the reading nearest to a hypothesis."""
+    """Pick the reading nearest to a hypothesis.
+
+    Raises:
+        DataError: if they are so long that memory would not hold what is compared.
+    """
     hypothesis_words = hypothesis.split()
+    if len(choices) * len(hypothesis_words) > MOST_CELLS:
+        raise DataError(
+            f"{len(hypothesis_words):,} words of an utterance with {len(choices):,} alternatives are too many to choose by; "
+            "cut the recording into segments"
+        )
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(hypothesis_words))}
+    places = np.array([numbers[word] for word in hypothesis_words], np.int64)
     # For each number of hypothesis words: the fewest errors against the reference so far, and the
     # reading that has them.
     row: list[_Cell] = [(errors, ()) for errors in range(len(hypothesis_words) + 1)]
     for stretch in choices:
-        rows = [_matched(row, words, hypothesis_words) for words in stretch.options]
+        rows = [_matched(row, words, [numbers.get(word, -1) for word in words], places) for words in stretch.options]
         row = [min(cells, key=lambda cell: cell[0]) for cells in zip(*rows, strict=True)]
     return " ".join(_unlinked(row[-1][1]))
 
 
-def _matched(entry: list[_Cell], words: Words, hypothesis_words: list[str]) -> list[_Cell]:
-    """Levenshtein's recurrence over one alternative."""
-    row = entry
-    for word in words:
-        below = [(row[0][0] + 1, row[0][1])]
-        for place, other in enumerate(hypothesis_words):
-            moves = (
-                (row[place][0] + (word != other), row[place][1]),
-                (row[place + 1][0] + 1, row[place + 1][1]),
-                (below[place][0] + 1, below[place][1]),
-            )
-            below.append(min(moves, key=lambda move: move[0]))
-        row = below
-    return [(errors, (words, reading)) for errors, reading in row]
+def _matched(
+    entry: list[_Cell], words: Words, numbers: Sequence[int], hypothesis: npt.NDArray[np.int64]
+) -> list[_Cell]:
+    """Levenshtein's recurrence over one alternative, a row at a time.
+
+    Of equal moves a match or substitution comes first, then a deletion, then an insertion.
+
+    Args:
+        entry: the row before it.
+        words: the alternative's.
+        numbers: theirs, in the hypothesis; -1 for others.
+        hypothesis: the numbers of its words.
+    """
+    errors, origins = np.array([cell[0] for cell in entry]), np.arange(len(entry))
+    columns = np.arange(len(entry))
+    for number in numbers:
+        diagonal = errors[:-1] + (hypothesis != number)
+        found, source = errors + 1, origins.copy()
+        better = np.append(False, diagonal <= found[1:])
+        found[better], source[better] = diagonal[better[1:]], origins[:-1][better[1:]]
+        level = found - columns  # insertions: the least of all before it, and one error a column from there
+        least = np.minimum.accumulate(level)
+        begins = np.append(True, level[1:] <= least[:-1])
+        errors = least + columns
+        origins = source[np.maximum.accumulate(np.where(begins, columns, 0))]
+    return [(error, (words, entry[origin][1])) for error, origin in zip(errors.tolist(), origins.tolist(), strict=True)]
 
 
 def _unlinked(reading: _Reading) -> list[str]:
@@ -94,12 +129,12 @@ def _unlinked(reading: _Reading) -> list[str]:
 
 
 def _choices(id: str, text: str, normalise: _Normalise) -> Choices:
-    tokens = _TOKEN.findall(text)
+    tokens = deque(_TOKEN.findall(text))
     found: Choices = []
     while tokens:
-        token = tokens.pop(0)
+        token = tokens.popleft()
         if token == "{":
-            found.append(Stretch(tuple(_options(id, text, tokens, normalise))))
+            found.append(Stretch(tuple(_options(id, text, tokens, normalise, 1))))
         elif token == "}":
             raise _unpaired(id, text)
         elif optional := _OPTIONAL.fullmatch(token):
@@ -110,28 +145,33 @@ def _choices(id: str, text: str, normalise: _Normalise) -> Choices:
     return found
 
 
-def _options(id: str, text: str, tokens: list[str], normalise: _Normalise) -> list[Words]:
+def _options(id: str, text: str, tokens: deque[str], normalise: _Normalise, depth: int) -> list[Words]:
     """Read alternatives up to their closing brace: all that each may be, in order."""
+    if depth > DEEPEST:
+        raise DataError(f"{id}: has more than {DEEPEST} braces within each other")
     options: list[Words] = []
     parts: list[Sequence[Words]] = []
     while tokens:
-        token = tokens.pop(0)
+        token = tokens.popleft()
         if token == "}":
-            return [*options, *_joined(parts)]
+            return [*options, *_joined(id, parts)]
         if token == "{":
-            parts.append(_options(id, text, tokens, normalise))
+            parts.append(_options(id, text, tokens, normalise, depth + 1))
         elif optional := _OPTIONAL.fullmatch(token):
             parts.append([_words(optional[1], normalise), ()])
         else:
             first, *others = token.split("/")
             parts.append([_words(first, normalise)])
             for other in others:
-                options += _joined(parts)
+                options += _joined(id, parts)
                 parts = [[_words(other, normalise)]]
     raise _unpaired(id, text)
 
 
-def _joined(parts: Sequence[Sequence[Words]]) -> list[Words]:
+def _joined(id: str, parts: Sequence[Sequence[Words]]) -> list[Words]:
+    ways, longest = prod(map(len, parts)), sum(max(map(len, options)) for options in parts)
+    if ways * max(1, longest) > MOST_WORDS:
+        raise DataError(f"{id}: its alternatives within alternatives allow too many readings; write fewer")
     return [tuple(word for words in choice for word in words) for choice in product(*parts)]
 
 

@@ -18,6 +18,9 @@ _STM_LABEL = re.compile(r"<[^<>\s]*>")
 _STM_IGNORED = ("ignore_time_segment_in_scoring", "ignoretimesegmentinscoring")
 _MARKERS = {"<alt_begin>": "{", "<alt>": "/", "<alt_end>": "}"}
 
+LONGEST: Seconds = 1e12
+"""No time is later, be it counted from 1970."""
+
 _Channel = tuple[str, str]
 """A file and its channel, in small letters."""
 
@@ -206,6 +209,6 @@ def _seconds(text: str) -> Seconds:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds < float("inf"):
+    if not 0 <= seconds < LONGEST:
         raise ValueError(f"{text!r} is not a time in seconds")
     return seconds

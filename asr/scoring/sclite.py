@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from asr.errors import DataError
 from asr.scoring.alternatives import Choices
 
 SUBSTITUTION, DELETION, INSERTION = 4000, 3000, 3000
 OPTIONAL, NOTHING = 2000, 1
 """Thousandths of sclite's: leaving out an optional word, and what is nothing anyway."""
+MOST_CELLS = 100_000_000
+"""Words of a reference times those of a hypothesis: 800 MB, and an hour of speech in one piece."""
 
 Pair = tuple[str, str]
 """A reference word and a hypothesis word; one of the two may be empty."""
@@ -37,6 +40,9 @@ class _Arc:
 
 def align(reference: Choices, hypothesis: Sequence[str]) -> list[tuple[Pair, bool]]:
     """Align a hypothesis with the cheapest reading of a reference.
+
+    Raises:
+        DataError: if they are so long that memory would not hold the costs.
 
     Returns:
         Pairs of words, and of each whether it is correct. A word that may be left out, and is, is
@@ -103,6 +109,11 @@ def _costs(arcs: Sequence[_Arc], hypothesis: Sequence[str]) -> npt.NDArray[np.in
 
     Insertions follow each other along a row, so their minimum is a running one.
     """
+    if len(arcs) * len(hypothesis) > MOST_CELLS:
+        raise DataError(
+            f"an utterance of {len(arcs):,} words against {len(hypothesis):,} is too long for --costs sclite; "
+            "cut the recording into segments"
+        )
     inserted = INSERTION * np.arange(len(hypothesis) + 1, dtype=np.int64)
     costs = np.empty((len(arcs), len(hypothesis) + 1), dtype=np.int64)
     costs[0] = inserted

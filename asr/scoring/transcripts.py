@@ -23,14 +23,15 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from asr.config import is_finite
 from asr.errors import DataError
 from asr.files import atomic, without_gz
 from asr.scoring.entries import KALDI_FORM, Clip, TranscriptEntry, Value, parse_lines, read_bytes
 from asr.scoring.nist import CtmWord, in_order, read_ctm, read_segmented_ctm, read_stm
-from asr.text.delimited import AUDIO, DELIMITERS, ID, TEXT, column_name, split_records
+from asr.text.delimited import AUDIO, DELIMITERS, ID, TEXT, column_name, split_records, without_ending
 from asr.units import Seconds
 
 __all__ = [
@@ -194,8 +195,10 @@ def _read_table(path: Path, data: bytes, first: tuple[str, ...]) -> dict[str, Tr
             row = {name: cell.strip() for name, cell in zip(header, record.fields, strict=True)}
             id = row[header[key]]
             if header[key] in AUDIO:
-                id = PurePosixPath(id.replace("\\", "/")).with_suffix("").as_posix()
-            fault = "" if id and id not in found else f"id {id!r} is there already, and ids must be unique"
+                id = without_ending(id)
+            fault = "names no utterance" if not id else ""
+            if id in found:
+                fault = f"id {id!r} is there already, and ids must be unique"
         if fault:
             faults.append(f"{record.line}: {fault}")
             continue
@@ -239,13 +242,14 @@ def _parse_json(line: str, *, text_field: str, folder: Path) -> TranscriptEntry:
     if not isinstance(text, str):
         raise ValueError(f"field {text_field!r} must be a string, got {text!r}")
     try:
-        f"{id}{text}".encode()
+        if "\\u" in line:  # else there is none, and a line is quickly read
+            json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ValueError("has half a surrogate pair (\\ud800 to \\udfff), which is no character") from None
     fields: dict[str, Value] = {}
     for part in (record, *_objects([record.get("custom")]), *supervisions):
         for source in (part, *_objects([part.get("custom")])):
-            known = {k: v for k, v in source.items() if k not in _NO_FIELDS and isinstance(v, str | int | float)}
+            known = {k: v for k, v in source.items() if k not in _NO_FIELDS and _is_value(v)}
             fields = {name: str(v) if isinstance(v, bool) else v for name, v in known.items()} | fields
     return TranscriptEntry(id, " ".join(text.split()), fields, _clip(record, folder))
 
@@ -253,7 +257,7 @@ def _parse_json(line: str, *, text_field: str, folder: Path) -> TranscriptEntry:
 def _clip(record: Mapping[str, Any], folder: Path) -> Clip | None:
     """The audio of a NeMo or lhotse object; NeMo's paths start from the manifest's folder."""
     duration = record.get("duration")
-    length = float(duration) if isinstance(duration, int | float) else None
+    length = float(duration) if isinstance(duration, int | float) and is_finite(duration) else None
     if isinstance(name := record.get("audio_filepath"), str):
         return Clip(folder / name, _begin(record, "offset"), length)
     for recording in _objects([record.get("recording")]):
@@ -265,7 +269,11 @@ def _clip(record: Mapping[str, Any], folder: Path) -> Clip | None:
 
 def _begin(record: Mapping[str, Any], name: str = "start") -> Seconds:
     value = record.get(name)
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and is_finite(value) else 0.0
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, int | float) and is_finite(value))
 
 
 def _objects(values: Any) -> list[dict[str, Any]]:

@@ -34,6 +34,12 @@ def column_name(cell: str) -> str:
     return cell.strip().lower().replace(" ", "_").replace("-", "_")
 
 
+def without_ending(name: str) -> str:
+    """Take the ending off a recording's name, for an id; empty where "." or "/" names no file."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.with_suffix("").as_posix() if path.name else ""
+
+
 def split_records(lines: Sequence[Line], delimiter: str, *, quoted: bool) -> list[Record]:
     """Part lines into rows.
 

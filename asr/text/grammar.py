@@ -20,8 +20,8 @@
 A line that begins with white space goes on with the line before it.
 """
 
-import math
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,10 @@ from asr.files import read_text
 
 MOST_PHRASES = 10_000
 """That a grammar may allow in all."""
+LONGEST_PHRASE = 100
+"""In words."""
 DEEPEST = 50
-"""Brackets within brackets."""
+"""Brackets within brackets, and lists within lists."""
 
 _LIST = re.compile(r"([^\W\d]\w*)\s*=(.*)", re.DOTALL)
 _NAMED = re.compile(r"([^\W\d][\w-]*)\s*:\s+(.*)", re.DOTALL)
@@ -104,7 +106,7 @@ def parse_grammar(text: str, where: str = "commands", *, most: int = MOST_PHRASE
 
     Raises:
         ConfigError: if a line is no phrase or list, a list is missing or contains itself, or there
-            is no phrase or more than `most`; names the line.
+            is no phrase or more than `most`, or a phrase is too long; names the line.
 
     Example:
         >>> [phrase.text for phrase in parse_grammar("turn (on | off) [the] light")]
@@ -124,13 +126,16 @@ def parse_grammar(text: str, where: str = "commands", *, most: int = MOST_PHRASE
     if not rules:
         raise ConfigError(f"{where}: holds no phrase; write one a line, such as: turn (on | off) the light")
     phrases: dict[Phrase, None] = {}
-    total = 0
+    total, sizes = 0, dict[str, _Size]()
     for rule in rules:
-        total += _count(rule.option, lists, rule.where, ())
+        size = _size(rule.option, lists, sizes, rule.where, ())
+        total = min(total + size.ways, MANY)
         if total > most:
             raise ConfigError(
                 f"{rule.where}: up to here the lines allow {total:,} phrases, {most:,} is the limit; shorten lists"
             )
+        if size.words > LONGEST_PHRASE:
+            raise ConfigError(f"{rule.where}: allows a phrase of more than {LONGEST_PHRASE} words; shorten it")
         for way in _expanded(rule.option, lists):
             if not way.words:
                 raise ConfigError(f"{rule.where}: allows that nothing is said; make a word of it obligatory")
@@ -161,7 +166,7 @@ class _Parser:
     """One line, by recursive descent."""
 
     def __init__(self, text: str, where: str) -> None:
-        self._parts: list[str] = _PART.findall(text)
+        self._parts: deque[str] = deque(_PART.findall(text))
         self._where = where
         self._depth = 0
 
@@ -178,9 +183,9 @@ class _Parser:
         """Options with | between them, up to a bracket or the line's end."""
         options = [self._option(closing)]
         while self._parts and self._parts[0] == "|":
-            self._parts.pop(0)
+            self._parts.popleft()
             options.append(self._option(closing))
-        end = self._parts.pop(0) if self._parts else None
+        end = self._parts.popleft() if self._parts else None
         if end != closing:
             missing = f"a {closing} is missing" if closing else f"the {end} closes nothing"
             raise self._error(missing)
@@ -191,16 +196,16 @@ class _Parser:
     def _option(self, closing: str | None) -> _Option:
         parts: list[str | _Choice] = []
         while self._parts and self._parts[0] not in (*_CLOSING.values(), "|", "->"):
-            part = self._parts.pop(0)
+            part = self._parts.popleft()
             parts.append(self._choice(part) if part in _CLOSING else part)
         if not self._parts or self._parts[0] != "->":
             return _Option(tuple(parts))
         if closing not in (None, "}"):
             raise self._error("has a -> outside of a list or a slot")
-        self._parts.pop(0)
+        self._parts.popleft()
         value = []
         while self._parts and self._parts[0] not in (*_CLOSING, *_CLOSING.values(), "|", "->"):
-            value.append(self._parts.pop(0))
+            value.append(self._parts.popleft())
         return _Option(tuple(parts), " ".join(value))
 
     def _choice(self, bracket: str) -> _Choice:
@@ -209,7 +214,7 @@ class _Parser:
             raise self._error(f"has more than {DEEPEST} brackets within each other")
         slot = self._slot() if bracket == "{" else None
         if slot is not None and self._parts and self._parts[0] == "}":
-            self._parts.pop(0)
+            self._parts.popleft()
             found = _Choice((), slot, listed=True)
         else:
             options = self.alternatives(_CLOSING[bracket])
@@ -219,32 +224,64 @@ class _Parser:
 
     def _slot(self) -> str:
         """The name after a {, and the colon if one follows."""
-        first = self._parts.pop(0) if self._parts else ""
+        first = self._parts.popleft() if self._parts else ""
         name, colon, rest = first.partition(":")
         if not _SLOT.fullmatch(name):
             raise self._error("needs the name of a list or a slot after a {, of letters, digits and _")
         if colon and rest:
-            self._parts.insert(0, rest)
+            self._parts.appendleft(rest)
         elif not colon and self._parts and self._parts[0] != "}":
-            after = self._parts.pop(0)
+            after = self._parts.popleft()
             if not after.startswith(":"):
                 raise self._error(f"needs a }} or a : after {{{name}")
             if after != ":":
-                self._parts.insert(0, after[1:])
+                self._parts.appendleft(after[1:])
         return name
 
     def _error(self, what: str) -> ConfigError:
         return ConfigError(f"{self._where}: {what}")
 
 
-def _count(option: _Option, lists: Mapping[str, _Choice], where: str, within: tuple[str, ...]) -> int:
-    """Count what `_expanded` gives, repeats included, and look whether every list is there."""
-    return math.prod(
-        sum(_count(one, lists, where, inside) for one in _options(part, lists))
-        for part in option.parts
-        if isinstance(part, _Choice)
-        for inside in [_entered(part, lists, where, within)]
-    )
+MANY = 10**12
+"""So many ways are counted, and no more."""
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Of what `_expanded` gives: how many ways, repeats included, and the words of the longest."""
+
+    ways: int = 1
+    words: int = 0
+
+
+def _size(
+    option: _Option, lists: Mapping[str, _Choice], known: dict[str, _Size], where: str, within: tuple[str, ...]
+) -> _Size:
+    """Foresee how large an option is, and look whether every list is there.
+
+    Args:
+        option: words and choices.
+        lists: all of them.
+        known: the sizes of lists that were looked at, each once.
+        where: the line, for messages.
+        within: the lists that the option is in.
+    """
+    ways, words = 1, 0
+    for part in option.parts:
+        if isinstance(part, str):
+            words += 1
+            continue
+        inside = _entered(part, lists, where, within)
+        name = part.slot if part.listed else None
+        if name is None or name not in known:
+            sizes = [_size(one, lists, known, where, inside) for one in _options(part, lists)]
+            size = _Size(min(sum(one.ways for one in sizes), MANY), max(one.words for one in sizes))
+            if name is not None:
+                known[name] = size
+        else:
+            size = known[name]
+        ways, words = min(ways * size.ways, MANY), words + size.words
+    return _Size(ways, words)
 
 
 def _entered(choice: _Choice, lists: Mapping[str, _Choice], where: str, within: tuple[str, ...]) -> tuple[str, ...]:
@@ -256,6 +293,8 @@ def _entered(choice: _Choice, lists: Mapping[str, _Choice], where: str, within: 
         raise ConfigError(f"{where}: there is no list {choice.slot}; write a line: {choice.slot} = ... | ...")
     if choice.slot in within:
         raise ConfigError(f"{where}: the list {choice.slot} contains itself")
+    if len(within) >= DEEPEST:
+        raise ConfigError(f"{where}: has more than {DEEPEST} lists within each other")
     return (*within, choice.slot)
 
 

@@ -33,6 +33,7 @@ class Pronunciations:
         self.words = dict(words)
         self.sounds = tuple(sorted({sound for sounds in words.values() for sound in sounds}))
         self._tokens = {sound: token for token, sound in enumerate(self.sounds, start=1)}
+        self._longest = max(map(len, self.words), default=0)
         self._of_word = cache(self._pronounce)
 
     @property
@@ -58,7 +59,7 @@ class Pronunciations:
         for end in range(1, len(word) + 1):
             ways = [
                 (before[0] + 1, before[1] + self.words[part])
-                for start in range(end - SHORTEST_PART + 1)
+                for start in range(max(0, end - self._longest), end - SHORTEST_PART + 1)
                 if (before := fewest[start]) is not None and (part := word[start:end]) in self.words
             ]
             fewest.append(min(ways, key=lambda way: way[0], default=None))

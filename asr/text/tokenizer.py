@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import sentencepiece
 
-from asr.config import at_least, check
+from asr.config import at_least, check, parse_json
 from asr.errors import ConfigError, ModelError
 from asr.files import atomic
 
@@ -182,7 +182,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
             if not model:
                 raise ValueError("an empty file")
             return SentencePieceTokenizer(model)
-        characters = json.loads((folder / CHARACTERS_FILE).read_text(encoding="utf-8"))
+        characters = parse_json((folder / CHARACTERS_FILE).read_text(encoding="utf-8"))
         if not (isinstance(characters, list) and all(isinstance(c, str) and len(c) == 1 for c in characters)):
             raise ValueError("not a list of characters")
         if len(set(characters)) != len(characters):

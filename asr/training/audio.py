@@ -9,6 +9,7 @@ from lhotse.cut import Cut
 
 from asr.audio.folder import find_recordings
 from asr.audio.waveform import AudioInfo
+from asr.config import parse_json
 from asr.corpora.utterance import Utterance
 from asr.data.cuts import load_cuts
 from asr.data.prepare import cut_of
@@ -93,12 +94,12 @@ class Examined:
         self.file = file
         self.sample_rate = sample_rate
         self._sounds: dict[str, Sound] = {}
-        for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        for line in file.read_bytes().splitlines() if file.is_file() else ():
             try:
-                record = json.loads(line)
+                record = parse_json(line)
                 sound = Sound(Path(record["sound"]), AudioInfo(**record["info"]))
                 self._sounds[json.dumps(record["recording"])] = sound
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, LookupError, TypeError):
                 continue
 
     def recall(self, recording: Path) -> Sound | None:

@@ -5,6 +5,8 @@ Reading one executes nothing: only tensors and plain values are accepted.
 
 import io
 import pickle
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; only tensors and plain values are accepted.
 
     Raises:
-        ModelError: if it is damaged.
+        ModelError: if it is damaged, or its parts are larger than the file.
     """
     try:
+        with zipfile.ZipFile(path) as archive:  # as PyTorch writes it, where nothing is compressed
+            if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
+                raise ValueError("its parts are larger than the file")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         reason = str(error).strip().split("\n")[0]
         raise ModelError(f"{path}: not a checkpoint that can be read ({reason}); delete it to start over") from None
     return state

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lhotse.cut import Cut
 
-from asr.config import differences, from_dict, to_dict
+from asr.config import differences, from_dict, parse_json, to_dict
 from asr.data.cuts import text_of
 from asr.errors import ConfigError
 from asr.files import atomic
@@ -82,16 +82,16 @@ def claim(folder: Path, config: RunConfig, utterances: str, workers: int, *, beg
     path = folder / "config.json"
     if begun and path.is_file():
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = parse_json(path.read_text(encoding="utf-8"))
             before = from_dict(type(config), stored["config"], where=str(path))
-        except (ValueError, KeyError, TypeError):
+            workers = int(stored.get("workers", workers))
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
             raise ConfigError(f"{path}: not the settings of a run; choose another --out") from None
         changed = differences(_in_place_of(config, before), config)
         if stored.get("utterances_sha256") != utterances:
             changed.append("the manifests hold other utterances")
         if changed:
             raise ConfigError(f"{folder} holds a run with other settings ({'; '.join(changed)}); choose another --out")
-        workers = int(stored.get("workers", workers))
     with atomic(path) as temporary:
         values = {"config": to_dict(config), "utterances_sha256": utterances, "workers": workers}
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
+from asr.config import parse_json
 from asr.files import atomic
 from asr.units import Seconds
 
@@ -166,14 +167,19 @@ def _column(records: Sequence[dict[str, Any]], name: str) -> NDArray[np.float64]
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Read a run's `metrics.jsonl`; no file, no records.
 
-    A last line that a kill cut short is left out.
+    A line that a kill cut short is left out, and what comes after it.
     """
     if not path.is_file():
         return []
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = parse_json(line)
+        except ValueError:
             break
+        if not (
+            isinstance(record, dict) and isinstance(record.get("step"), int) and isinstance(record.get("epoch", 0), int)
+        ):
+            break
+        records.append(record)
     return records

@@ -51,7 +51,8 @@ class Platt:
 
     def __call__(self, log_prob: float) -> float:
         """Turn a log-probability into a confidence."""
-        return 1 / (1 + math.exp(-(self.scale * _logit(log_prob) + self.offset)))
+        logit = self.scale * _logit(log_prob) + self.offset
+        return 1 / (1 + math.exp(min(-logit, 700.0)))  # beyond it exp overflows
 
 
 @dataclass(frozen=True)

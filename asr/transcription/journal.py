@@ -8,6 +8,7 @@ the model or an option is another, both begin anew. At the end the text replaces
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -21,7 +22,7 @@ from typing import IO, Any, overload
 import filelock
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 
 from asr.errors import AsrError
 from asr.files import atomic, fitting
@@ -109,9 +110,8 @@ class Journal:
         with self._writing():
             os.fsync(self._file.fileno())  # no state without the parts before it
         with atomic(self._states) as temporary:
-            save_file(
-                {name: np.asarray(array, order="C") for name, array in state.items()}, temporary, {"parts": str(count)}
-            )
+            arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
+            save_file(arrays, temporary, {"parts": str(count), "sha256": _digest(arrays)})
 
     def state(self) -> tuple[int, Arrays | None]:
         """The last state, and after how many parts it was; none at the beginning."""
@@ -119,10 +119,11 @@ class Journal:
             return 0, None
         try:
             with safe_open(self._states, framework="numpy") as file:
-                count = int(file.metadata()["parts"])
-                if count <= self.count:
-                    return count, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError):  # torn, or of another program
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                count, digest = int(file.metadata()["parts"]), file.metadata()["sha256"]
+            if 0 <= count <= self.count and digest == _digest(arrays):
+                return count, arrays
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError):  # torn, or of another program
             pass
         return 0, None
 
@@ -169,13 +170,13 @@ class Journal:
         return file
 
     def _go_on(self, file: IO[bytes], path: Path) -> None:
-        """Count the parts that are there; a torn one goes."""
+        """Count the parts that are there; one that is torn or damaged goes, with those after it."""
         self._file = file
         end, last = len(self._head), None
         for line in self._lines(end):
             try:
-                last = _part(json.loads(line))
-            except (ValueError, LookupError, TypeError):
+                last = _checked(line)
+            except (ValueError, RecursionError):
                 break
             end += len(line)
             self.count, self._segments = self.count + 1, self._segments + len(last.timed.segments)
@@ -231,12 +232,37 @@ def partial_files(path: Path) -> tuple[Path, Path]:
     return parts, states
 
 
+def _digest(state: Arrays) -> str:
+    """A checksum: whoever goes on from another state would find another text, or none."""
+    return hashlib.sha256(save(dict(sorted(state.items())))).hexdigest()
+
+
 def _line(part: Part) -> bytes:
     """A part as people may read it, too."""
     segments = [asdict(segment) for segment in part.segments]
     described = {"start": part.start, "end": part.end, "text": part.timed.text, "segments": segments}
     described |= {"confidence": part.timed.confidence, "counts": part.counts.tolist()}
-    return json.dumps(described, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    return _json(described | {"check": _check(described)}) + b"\n"
+
+
+def _check(described: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_json(described)).hexdigest()[:16]
+
+
+def _json(described: Mapping[str, Any]) -> bytes:
+    return json.dumps(described, ensure_ascii=False).encode(errors="backslashreplace")
+
+
+def _checked(line: bytes) -> Part:
+    """Read a line that may be damaged.
+
+    Raises:
+        ValueError: if it is.
+    """
+    found = json.loads(line)
+    if not isinstance(found, dict) or found.pop("check", None) != _check(found):
+        raise ValueError("not what was written")
+    return _part(found)
 
 
 def _part(found: Mapping[str, Any]) -> Part:

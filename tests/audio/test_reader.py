@@ -22,6 +22,7 @@ from support.media import write_media
 from support.tiny import RATE, noise, sine, unhurried
 
 from asr.audio import media, reader
+from asr.audio.media import LONGEST_GAP, MOST_FILLED, _Clock
 from asr.audio.reader import open_recording
 from asr.audio.waveform import info, load, resample
 from asr.data.recording import examine
@@ -677,3 +678,13 @@ def test_no_damage_is_a_traceback(whole_files, data):
             assert np.isfinite(block).all()
             if recording.seconds > 60:  # a rate or a time stamp that was changed
                 break
+
+
+def test_gaps_are_filled_up_to_a_day_in_all():
+    """A few bytes of time stamps may ask for years of silence."""
+    clock, silence = _Clock(0.0), 0.0
+    for number in range(100):
+        gap = clock.gap(3600.0 * (number + 1), LONGEST_GAP)
+        clock.position += gap
+        silence += gap
+    assert silence == MOST_FILLED

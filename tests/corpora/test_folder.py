@@ -519,3 +519,10 @@ def test_nothing_to_read_lists_what_would_be_accepted(tmp_path):
     for path in (tmp_path / "alone.wav", tmp_path / "nowhere"):
         with pytest.raises(DataError, match=path.name):
             read(path)
+
+
+def test_a_name_that_no_file_system_takes_is_a_problem_and_no_error(tmp_path):
+    make_table(tmp_path / "list.tsv")
+    with (tmp_path / "list.tsv").open("a") as file:
+        file.write("é" * 300 + ".wav\ttoo long\na\0\\b.wav\ta zero byte\n")
+    assert "too long" in [u.text for u in everything(read(tmp_path)).values()]

@@ -120,6 +120,25 @@ def test_a_manifest_that_cannot_be_used_is_named_with_its_line(tmp_path, name, c
     assert str(caught.value).startswith(f"{path}{message}") and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["command", "url", "shar"])
+@pytest.mark.parametrize("place", ["recording", "track", "effect"])
+def test_a_manifest_runs_and_fetches_nothing(tmp_path, kind, place):
+    """lhotse would: the source of a command goes to a shell, and an address may be one, too."""
+    cut = write_cut(tmp_path, "a", "ab", noise(RATE)).to_dict()
+    source = {"type": kind, "channels": [0], "source": f"pipe:touch {tmp_path}/run"}
+    recording = cut["recording"] | {"sources": [source]}
+    if place == "track":
+        cut = {"type": "MixedCut", "id": "b", "tracks": [{"type": "MonoCut", "cut": cut | {"recording": recording}}]}
+    elif place == "effect":
+        cut["recording"]["transforms"] = [{"name": "ReverbWithImpulseResponse", "kwargs": {"rir": recording}}]
+    else:
+        cut["recording"] = recording
+    (tmp_path / "cuts.jsonl").write_text(json.dumps(cut) + "\n")
+    with pytest.raises(DataError, match=rf"cuts.jsonl:1: its audio comes from a {kind}, and none is run or fetched"):
+        list(load_batches([load_cuts(tmp_path / "cuts.jsonl")], CharacterTokenizer("ab"), sample_rate=RATE, loaders=0))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_text_is_that_of_all_supervisions_in_order_of_time():
     cut = bare_cuts([3.0])[0]
     for start, text in ((2.0, "cab"), (0.0, "a"), (1.0, None)):

@@ -41,6 +41,18 @@ def test_what_was_tuned_comes_back_with_the_model_folder(tmp_path):
         tuned_models(tmp_path / "elsewhere")
 
 
+def test_a_model_folder_names_only_what_is_in_it_and_no_binary(tmp_path):
+    """KenLM follows the addresses in its binaries unseen: only who trusts a file should name it."""
+    for name in ("../lm.arpa", "/etc/passwd", "..", ""):
+        save_tuned(tmp_path, TunedDecoding((name,), DecodingConfig()))
+        with pytest.raises(ModelError, match="which is not in this folder"):
+            tuned_models(tmp_path)
+    (tmp_path / "lm.bin").write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0")
+    save_tuned(tmp_path, TunedDecoding(("lm.bin",), DecodingConfig()))
+    with pytest.raises(ModelError, match=r"lm.bin: is a KenLM binary; if you trust who made it, name it: --lm "):
+        tuned_models(tmp_path)
+
+
 def test_two_models_of_a_kind_and_two_sample_rates_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="--lm takes one n-gram file"):
         load_decoder(tmp_path, recogniser(), [tmp_path / "one.arpa", tmp_path / "two.arpa"])

@@ -75,6 +75,7 @@ def test_words_of_a_binary_stand_at_its_end(tmp_path):
         (b"\\data\\\n\\1-grams:\nnonsense\n\\end\\\n", "no unigram"),
         (b"\\data\\\n\\1-grams:\n-1\t<unk>\n\n\\end\\\n", "knows no word"),
         (b"\xff\xfe\x00", "not an n-gram"),
+        (b"\\data\\\nngram 1=1\nngram 2 = 999999999999\n\n\\1-grams:\n-1\ta\n\n\\end\\\n", "more n-grams than fit"),
         (b"mmap lm http://kheafield.com/code format version 5\n", "list its words"),
     ],
 )

@@ -3,6 +3,7 @@
 import errno
 import json
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,17 @@ def test_a_mistake_in_the_settings_is_named(tmp_path, change, message):
     with pytest.raises(ModelError) as caught:
         load_model(tmp_path)
     assert "config.json" in str(caught.value) and message in str(caught.value)
+
+
+def test_a_checkpoint_whose_parts_are_larger_than_the_file_is_refused(tmp_path):
+    save_checkpoint(tmp_path / "last.pt", {"weights": torch.zeros(1 << 20)})
+    assert load_checkpoint(tmp_path / "last.pt")["weights"].shape == (1 << 20,)
+    with zipfile.ZipFile(tmp_path / "last.pt") as whole, zipfile.ZipFile(tmp_path / "packed.pt", "w", 8) as packed:
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+    assert (tmp_path / "packed.pt").stat().st_size < 100_000
+    with pytest.raises(ModelError, match=r"packed.pt: .*its parts are larger than the file"):
+        load_checkpoint(tmp_path / "packed.pt")
 
 
 def test_settings_are_json_that_a_person_can_read(tmp_path):

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.errors import DataError
-from asr.scoring.alternatives import nearest_reading, parse_alternatives
+from asr.scoring.alternatives import Stretch, nearest_reading, parse_alternatives
+from asr.scoring.sclite import cost
 from asr.scoring.score import score
 from asr.text.normalise import normaliser
 
@@ -79,3 +80,21 @@ def test_each_alternative_is_normalised_by_itself():
 def test_a_brace_without_its_partner_names_the_utterance(text):
     with pytest.raises(DataError, match=r"^utt-7: a brace"):
         parse_alternatives({"utt-7": text}, str)
+
+
+def test_too_many_readings_and_too_deep_ones_are_refused_before_they_are_made():
+    for text in ("{" + "{a / b} " * 40 + "/ c}", "{" * 60 + "a" + "}" * 60):
+        with pytest.raises(DataError, match=r"^utt-7: "):
+            parse_alternatives({"utt-7": text}, str)
+    assert len(parse_alternatives({"u": "{" + "{a / b} " * 10 + "/ c}"}, str)["u"][0].options) == 2**10 + 1
+
+
+def test_what_memory_would_not_hold_is_refused(monkeypatch):
+    monkeypatch.setattr("asr.scoring.alternatives.MOST_CELLS", 8)
+    assert reading("a (b) c", "a c") == "a c"
+    with pytest.raises(DataError, match="cut the recording into segments"):
+        reading("a (b) c", "a b c")
+    monkeypatch.setattr("asr.scoring.sclite.MOST_CELLS", 12)
+    assert cost([Stretch((("a", "b", "c"),))], ["a", "b", "c"]) == 0
+    with pytest.raises(DataError, match="too long for --costs sclite"):
+        cost([Stretch((("a", "b", "c", "d"),))], ["a", "b", "c"])
