@@ -150,6 +150,11 @@ _UNFINISHED = f".*.{8 * '[0-9a-f]'}.part"
 """Temporary names of `atomic`."""
 
 
+def unfinished(path: Path) -> Path | None:
+    """What was to stand in the place of a temporary file of `atomic`; None for any other file."""
+    return path.with_name(path.name[1 : -len(".01234567.part")]) if path.match(_UNFINISHED) else None
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep a second process out of a folder while the block runs.

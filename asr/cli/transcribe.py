@@ -17,7 +17,7 @@ from asr.errors import ConfigError
 from asr.recogniser.bundled import bundled_model
 from asr.text.formats import STANDARD_OUTPUT, Format
 from asr.text.timed import TimedText
-from asr.transcription.archive import Job, Reading, identity, jobs, listed, transcribed
+from asr.transcription.archive import Job, Reading, clear, identity, jobs, listed, transcribed
 from asr.transcription.cluster import Cluster, Work, transcribed_on_ray
 from asr.transcription.coverage import MIN_CONFIDENCE, Low
 from asr.transcription.endpoint import LiveConfig
@@ -86,13 +86,18 @@ class Transcribe:
         skip = self.skip_existing or self.cluster is not None
         everything = jobs(recordings, self.format, self.out, again=skip)
         destination = delivery([job.stem for job in everything], self.format, self.out, nbest=self.nbest, again=True)
+        if skip:
+            clear(everything)
         waiting = [job for job in everything if not (skip and job.is_done)]
         if len(waiting) < len(everything):
             complain(f"{len(everything) - len(waiting)} of {len(everything)} recordings have their files already")
         if not waiting:
             return
         if self.cluster is not None and self.out is not None:
-            self._on_cluster(waiting, self.out)
+            try:
+                self._on_cluster(waiting, self.out)
+            finally:
+                clear(waiting)
             return
         transcriber = self._loaded(self.device)
         if self.nbest > 1 and transcriber.decoder is None and transcriber.commands is None:

@@ -13,9 +13,10 @@ from typing import Protocol
 from asr.audio.bytestream import STANDARD_INPUT
 from asr.audio.folder import Found
 from asr.errors import ConfigError
+from asr.files import unfinished
 from asr.progress import Bar, Progress
 from asr.text.formats import STANDARD_OUTPUT, Format, destinations, distinct
-from asr.transcription.journal import Journal
+from asr.transcription.journal import Journal, partial_files
 from asr.transcription.segments import Segments
 from asr.transcription.transcribe import Transcriber
 from asr.transcription.transcript import Transcript
@@ -157,6 +158,23 @@ def transcribed(
                 told(job.path, 1.0)
         finally:
             stopped.set()
+
+
+def clear(everything: Iterable[Job]) -> None:
+    """Remove what killed processes left of recordings that have their files.
+
+    That is journals, and files that were being written. What a living process holds stays.
+    """
+    of_file = {path: job for job in everything for path in job.files}
+    of_journal = {partial_files(job.journal)[0]: job for job in of_file.values() if job.journal is not None}
+    for folder in {path.parent for path in of_file if path.parent.is_dir()}:
+        for path in folder.iterdir():
+            job = of_journal.get(path) or of_file.get(unfinished(path) or path.parent)
+            if job is not None and job.is_done:
+                with Journal(job.journal) as journal:
+                    if journal.is_ours:
+                        journal.remove()
+                        path.unlink(missing_ok=True)
 
 
 def listed(transcripts: Iterable[Transcript], errors: Path) -> Iterator[Transcript]:

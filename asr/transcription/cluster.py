@@ -12,6 +12,7 @@ These are plain actors, not Ray Data: that repeats a share which kills its proce
 needs Arrow and pandas in each process.
 """
 
+import contextlib
 import os
 import signal
 import traceback
@@ -34,6 +35,7 @@ from asr.transcription.transcribe import Transcriber
 from asr.transcription.transcript import Transcript
 from asr.workers import num_cores
 
+STARTED = "Ray runs"
 STARTS = 5
 """On a busy machine Ray may not start in the half minute that it gives itself."""
 OBJECT_STORE = 100 * 2**20
@@ -89,12 +91,26 @@ def transcribed_on_ray(waiting: Sequence[Job], work: Work, log: Path, progress: 
         raise MissingExtra("--cluster ray", "ray")
     sizes = [(job, job.size) for job in waiting]
     log.parent.mkdir(parents=True, exist_ok=True)
-    driver = Child(_drive, sizes, work, log)
+    driver = _started(sizes, work, log)
     try:
-        with progress.bar("starts Ray", sum(size for _, size in sizes) or None) as bar:
+        with progress.bar(f"0 of {len(sizes)}", sum(size for _, size in sizes) or None) as bar:
             yield from _measured(_received(driver, log, progress), sizes, bar)
     finally:
         driver.end()
+
+
+def _started(sizes: Sequence[tuple[Job, int]], work: Work, log: Path) -> Child:
+    """Start a driver; one whose Ray does not start is ended, with what there is of Ray."""
+    for _ in range(STARTS):
+        driver, first = Child(_drive, sizes, work, log), None
+        with contextlib.suppress(EOFError):
+            first = driver.receive()
+        if first == STARTED:
+            return driver
+        driver.end()
+        if isinstance(first, AsrError):
+            raise first
+    raise AsrError(f"Ray did not start, {STARTS} times over; is this machine too busy? {log} says more")
 
 
 def _received(driver: Child, log: Path, progress: Progress) -> Iterator[Transcript]:
@@ -128,13 +144,16 @@ def _measured(transcripts: Iterator[Transcript], sizes: Sequence[tuple[Job, int]
 
 
 def _drive(pipe: Connection, sizes: Sequence[tuple[Job, int]], work: Work, log: Path) -> None:
-    """Be the driver, which sends transcripts and lines, and at the end None or an error."""
+    """Be the driver: it sends STARTED, transcripts and lines, and at the end None or an error."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # else Ray's processes would ignore it, too
     printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
     try:
-        for found in _found(sizes, work):
+        if (ray := _connected(work)) is None:
+            return
+        pipe.send(STARTED)
+        for found in _found(ray, sizes, work):
             pipe.send(found)
         pipe.send(None)
     except AsrError as error:
@@ -150,12 +169,7 @@ def _plain(error: AsrError) -> AsrError:
     return (ConfigError if isinstance(error, ConfigError) else AsrError)(str(error))
 
 
-def _found(sizes: Sequence[tuple[Job, int]], work: Work) -> Iterator[Found]:
-    address = os.environ.get("RAY_ADDRESS")
-    os.environ.update(SETTINGS if address else SETTINGS | ON_LOOPBACK)  # Ray reads them when it is imported
-    import ray
-
-    _connect(ray, address, work)
+def _found(ray: Any, sizes: Sequence[tuple[Job, int]], work: Work) -> Iterator[Found]:
     kind = "GPU" if work.accelerator else "CPU"
     room = int(ray.cluster_resources().get(kind, 0))
     if not room:
@@ -165,33 +179,29 @@ def _found(sizes: Sequence[tuple[Job, int]], work: Work) -> Iterator[Found]:
     ray.shutdown()
 
 
-def _connect(ray: Any, address: str | None, work: Work) -> None:
-    """Join the cluster at an address, or start one here.
+def _connected(work: Work) -> Any:
+    """Ray, on the cluster of RAY_ADDRESS or on one that is started here; None if it did not start.
 
     Raises:
-        AsrError: if none answers there, or it does not start.
+        AsrError: if no cluster can be used at that address.
     """
-    if address:
-        try:
+    address = os.environ.get("RAY_ADDRESS")
+    os.environ.update(SETTINGS if address else SETTINGS | ON_LOOPBACK)  # Ray reads them when it is imported
+    import ray
+
+    try:
+        if address:
             ray.init(address)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise AsrError(f"no Ray cluster can be used at {address} (RAY_ADDRESS): {error}") from None
-        return
-    for start in range(1, STARTS + 1):
-        try:
-            ray.init(
-                "local",
-                num_cpus=work.jobs or num_cores(),
-                object_store_memory=OBJECT_STORE,
-                include_dashboard=False,
-            )
-        except Exception:
-            traceback.print_exc()
-            if start == STARTS:
-                raise
-            ray.shutdown()
         else:
-            return
+            cores = work.jobs or num_cores()
+            ray.init("local", num_cpus=cores, object_store_memory=OBJECT_STORE, include_dashboard=False)
+    except Exception as error:
+        traceback.print_exc()
+        if address:
+            (reason, *_) = [*str(error).splitlines(), ""]
+            raise AsrError(f"no Ray cluster can be used at {address} (RAY_ADDRESS): {reason}") from None
+        return None
+    return ray
 
 
 class _Actors:

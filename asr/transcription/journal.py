@@ -78,6 +78,11 @@ class Journal:
         self._closing.close()
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it has a name, and no other process writes it."""
+        return self._path is not None
+
+    @property
     def segments(self) -> Sequence[Segment]:
         """All that were found, read from the file one by one."""
         return _Kept(self, self._segments)

@@ -14,6 +14,7 @@ from support.told import Told
 from asr.audio.folder import Found
 from asr.recogniser.model_folder import save_model
 from asr.transcription.archive import Job, Reading, jobs, transcribed
+from asr.transcription.journal import Journal
 from asr.transcription.transcribe import Transcriber
 
 FORMS = ("txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid")
@@ -61,6 +62,27 @@ def test_what_has_its_files_is_skipped(asr, refused, model: Path, tmp_path: Path
     nothing = asr(*command, "--model", tmp_path / "no model is needed")
     assert (nothing.code, nothing.out) == (0, "")
     refused(2, "--skip-existing needs files", "transcribe", tmp_path, "--model", model, "--skip-existing")
+
+
+def test_what_a_killed_process_left_of_finished_recordings_is_removed(asr, model: Path, tmp_path: Path):
+    for name in "ab":
+        write(tmp_path / "in" / f"{name}.wav")
+    out = tmp_path / "out"
+    command = ("transcribe", tmp_path / "in", "--format", "srt", "json", "--out", out, "--skip-existing")
+    assert asr(*command, "--model", model).code == 0
+    expected = files(out)
+    (out / "b.json").unlink()
+    left = [out / "a.partial.jsonl", out / "a.partial.safetensors", out / ".b.json.0123abcd.part"]
+    others = [out / "c.partial.jsonl", out / ".c.json.0123abcd.part", out / ".a.json.part"]
+    for path in (*left, *others):
+        path.write_text("{}")
+    assert asr(*command, "--model", model).code == 0
+    assert files(out) == sorted([*expected, ".b.json.0123abcd.part", *(path.name for path in others)]), "b was not done"
+    with Journal(out / "b"):
+        asr(*command)
+        assert left[2].exists(), "a living process may be writing"
+    asr(*command)
+    assert files(out) == sorted([*expected, *(path.name for path in others)])
 
 
 def test_texts_beside_recordings_may_be_an_earlier_runs_if_they_are_skipped(asr, refused, model: Path, tmp_path: Path):

@@ -155,6 +155,15 @@ def test_a_missing_library_is_one_line(asr, refused, model, archive, monkeypatch
     refused(1, "pip install 'asr[ray]'", *command(model, "out", "--cluster", "ray"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the driver is not forked, so it is another one")
+def test_a_driver_that_does_not_start_or_dies_is_one_line(refused, model, archive, monkeypatch):
+    monkeypatch.setattr(cluster, "find_spec", lambda name: name)
+    monkeypatch.setattr(cluster, "_drive", lambda pipe, *work: None)
+    refused(1, "Ray did not start, 5 times over", *command(model, "out", "--cluster", "ray"))
+    monkeypatch.setattr(cluster, "_drive", lambda pipe, *work: pipe.send(cluster.STARTED))
+    refused(1, "Ray's driver ended; out/ray.log says more", *command(model, "out", "--cluster", "ray"))
+
+
 def descendants(pid: int) -> dict[int, str]:
     """Processes that a process has started, and theirs, with what they are called."""
     parents, names = {}, {}
