@@ -10,7 +10,8 @@ another model folder that has what `asr export --int8` writes. Its clients share
 - Without more: first the recordings are transcribed offline, as many at a time as the server's
   jobs. Then each number of clients sends recordings for `--seconds`, each client one after the
   other. An answer that differs from the offline text is an error. Waiting counts from the request
-  to the end of its answer; memory is the server's peak.
+  to the end of its answer; memory is the server's peak. Work is seconds of a core for a second of
+  sound: of the server, and of all its clients. It says what a busy machine hides.
 - `--streams`: each number of live streams is fed at real time in blocks of 100 ms to a server with
   one job. The lag of a block is the time from its end to its answer.
 - `--hours`: the server's memory every five minutes.
@@ -18,6 +19,7 @@ another model folder that has what `asr export --int8` writes. Its clients share
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -29,9 +31,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -62,22 +64,42 @@ class Load:
     errors: list[str] = field(default_factory=list)
 
 
-class Server:
-    """`asr serve` in a process of its own."""
+class Family:
+    """A process and its children, on Linux."""
 
-    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
-        self.process, self.url = process, url
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    @property
+    def work(self) -> float:
+        """Seconds of a core that they have spent."""
+        spent = sum(int(fields[11]) + int(fields[12]) for _, fields in self._members())
+        return spent / os.sysconf("SC_CLK_TCK")
 
     @property
     def memory(self) -> float:
-        """MB that it holds now."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        """MB that they hold; what several share counts once."""
+        lines = [line for path, _ in self._members() for line in (path / "smaps_rollup").read_text().splitlines()]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
+
+    def _members(self) -> Iterator[tuple[Path, list[str]]]:
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has just ended
+                fields = (path / "stat").read_text().rsplit(")")[-1].split()
+                if self._pid in (int(path.name), int(fields[1])):
+                    yield path, fields
+
+
+class Server(NamedTuple):
+    """`asr serve`."""
+
+    url: str
+    processes: Family
 
 
 @contextmanager
 def serving(model: Path, *options: str) -> Iterator[Server]:
-    """A server, from its first line to its end."""
+    """A server, from its first line to its end: its address and its processes."""
     command = [sys.executable, "-m", "asr", "serve", "--model", f"english={model}", "--engine", "int8", "--port", "0"]
     with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -85,7 +107,7 @@ def serving(model: Path, *options: str) -> Iterator[Server]:
             line = process.stderr.readline()
             if " answers for " not in line:
                 raise SystemExit(line + process.stderr.read())
-            yield Server(process, line.split()[1])
+            yield Server(line.split()[1], Family(process.pid))
         finally:
             process.terminate()
 
@@ -110,19 +132,22 @@ def main() -> None:
         if options.streams:
             server = stack.enter_context(serving(model, "--jobs", "1", "--streams", "1000", *search))
             waveforms = [load(path, sample_rate=RATE) for path in paths]
-            rows = [asyncio.run(live(server, waveforms, count, options.seconds)) for count in options.streams]
+            rows = []
+            for count in options.streams:
+                rows.append(asyncio.run(live(server, waveforms, count, options.seconds)))
+                print(rows[-1], flush=True)
             report("live streams, one job", rows, options.json)
             return
-        known, offline = transcribed(model, paths, options)
+        known, offline, work = transcribed(model, paths, options)
         server = stack.enter_context(serving(model, "--jobs", str(options.jobs), *search))
-        print(f"offline: {offline:.1f} x real time, {options.jobs} jobs", flush=True)
+        print(f"offline: {offline:.1f} x real time, work {work:.4f}, {options.jobs} jobs", flush=True)
         if options.hours:
             asyncio.run(endurance(server, known, options))
             return
         rows = []
         for count in options.clients:
             rows.append(asyncio.run(measured(server, known, count, options.seconds)))
-            rows[-1] |= {"of offline": rows[-1]["x real time"] / offline}
+            rows[-1] |= {"of offline": rows[-1]["x real time"] / offline, "offline work": work}
             print(rows[-1], flush=True)
         report(
             f"{len(known)} recordings, {sum(s for s, _ in known.values()) / len(known):.1f} s each", rows, options.json
@@ -138,33 +163,39 @@ def exported(folder: Path) -> Path:
 
 def transcribed(
     model: Path, paths: list[Path], options: argparse.Namespace
-) -> tuple[dict[Path, tuple[float, str]], float]:
-    """Seconds and text of each recording; and how many times real time that took."""
+) -> tuple[dict[Path, tuple[float, str]], float, float]:
+    """Seconds and text of each recording; how many times real time that took; and the work."""
     transcriber = Transcriber.load(model, engine="int8", lm=not options.greedy)
+    if transcriber.decoder is not None:
+        transcriber = replace(transcriber, decoder=transcriber.decoder.in_processes(options.jobs))
     transcriber.transcribe(paths[0])
-    begun, sound, found = time.perf_counter(), 0.0, {}
+    here = Family(os.getpid())
+    begun, spent, sound, found = time.perf_counter(), here.work, 0.0, {}
     with ThreadPoolExecutor(options.jobs) as threads:
         for path, timed in zip(paths, threads.map(transcriber.transcribe, paths), strict=True):
             found[path] = timed.duration, timed.text
             sound += timed.duration
-    return found, sound / (time.perf_counter() - begun)
+    return found, sound / (time.perf_counter() - begun), (here.work - spent) / sound
 
 
 async def measured(
-    server: Server, known: dict[Path, tuple[float, str]], count: int, seconds: float, every: float = 0.2
+    server: Server, known: dict[Path, tuple[float, str]], count: int, seconds: float, every: float = 1.0
 ) -> dict[str, Any]:
     """A row of the table: some clients, for some time."""
-    load, begun, peak = Load(), time.perf_counter(), 0.0
     bodies = {path: path.read_bytes() for path in known}
-    order = itertools.cycle(known.items())
+    order, load, peak = itertools.cycle(known.items()), Load(), 0.0
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=server.url, timeout=LONGEST_WAIT, limits=limits) as http:
 
-    async def client() -> None:
-        async with httpx.AsyncClient(base_url=server.url, timeout=LONGEST_WAIT) as http:
+        async def ask(path: Path) -> httpx.Response:
+            return await http.post("/v1/audio/transcriptions", files={"file": (path.name, bodies[path])})
+
+        async def client() -> None:
             while time.perf_counter() < begun + seconds:
                 path, (length, text) = next(order)
                 asked = time.perf_counter()
                 try:
-                    answer = await http.post("/v1/audio/transcriptions", files={"file": (path.name, bodies[path])})
+                    answer = await ask(path)
                 except httpx.HTTPError as error:
                     load.errors.append(repr(error))
                     continue
@@ -174,11 +205,14 @@ async def measured(
                 load.waited.append(time.perf_counter() - asked)
                 load.sound += length
 
-    working = asyncio.gather(*(client() for _ in range(count)))
-    while not working.done():
-        peak = max(peak, server.memory)
-        await asyncio.wait([working], timeout=every)
-    passed = time.perf_counter() - begun
+        await ask(next(iter(known)))
+        spent, begun = (server.processes.work, time.process_time()), time.perf_counter()
+        working = asyncio.gather(*(client() for _ in range(count)))
+        while not working.done():
+            peak = max(peak, server.processes.memory)
+            await asyncio.wait([working], timeout=every)
+        await working
+        passed = time.perf_counter() - begun
     return {
         "clients": count,
         "x real time": load.sound / passed,
@@ -186,6 +220,16 @@ async def measured(
         **percentiles(load.waited),
         "errors": len(load.errors),
         "peak MB": peak,
+        **worked(server, spent, load),
+    }
+
+
+def worked(server: Server, before: tuple[float, float], load: Load) -> dict[str, float]:
+    """Columns of a table."""
+    sound = load.sound or float("nan")
+    return {
+        "work": (server.processes.work - before[0]) / sound,
+        "of clients": (time.process_time() - before[1]) / sound,
     }
 
 
@@ -196,7 +240,7 @@ def percentiles(waited: list[float]) -> dict[str, float]:
 
 async def live(server: Server, waveforms: list[np.ndarray], count: int, seconds: float) -> dict[str, Any]:
     """A row of the table: some streams, each fed at real time."""
-    load, draw, peak = Load(), np.random.default_rng(count), 0.0
+    load, draw, peak, spent = Load(), np.random.default_rng(count), 0.0, (server.processes.work, time.process_time())
     size, url = round(BLOCK * RATE), server.url.replace("http", "ws") + "/"
 
     async def stream(first: int, delay: float) -> None:
@@ -230,10 +274,11 @@ async def live(server: Server, waveforms: list[np.ndarray], count: int, seconds:
     starts = draw.uniform(0, 1, count).tolist()
     working = asyncio.gather(*(stream(int(draw.integers(len(waveforms))), delay) for delay in starts))
     while not working.done():
-        peak = max(peak, server.memory)
-        await asyncio.wait([working], timeout=0.2)
+        peak = max(peak, server.processes.memory)
+        await asyncio.wait([working], timeout=1.0)
     await working
-    return {"streams": count, **percentiles(load.waited), "errors": len(load.errors), "peak MB": peak}
+    found = {"streams": count, **percentiles(load.waited), "errors": len(load.errors), "peak MB": peak}
+    return found | worked(server, spent, load)
 
 
 async def endurance(server: Server, known: dict[Path, tuple[float, str]], options: argparse.Namespace) -> None:
@@ -241,7 +286,7 @@ async def endurance(server: Server, known: dict[Path, tuple[float, str]], option
     (count, *_), rows = options.clients, []
     for minute in range(5, round(60 * options.hours) + 1, 5):
         row = await measured(server, known, count, 300)
-        rows.append({"minute": minute, "MB": server.memory, **row})
+        rows.append({"minute": minute, "MB": server.processes.memory, **row})
         print(rows[-1], flush=True)
     report("memory", rows, options.json)
 

@@ -4,7 +4,7 @@ import contextlib
 import ipaddress
 import signal
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from asr.cli.output import complain
 from asr.cli.parse import NO_PREFIX
 from asr.errors import ConfigError, MissingExtra
 from asr.server.settings import ServeConfig
+from asr.transcription.transcribe import Transcriber
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Serve:
         with listening(self.host, self.port) as bound:
             models = {name: self.search.transcriber(path, self.device, self.engine) for name, path in named.items()}
             jobs = min([chosen_jobs(model.recogniser, self.jobs) for model in models.values()])
+            models = {name: searching(model, jobs) for name, model in models.items()}
             app = create_app(Service(models, self.limits, jobs), tokens=tokens, origins=self.origins)
             host, port = bound.getsockname()[:2]
             complain(f"http://{f'[{host}]' if ':' in host else host}:{port} answers for {', '.join(models)}")
@@ -67,6 +69,11 @@ class Serve:
                     server.run(sockets=[bound])
             finally:
                 signal.signal(signal.SIGTERM, before)
+
+
+def searching(model: Transcriber, jobs: int) -> Transcriber:
+    """A model that searches as many recordings at a time, while the server goes on answering."""
+    return model if model.decoder is None else replace(model, decoder=model.decoder.in_processes(jobs))
 
 
 def named_folders(models: tuple[str, ...]) -> dict[str, Path | None]:

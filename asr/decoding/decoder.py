@@ -17,7 +17,9 @@ the n-gram model; the other two models rank what it finds. It depends on the n-g
     there is none                 `prefix_beam.prefix_beam_search`
 """
 
+import copy
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +32,7 @@ from asr.decoding.flashlight import TokenSearch, WordSearch
 from asr.decoding.hypothesis import Candidate, DecodingConfig, Hypothesis, Run, Search
 from asr.decoding.likelihood import log_likelihoods
 from asr.decoding.prefix_beam import PrefixSearch
+from asr.decoding.searchers import Searchers
 from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
 from asr.errors import ConfigError, ModelError
 from asr.lm.compact import as_arpa
@@ -94,6 +97,7 @@ class Decoder:
                 words = vocabulary(file)
                 kind = TokenSearch if are_words(tokenizer) or are_tokens(words, tokenizer) else WordSearch
                 self._search = kind(tokenizer, file, words, phrases)
+        self._searchers: Searchers | None = None
         self.has_ngram, self.has_rnn, self.has_second = ngram is not None, rnn is not None, second is not None
 
     def with_hotwords(self, hotwords: Mapping[str, float]) -> "Decoder":
@@ -107,6 +111,25 @@ class Decoder:
         return Decoder(
             self._tokenizer, self.config, ngram=self._ngram, rnn=self._rnn, second=self._second, hotwords=hotwords
         )
+
+    def in_processes(self, count: int) -> "Decoder":
+        """A decoder that any thread may ask, and that decodes whole utterances in processes.
+
+        It is this one elsewhere than on Linux, where none can be forked, and with a recurrent
+        model. Call it before there are threads.
+
+        Args:
+            count: how many processes.
+
+        Raises:
+            OSError: if there can be no more processes.
+        """
+        if sys.platform != "linux" or self.has_rnn:
+            return self
+        self.begin()  # what the first search builds is built once
+        other = copy.copy(self)
+        other._searchers = Searchers(self, count)
+        return other
 
     @property
     def fused(self) -> bool:
@@ -153,6 +176,8 @@ class Decoder:
         Returns:
             At most `config.beam` hypotheses, best first.
         """
+        if self._searchers is not None:
+            return self._searchers(log_probs, config or self.config, second)
         decoding = self.begin(config)
         decoding.accept(log_probs)
         return decoding.finish(second=second)

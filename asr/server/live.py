@@ -3,8 +3,10 @@
     client   {"config": {"sample_rate": 16000, "words": true, "phrase_list": ["anna"]}}, once
     client   bytes: PCM of 16 bits, little-endian, one channel
     server   {"partial": "go"}, or when a segment ends {"result": [...], "text": "go forward"}
+    client   {"reset": 1}
+    server   {"result": [...], "text": ...}: the rest; what comes now begins anew
     client   {"eof": 1}
-    server   {"result": [...], "text": ...}: the rest; then it closes
+    server   the same; then it closes
 
 Each message of sound gets one answer. Settings are those of one connection.
 """
@@ -12,7 +14,7 @@ Each message of sound gets one answer. Settings are those of one connection.
 import asyncio
 import json
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import numpy as np
@@ -24,9 +26,13 @@ from asr.errors import AsrError
 from asr.server.failure import ApiError, close_reason, fault
 from asr.server.gate import protocol
 from asr.server.service import Service
-from asr.server.transcriptions import listening_for
 from asr.transcription.live import Event, Final, LiveStream, Partial
+from asr.units import Seconds
 
+T = TypeVar("T")
+
+STEP = 1 << 16
+"""Bytes that are read at a time, however many come in a message: 2 s at 16 kHz."""
 UNKNOWN_WORD = "[unk]"
 """In vosk's phrase lists: whatever else may be said, which is never forbidden here."""
 BAD_DATA, REFUSED = 1007, 1008
@@ -47,6 +53,7 @@ class Message(BaseModel):
     """A message that is no sound."""
 
     config: LiveSettings | None = None
+    reset: bool = False
     eof: bool = False
 
 
@@ -56,12 +63,14 @@ class Conversation:
     def __init__(self, service: Service) -> None:
         self._service, self._settings = service, LiveSettings()
         self._stream: LiveStream | None = None
+        self._before: Seconds = 0.0
+        """Sound before that of the stream."""
         self._partial = ""
 
     @property
-    def position(self) -> float:
+    def position(self) -> Seconds:
         """Seconds of sound that have come."""
-        return 0.0 if self._stream is None else self._stream.position
+        return self._before + (0.0 if self._stream is None else self._stream.position)
 
     def configure(self, settings: LiveSettings) -> None:
         """Take other settings.
@@ -73,8 +82,8 @@ class Conversation:
             raise ApiError(422, "the sound has begun; settings come before it", "invalid_value", param="config")
         self._settings = settings
 
-    def accept(self, data: bytes) -> dict[str, Any]:
-        """Take sound, and answer.
+    def accept(self, data: bytes) -> list[Event]:
+        """Take sound.
 
         Raises:
             ApiError: if it is no PCM, or too long; if the settings cannot be had.
@@ -86,20 +95,10 @@ class Conversation:
             self._stream = self._begun()
         if self.position > self._service.config.max_duration:
             raise ApiError(413, "the stream has become too long; open another one", "audio_too_long")
-        return self._answer(self._stream.accept(np.frombuffer(data, "<i2")))
+        return self._stream.accept(np.frombuffer(data, "<i2"))
 
-    def finish(self) -> dict[str, Any]:
-        """Tell what is left, when no sound comes any more."""
-        events = [] if self._stream is None else self._stream.finish()
-        return self._result([event for event in events if isinstance(event, Final)])
-
-    def _begun(self) -> LiveStream:
-        settings = self._settings
-        phrases = [phrase for phrase in settings.phrase_list if phrase != UNKNOWN_WORD]
-        transcriber = listening_for(self._service.model(settings.model), phrases, settings.commands)
-        return transcriber.stream(round(settings.sample_rate or transcriber.recogniser.config.features.sample_rate))
-
-    def _answer(self, events: list[Event]) -> dict[str, Any]:
+    def answer(self, events: list[Event]) -> dict[str, Any]:
+        """Tell what is new, or what is being said."""
         finals = [event for event in events if isinstance(event, Final)]
         if finals:
             self._partial = ""
@@ -107,8 +106,21 @@ class Conversation:
             self._partial = last.text
         return self._result(finals) if finals else {"partial": self._partial}
 
+    def finish(self) -> dict[str, Any]:
+        """Tell what is left; what comes now begins anew."""
+        events = [] if self._stream is None else self._stream.finish()
+        told = self._result([event for event in events if isinstance(event, Final)])
+        self._before, self._stream, self._partial = self.position, None, ""
+        return told
+
+    def _begun(self) -> LiveStream:
+        settings = self._settings
+        phrases = [phrase for phrase in settings.phrase_list if phrase != UNKNOWN_WORD]
+        transcriber = self._service.listening(settings.model, phrases, settings.commands)
+        return transcriber.stream(round(settings.sample_rate or transcriber.recogniser.config.features.sample_rate))
+
     def _result(self, finals: list[Final]) -> dict[str, Any]:
-        words = [word for final in finals for word in final.segment.words]
+        words = [word for final in finals for word in final.segment.shifted(self._before).words]
         result = [
             {"conf": round(w.confidence, 4), "end": round(w.end, 3), "start": round(w.start, 3), "word": w.text}
             for w in words
@@ -156,13 +168,17 @@ async def converse(service: Service, socket: WebSocket, conversation: Conversati
         if received["type"] == "websocket.disconnect":
             return
         if (data := received.get("bytes")) is not None:
-            await answer(service, socket, lambda data=data: conversation.accept(data))  # type: ignore[misc]
+            events: list[Event] = []
+            for start in range(0, max(1, len(data)), STEP):
+                events += await in_thread(service, conversation.accept, data[start : start + STEP])
+            await tell(socket, conversation.answer(events))
             continue
         message = Message.model_validate_json(received.get("text") or "")
         if message.config is not None:
             conversation.configure(message.config)
+        if message.reset or message.eof:
+            await tell(socket, await in_thread(service, conversation.finish))
         if message.eof:
-            await answer(service, socket, conversation.finish)
             await socket.close()
             return
 
@@ -181,16 +197,20 @@ async def heard(service: Service, socket: WebSocket) -> MutableMapping[str, Any]
         raise ApiError(408, f"nothing came for {patience:g} s", "request_timeout") from None
 
 
-async def answer(service: Service, socket: WebSocket, work: Callable[[], dict[str, Any]]) -> None:
-    """Compute an answer in a thread, and send it."""
-    found = await asyncio.get_running_loop().run_in_executor(service.live_threads, work)
-    await socket.send_text(json.dumps(found, ensure_ascii=False))
+async def in_thread(service: Service, work: Callable[..., T], *arguments: Any) -> T:
+    """Do some of the work of live streams."""
+    return await asyncio.get_running_loop().run_in_executor(service.live_threads, work, *arguments)
+
+
+async def tell(socket: WebSocket, what: dict[str, Any]) -> None:
+    """Send a message."""
+    await socket.send_text(json.dumps(what, ensure_ascii=False))
 
 
 async def refuse(socket: WebSocket, code: int, reason: str) -> None:
     """Say why, and close."""
     try:
-        await socket.send_text(json.dumps({"error": reason}, ensure_ascii=False))
+        await tell(socket, {"error": reason})
         await socket.close(code, close_reason(reason))
     except (RuntimeError, WebSocketDisconnect):
         return  # it has left

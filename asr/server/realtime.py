@@ -14,12 +14,9 @@ An item is what is said up to a pause. Without turn detection it is what comes u
 wrong gets an `error` event, after which the session goes on.
 """
 
-import asyncio
 import base64
-import binascii
 import contextlib
 import io
-import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,10 +32,9 @@ from asr.errors import AsrError
 from asr.server.answers import token_logprobs
 from asr.server.failure import ApiError, close_reason, fault
 from asr.server.gate import protocol
-from asr.server.live import heard
+from asr.server.live import heard, in_thread, tell
 from asr.server.realtime_settings import RealtimeSettings
 from asr.server.service import Service
-from asr.server.transcriptions import listening_for
 from asr.text.timed import Segment, Word
 from asr.transcription.endpoint import LiveConfig
 from asr.transcription.live import Event, LiveStream, Partial
@@ -52,36 +48,36 @@ Told: TypeAlias = dict[str, Any]
 """An event of the server, without its id."""
 
 
-class Update(BaseModel):
+class ClientEvent(BaseModel):
+    """What all events of a client may have: a name, which comes back with an error."""
+
+    event_id: str | None = None
+
+
+class Update(ClientEvent):
     """Other settings; those that are left out stay."""
 
     type: Literal["session.update"]
     session: dict[str, Any]
 
 
-class Append(BaseModel):
+class Append(ClientEvent):
     """More sound."""
 
     type: Literal["input_audio_buffer.append"]
     audio: str
 
 
-class Commit(BaseModel):
+class Commit(ClientEvent):
     """What has come is an item."""
 
     type: Literal["input_audio_buffer.commit"]
 
 
-class Clear(BaseModel):
+class Clear(ClientEvent):
     """What has come and is no item yet is forgotten."""
 
     type: Literal["input_audio_buffer.clear"]
-
-
-class SentId(BaseModel):
-    """A client's name for an event, which comes back with its error."""
-
-    event_id: str | None = None
 
 
 AnyEvent: TypeAlias = Annotated[Update | Append | Commit | Clear, Field(discriminator="type")]
@@ -186,6 +182,7 @@ class RealtimeSession:
             self._item = self._item or Item(new_id("item"), self._end)
             told += [*self._committed(self._item), *self._completed(self._item, self.position)]
         self._before, self._stream = self.position, None
+        self._end = self._before
         return told
 
     def _heard(self, events: list[Event]) -> list[Told]:
@@ -228,10 +225,8 @@ class RealtimeSession:
         return [*told, *self._completed(item, end)]
 
     def _delta(self, item: Item, text: str) -> list[Told]:
-        delta = item.delta(text)
-        return [{"type": f"{TRANSCRIPTION}.delta", "item_id": item.id, "content_index": 0, "delta": delta}] * bool(
-            delta
-        )
+        told = {"type": f"{TRANSCRIPTION}.delta", "item_id": item.id, "content_index": 0, "delta": item.delta(text)}
+        return [told] if told["delta"] else []
 
     def _committed(self, item: Item) -> list[Told]:
         message = {
@@ -263,7 +258,7 @@ class RealtimeSession:
 
     def _chosen(self, settings: RealtimeSettings) -> Transcriber:
         wanted = settings.transcription
-        return listening_for(self._service.model(wanted.model), wanted.keywords, [])
+        return self._service.listening(wanted.model, wanted.keywords)
 
     def _config(self) -> LiveConfig:
         silence = self.settings.silence
@@ -278,9 +273,9 @@ def decoded(audio: str, settings: RealtimeSettings) -> npt.NDArray[np.int16]:
     """
     try:
         data = base64.b64decode(audio, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ApiError(422, "audio is not base64", "invalid_value", param="audio") from None
-    if settings.law is not None:
+    if settings.law is not None and data:
         raw = io.BytesIO(data)
         samples, _ = soundfile.read(
             raw, samplerate=settings.sample_rate, channels=1, format="RAW", subtype=settings.law, dtype="int16"
@@ -303,7 +298,7 @@ def realtime(service: Service) -> APIRouter:
                 await converse(service, socket)
         except ApiError as error:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it has left
-                await tell(socket, [failed(error)])
+                await tell_all(socket, [failed(error)])
                 await socket.close(error.close_code, close_reason(error.detail))
         except WebSocketDisconnect:
             return
@@ -318,17 +313,16 @@ async def converse(service: Service, socket: WebSocket) -> None:
         ApiError: if the session cannot begin or go on.
         WebSocketDisconnect: if the client leaves while it is told something.
     """
-    loop, threads = asyncio.get_running_loop(), service.live_threads
-    session = await loop.run_in_executor(threads, RealtimeSession, service, socket.query_params.get("model"))
-    await tell(socket, session.created())
+    session = await in_thread(service, RealtimeSession, service, socket.query_params.get("model"))
+    await tell_all(socket, session.created())
     try:
         while True:
             received = await heard(service, socket)
             if received["type"] == "websocket.disconnect":
                 return
             steps = answered(session, received.get("text") or "")
-            while (told := await loop.run_in_executor(threads, next, steps, None)) is not None:
-                await tell(socket, told)
+            while (told := await in_thread(service, next, steps, None)) is not None:
+                await tell_all(socket, told)
     finally:
         service.audio_seconds += session.position
 
@@ -341,11 +335,12 @@ def answered(session: RealtimeSession, message: str) -> Iterator[list[Told]]:
     """
     event_id = None
     try:
-        event_id = SentId.model_validate_json(message).event_id
-        yield from session.accept(CLIENT_EVENT.validate_json(message))
+        event = CLIENT_EVENT.validate_json(message)
+        event_id = event.event_id
+        yield from session.accept(event)
     except ValidationError as error:
         field, reason = fault(error.errors())
-        yield [failed(ApiError(422, f"{field}: {reason}", "invalid_value", param=field), event_id)]
+        yield [failed(ApiError(422, f"{field}: {reason}", "invalid_value", param=field), event_id or sent_id(message))]
     except AsrError as error:
         yield [failed(ApiError(422, str(error), "invalid_value"), event_id)]
     except ApiError as error:
@@ -354,15 +349,22 @@ def answered(session: RealtimeSession, message: str) -> Iterator[list[Told]]:
         yield [failed(error, event_id)]
 
 
+def sent_id(message: str) -> str | None:
+    """The name of an event that is wrong, if it has one."""
+    with contextlib.suppress(ValidationError):
+        return ClientEvent.model_validate_json(message).event_id
+    return None
+
+
 def failed(error: ApiError, event_id: str | None = None) -> Told:
     """The event of an error, which names the client's event."""
     return {"type": "error", "error": error.body["error"] | {"event_id": event_id}}
 
 
-async def tell(socket: WebSocket, events: list[Told]) -> None:
+async def tell_all(socket: WebSocket, events: list[Told]) -> None:
     """Send events, each with an id."""
     for event in events:
-        await socket.send_text(json.dumps({"event_id": new_id("event")} | event, ensure_ascii=False))
+        await tell(socket, {"event_id": new_id("event")} | event)
 
 
 def new_id(kind: str) -> str:

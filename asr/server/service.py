@@ -3,22 +3,29 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import BinaryIO
 
 from asr.audio.reader import Waveform, open_recording
+from asr.decoding.commands import UNFITTED, Commands
+from asr.decoding.hotwords import USUAL_BONUS
 from asr.errors import AsrError, DataError
 from asr.server.failure import ApiError
 from asr.server.settings import ServeConfig
 from asr.server.turns import Turns
+from asr.text.grammar import parse_grammar
 from asr.text.timed import Segment, TimedText
 from asr.transcription.segments import Segments
 from asr.transcription.sound import Sound
 from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
+
+KEPT = 4
+"""Models with phrases of a client's, in memory for the next request."""
 
 
 class Stopped(Exception):  # noqa: N818  (nobody's fault)
@@ -35,6 +42,7 @@ class Service:
     """Recordings that are worked on at the same time."""
 
     def __post_init__(self) -> None:
+        self._listening = lru_cache(KEPT)(lambda name, *wanted: listening_for(self.models[name], *wanted))
         self.turns = Turns(self.jobs, self.config.queue)
         self.started = int(time.time())
         self.streams = 0
@@ -55,6 +63,22 @@ class Service:
         except KeyError:
             known = ", ".join(self.models)
             raise ApiError(404, f"no such model: {name}; there is {known}", "model_not_found", param="model") from None
+
+    def listening(self, model: str | None, keywords: Iterable[str] = (), commands: Iterable[str] = ()) -> Transcriber:
+        """A model with hot words or commands of one client; others do not see them.
+
+        To make one takes seconds where there is a language model, so the last ones are kept.
+
+        Raises:
+            ApiError: if there is no such model (404); if a phrase cannot be spelt, or the grammar
+                is wrong (422).
+        """
+        transcriber = self.model(model)
+        phrases = tuple(phrase for line in keywords if (phrase := line.strip()))
+        grammar = "\n".join(commands).strip()
+        return (
+            self._listening(model or next(iter(self.models)), phrases, grammar) if phrases or grammar else transcriber
+        )
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -117,6 +141,28 @@ class Service:
         finally:
             stopped.set()
             await asyncio.shield(working)
+
+
+def listening_for(transcriber: Transcriber, keywords: Sequence[str], grammar: str) -> Transcriber:
+    """A transcriber with hot words or commands of its own.
+
+    Raises:
+        ApiError: if some cannot be spelt, or the grammar is wrong (422).
+    """
+    try:
+        if grammar:
+            rejection = UNFITTED if transcriber.commands is None else transcriber.commands.rejection
+            listened = Commands(transcriber.recogniser.tokenizer, parse_grammar(grammar), rejection)
+            transcriber = replace(transcriber, decoder=None, commands=listened)
+    except AsrError as error:
+        raise ApiError(422, str(error), "invalid_value", param="commands[]") from None
+    if not keywords:
+        return transcriber
+    try:
+        reader = transcriber.reader.with_hotwords(dict.fromkeys(keywords, USUAL_BONUS))
+    except AsrError as error:
+        raise ApiError(422, str(error), "invalid_value", param="keywords[]") from None
+    return replace(transcriber, decoder=reader.decoder)
 
 
 def transcribed(

@@ -11,9 +11,6 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from typing_extensions import TypedDict
 
-from asr.decoding.commands import UNFITTED, Commands
-from asr.decoding.hotwords import USUAL_BONUS
-from asr.errors import AsrError
 from asr.server.answers import (
     Brief,
     Granularity,
@@ -30,7 +27,6 @@ from asr.server.answers import (
 )
 from asr.server.failure import RESPONSES, ApiError
 from asr.server.service import Service
-from asr.text.grammar import parse_grammar
 from asr.text.timed import Segment, TimedText, Word
 from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
@@ -45,7 +41,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The text; with `stream`, an event `transcript.text.delta` a segment and one `.done`.",
         "model": Brief | Verbose,
-        "content": {"text/plain": {"schema": {"type": "string"}}, "text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/plain": {"schema": {"type": "string"}}, "text/event-stream": {}},
     }
 }
 """For the schema."""
@@ -75,9 +71,11 @@ def transcriptions(service: Service) -> APIRouter:
     async def transcribe(
         request: Request,
         file: Annotated[UploadFile, File(description="A recording, of any format; its name does not count.")],
-        model: Annotated[str | None, Form(description="As GET /v1/models lists it; without it, the first.")] = None,
-        language: Annotated[str | None, Form(description="For the answer; decoding does not depend on it.")] = None,
-        prompt: Annotated[str | None, Form(description="Ignored.")] = None,
+        model: Annotated[
+            str, Form(description="As GET /v1/models lists it.", json_schema_extra={"enum": list(service.models)})
+        ] = next(iter(service.models)),
+        language: Annotated[str, Form(description="For the answer; decoding does not depend on it.")] = "",
+        prompt: Annotated[str, Form(description="Ignored.")] = "",
         temperature: Annotated[float, Form(description="Ignored: the most probable text is given.")] = 0.0,
         response_format: Annotated[ResponseFormat, Form()] = "json",
         stream: Annotated[bool, Form(description="Server-sent events: each segment when it is certain.")] = False,
@@ -93,18 +91,18 @@ def transcriptions(service: Service) -> APIRouter:
         ] = [],  # noqa: B006
     ) -> Response:
         """Turn a recording into text."""
-        transcriber = service.model(model)
+        service.model(model)
         end = time.monotonic() + service.config.timeout
 
         def made() -> Transcriber:
-            return listening_for(transcriber, keywords, commands)
+            return service.listening(model, keywords, commands)
 
         async def found() -> AsyncGenerator[Segment | TimedText, None]:
             client = request.client.host if request.client else ""
             client = request.headers.get("authorization", client)
             async with (
                 service.turns.turn(client, service.config.timeout),
-                contextlib.aclosing(service.read(made, file.file, language, end)) as reading,
+                contextlib.aclosing(service.read(made, file.file, language or None, end)) as reading,
             ):
                 async for what in reading:
                     yield what
@@ -135,28 +133,6 @@ def transcriptions(service: Service) -> APIRouter:
         return {"id": name, "object": "model", "created": service.started, "owned_by": "asr"}
 
     return router
-
-
-def listening_for(transcriber: Transcriber, keywords: list[str], commands: list[str]) -> Transcriber:
-    """A transcriber with hot words or commands of its own; others do not see them.
-
-    Raises:
-        ApiError: if some cannot be spelt, or the grammar is wrong (422).
-    """
-    try:
-        if grammar := "\n".join(commands).strip():
-            rejection = UNFITTED if transcriber.commands is None else transcriber.commands.rejection
-            listened = Commands(transcriber.recogniser.tokenizer, parse_grammar(grammar), rejection)
-            transcriber = replace(transcriber, decoder=None, commands=listened)
-    except AsrError as error:
-        raise ApiError(422, str(error), "invalid_value", param="commands[]") from None
-    hotwords = {word: USUAL_BONUS for line in keywords if (word := line.strip())}
-    if not hotwords:
-        return transcriber
-    try:
-        return replace(transcriber, decoder=transcriber.reader.with_hotwords(hotwords).decoder)
-    except AsrError as error:
-        raise ApiError(422, str(error), "invalid_value", param="keywords[]") from None
 
 
 async def whole(found: AsyncIterator[Segment | TimedText]) -> TimedText:

@@ -9,8 +9,9 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
-from support.tiny import recogniser
+from support.talkative import talkative, wav
 
 from asr.recogniser.model_folder import save_model
 
@@ -21,23 +22,25 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def run_folder(tmp_path):
-    save_model(tmp_path / "mine/best", recogniser(seed=24), readme="A model.\n")
+    save_model(tmp_path / "mine/best", talkative().recogniser, readme="A model.\n")
     return tmp_path / "mine/best"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_says_where_it_is_and_ends_cleanly(run_folder, number):
-    command = [sys.executable, "-m", "asr", "serve", "--model", str(run_folder), "--port", "0"]
+@pytest.mark.parametrize(("number", "search"), [(signal.SIGTERM, ["--beam", "4"]), (signal.SIGINT, [])])
+def test_a_server_says_where_it_is_and_ends_cleanly(run_folder, number, search):
+    command = [sys.executable, "-m", "asr", "serve", "--model", str(run_folder), "--port", "0", *search]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
         try:
             line = server.stderr.readline()
             assert line.startswith("asr: http://127.0.0.1:") and line.endswith(" answers for mine\n"), line
-            with urllib.request.urlopen(line.split()[1] + "/v1/models", timeout=30) as answer:
+            with urllib.request.urlopen(line.split()[1] + "/v1/models", timeout=120) as answer:
                 assert [model["id"] for model in json.load(answer)["data"]] == ["mine"]
+            url = f"{line.split()[1]}/v1/audio/transcriptions"
+            assert httpx.post(url, files={"file": wav()}, timeout=120).json()["usage"]["seconds"] == 2
             server.send_signal(number)
-            assert server.wait(30) == 0 and server.stderr.read() == ""
+            assert server.wait(120) == 0 and server.stderr.read() == ""
         finally:
             server.kill()
 

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 from asr.server.app import create_app
 from asr.server.service import Service
 from asr.server.settings import ServeConfig
-from asr.transcription.live import Final
+from asr.transcription.live import Final, LiveStream
 from asr.transcription.transcribe import Transcriber
 
 TRANSCRIBER = Transcriber(recogniser(seed=24, chunk=0.2, lookahead=0.16), min_confidence=0.0)
@@ -76,6 +76,21 @@ def test_a_connection_has_settings_of_its_own(server):
     assert words == [word.text for word in finals()]
 
 
+def test_after_a_reset_all_begins_anew_but_time(server):
+    with server.websocket_connect("/") as socket:
+        found = []
+        for _ in range(2):
+            socket.send_bytes(PCM.tobytes())
+            socket.receive_text()
+            socket.send_text('{"reset" : 1}')
+            found += json.loads(socket.receive_text())["result"]
+        assert said(socket, {"words": False, "sample_rate": RATE}, pcm=PCM[:0]) == [{"text": ""}]
+    words = finals()
+    assert [word["word"] for word in found] == 2 * [word.text for word in words]
+    starts = [word.start for word in words] + [word.start + 4 for word in words]
+    assert [word["start"] for word in found] == pytest.approx(starts, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("sent", "code", "message"),
     [
@@ -99,6 +114,17 @@ def test_what_is_wrong_is_said_before_the_connection_is_closed(server, sent, cod
         assert said(socket)
 
 
+def test_a_long_message_is_read_in_steps_and_answered_once(server, monkeypatch):
+    read, accept = [], LiveStream.accept
+    monkeypatch.setattr(
+        LiveStream, "accept", lambda stream, samples: read.append(len(samples)) or accept(stream, samples)
+    )
+    with server.websocket_connect("/") as socket:
+        answers = said(socket, {"sample_rate": RATE}, size=len(PCM))
+    assert len(answers) == 2 and read == [32_768, len(PCM) - 32_768]
+    assert [word["word"] for word in answers[1]["result"]] == [word.text for word in finals()]
+
+
 def test_settings_come_before_the_sound(server):
     with server.websocket_connect("/") as socket:
         socket.send_bytes(bytes(2))
@@ -114,7 +140,7 @@ def test_streams_have_limits():
                 assert "try again" in json.loads(second.receive_text())["error"]
             assert "nothing came for 0.2 s" in json.loads(first.receive_text())["error"]
         with server.websocket_connect("/") as socket:
-            socket.send_bytes(PCM.tobytes())
+            socket.send_bytes(PCM[: RATE + 1].tobytes())
             socket.receive_text()
             socket.send_bytes(PCM.tobytes())
             assert "too long" in json.loads(socket.receive_text())["error"]

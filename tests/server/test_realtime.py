@@ -152,6 +152,7 @@ def test_each_commit_is_an_item_and_what_is_cleared_is_none(server):
             assert len(of(events, "input_audio_buffer.cleared")) == 1
             texts += [event["transcript"] for event in of(events, f"{SPOKEN}.completed")]
         assert texts == 2 * [" ".join(segment.text for segment in segments())]
+        talk.append(b"")
         talk.send("input_audio_buffer.commit", event_id="mine")
         error = talk.error()
     assert (error["code"], error["event_id"]) == ("input_audio_buffer_commit_empty", "mine")
@@ -227,7 +228,8 @@ def test_other_settings_begin_another_item(server):
             "model",
             "é",
         ),
-        ({"event_id": 3, "type": "input_audio_buffer.clear"}, "event_id", "string"),
+        ({"event_id": 3, "type": "input_audio_buffer.clear"}, "input_audio_buffer.clear.event_id", "string"),
+        ({"type": "input_audio_buffer.append", "audio": "é"}, "audio", "base64"),
         ("no json", "body", "JSON"),
         ("[" * 10_000, "body", "JSON"),
         (b"bytes", "body", "JSON"),
@@ -242,7 +244,7 @@ def test_what_is_wrong_is_said_and_the_session_goes_on(server, sent, param, mess
             socket.send_text(sent if isinstance(sent, str) else json.dumps(sent))
         error = talk.error()
         assert error["param"].startswith(param) and message in error["message"], error
-        assert error["type"] == "invalid_request_error"
+        assert error["type"] == "invalid_request_error" and error["event_id"] is None
         talk.send("input_audio_buffer.clear")
         assert [event["type"] for event in talk.told()] == ["input_audio_buffer.cleared"]
 

@@ -110,6 +110,15 @@ def test_keywords_count_in_their_request_alone(server):
     assert refused(send(server, keywords=["xyz"]), 422, "invalid_value")["param"] == "keywords[]"
 
 
+def test_what_keywords_need_is_made_once():
+    service = Service({"tiny": TRANSCRIBER, "other": TRANSCRIBER})
+    made = service.listening("tiny", ["abc ", "", "cab"])
+    assert service.listening(None, ["abc", "cab"]) is made
+    assert service.listening("tiny", [" "]) is TRANSCRIBER is not made
+    others = [service.listening("other", ["abc", "cab"]), service.listening("tiny", ["abc"])]
+    assert made not in others and others[0] is not others[1]
+
+
 def test_what_is_wrong_has_its_status(server):
     refused(send(server, b"not audio at all"), 415, "unsupported_audio")
     refused(send(server, b""), 422, "invalid_audio")
