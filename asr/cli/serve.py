@@ -5,6 +5,7 @@ import ipaddress
 import signal
 import socket
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,10 @@ class Serve:
     """A file of tokens, a line each, of which a client has to send one."""
     origins: tuple[str, ...] = ()
     """Sites whose pages may use it, such as https://example.org."""
+    teach: bool | None = None
+    """Let the page teach models. Without it, only where this machine alone is served, tokenless."""
+    lessons: Path = Path("lessons")
+    """Folder for what people read to teach a model, and for the new models."""
     limits: Annotated[ServeConfig, NO_PREFIX] = field(default_factory=ServeConfig)
     search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
     device: Device = "auto"
@@ -44,6 +49,7 @@ class Serve:
             import uvicorn
 
             from asr.server.app import create_app
+            from asr.server.lessons import Lessons
             from asr.server.service import Service
         except ImportError as error:
             if (error.name or "").startswith("asr"):
@@ -55,11 +61,22 @@ class Serve:
             models = {name: self.search.transcriber(path, self.device, self.engine) for name, path in named.items()}
             jobs = min([chosen_jobs(model.recogniser, self.jobs) for model in models.values()])
             models = {name: searching(model, jobs) for name, model in models.items()}
-            app = create_app(Service(models, self.limits, jobs), tokens=tokens, origins=self.origins)
             host, port = bound.getsockname()[:2]
+            is_private = ipaddress.ip_address(host).is_loopback
+            service = Service(models, self.limits, jobs)
+            teaches = self._teaches(is_private and not tokens)
+            app = create_app(
+                service,
+                tokens=tokens,
+                origins=self.origins,
+                lessons=Lessons(service, named, self.lessons) if teaches else None,
+                anywhere=bool(self.teach),
+            )
             complain(f"http://{f'[{host}]' if ':' in host else host}:{port} answers for {', '.join(models)}")
-            if not tokens and not ipaddress.ip_address(host).is_loopback:
+            if not tokens and not is_private:
                 complain("everybody who reaches this address may use it; --tokens FILE asks for a token")
+            if teaches:
+                complain(f"the page may teach models, and keeps what is read in {self.lessons}; --no-teach forbids it")
             server = uvicorn.Server(
                 uvicorn.Config(app, log_level="warning", timeout_keep_alive=30, server_header=False)
             )
@@ -69,6 +86,17 @@ class Serve:
                     server.run(sockets=[bound])
             finally:
                 signal.signal(signal.SIGTERM, before)
+
+    def _teaches(self, alone: bool) -> bool:
+        """Whether the page may teach; by itself it does where nobody else can ask.
+
+        Raises:
+            ConfigError: if that is asked for without what training needs.
+        """
+        can = find_spec("torch") is not None
+        if self.teach and not can:
+            raise ConfigError("--teach needs PyTorch, which this installation leaves out: pip install asr")
+        return can and (alone if self.teach is None else self.teach)
 
 
 def searching(model: Transcriber, jobs: int) -> Transcriber:

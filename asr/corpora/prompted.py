@@ -21,6 +21,8 @@ from asr.units import Seconds
 
 Verdict: TypeAlias = Literal["keep", "again", "skip", "stop"]
 """What becomes of a reading, and of the session."""
+LEAST_SENTENCES = 10
+"""That a model can be adapted to."""
 
 
 class Desk(Protocol):

@@ -40,6 +40,7 @@ class TimedWord(TypedDict):
     start: float
     end: float
     confidence: float
+    low: NotRequired[Literal[True]]
 
 
 class CommandFound(TypedDict):
@@ -156,12 +157,15 @@ def event(kind: str, **fields: Any) -> str:
 
 
 def _word(word: Word) -> TimedWord:
-    return {
+    found: TimedWord = {
         "word": word.text,
         "start": round(word.start, 3),
         "end": round(word.end, 3),
         "confidence": round(word.confidence, 4),
     }
+    if word.unsure:
+        found["low"] = True
+    return found
 
 
 def _segment(number: int, segment: Segment) -> TimedSegment:

@@ -12,8 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from asr.server.failure import ApiError
 from asr.units import Seconds
 
-OPEN_PATHS = ("/health",)
-"""They need no token."""
+OPEN_PATHS = ("/health", "/")
+OPEN_FOLDER = "/static/"
+"""They need no token; the page asks for one."""
 SPARE = 64 * 1024
 """Bytes of a request beside its file."""
 PROTOCOL_KEY = "openai-insecure-api-key."
@@ -45,7 +46,8 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            if scope["path"] not in OPEN_PATHS and not self._knows(headers):
+            is_open = scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDER)
+            if not is_open and not self._knows(headers):
                 error = ApiError(401, "no valid token; send Authorization: Bearer TOKEN", "invalid_api_key")
                 await JSONResponse(error.body, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
                 return

@@ -14,6 +14,7 @@ Each message of sound gets one answer. Settings are those of one connection.
 import asyncio
 import json
 from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import anyio
@@ -26,6 +27,7 @@ from asr.errors import AsrError
 from asr.server.failure import ApiError, close_reason, fault
 from asr.server.gate import protocol
 from asr.server.service import Service
+from asr.transcription.coverage import Low
 from asr.transcription.live import Event, Final, LiveStream, Partial
 from asr.units import Seconds
 
@@ -46,6 +48,7 @@ class LiveSettings(BaseModel):
     words: bool = True
     phrase_list: list[str] = []
     commands: list[str] = []
+    unsure: Low = "drop"
     model: str | None = None
 
 
@@ -116,13 +119,15 @@ class Conversation:
     def _begun(self) -> LiveStream:
         settings = self._settings
         phrases = [phrase for phrase in settings.phrase_list if phrase != UNKNOWN_WORD]
-        transcriber = self._service.listening(settings.model, phrases, settings.commands)
+        listening = self._service.listening(settings.model, phrases, settings.commands)
+        transcriber = listening if settings.unsure == "drop" else replace(listening, low=settings.unsure)
         return transcriber.stream(round(settings.sample_rate or transcriber.recogniser.config.features.sample_rate))
 
     def _result(self, finals: list[Final]) -> dict[str, Any]:
         words = [word for final in finals for word in final.segment.shifted(self._before).words]
         result = [
             {"conf": round(w.confidence, 4), "end": round(w.end, 3), "start": round(w.start, 3), "word": w.text}
+            | ({"low": True} if w.unsure else {})
             for w in words
         ]
         text = {"text": " ".join(word.text for word in words)}

@@ -28,6 +28,7 @@ from asr.server.answers import (
 from asr.server.failure import RESPONSES, ApiError
 from asr.server.service import Service
 from asr.text.timed import Segment, TimedText, Word
+from asr.transcription.coverage import Low
 from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
 
@@ -89,19 +90,21 @@ def transcriptions(service: Service) -> APIRouter:
         commands: Annotated[
             list[str], Form(alias="commands[]", description="Lines of a grammar: all that is listened for.")
         ] = [],  # noqa: B006
+        unsure: Annotated[
+            Low, Form(description="What becomes of words that are too unsure; mark has them as low.")
+        ] = "drop",
     ) -> Response:
         """Turn a recording into text."""
         service.model(model)
         end = time.monotonic() + service.config.timeout
 
         def made() -> Transcriber:
-            return service.listening(model, keywords, commands)
+            listening = service.listening(model, keywords, commands)
+            return listening if unsure == "drop" else replace(listening, low=unsure)
 
         async def found() -> AsyncGenerator[Segment | TimedText, None]:
-            client = request.client.host if request.client else ""
-            client = request.headers.get("authorization", client)
             async with (
-                service.turns.turn(client, service.config.timeout),
+                service.turns.turn(client_of(request), service.config.timeout),
                 contextlib.aclosing(service.read(made, file.file, language or None, end)) as reading,
             ):
                 async for what in reading:
@@ -133,6 +136,11 @@ def transcriptions(service: Service) -> APIRouter:
         return {"id": name, "object": "model", "created": service.started, "owned_by": "asr"}
 
     return router
+
+
+def client_of(request: Request) -> str:
+    """Whose turn it is: a token's, or else an address's."""
+    return request.headers.get("authorization", request.client.host if request.client else "")
 
 
 async def whole(found: AsyncIterator[Segment | TimedText]) -> TimedText:

@@ -22,6 +22,7 @@ import torch
 from lhotse.cut import Cut
 
 from asr.audio.augment import LIGHT
+from asr.corpora.prompted import LEAST_SENTENCES
 from asr.data.cuts import load_cuts, shuffled, text_of
 from asr.data.prepare import prepare
 from asr.decoding.tune import keep
@@ -46,7 +47,6 @@ from asr.units import Seconds
 
 GENERAL_FOLDER = "general"
 """In a model folder: general speech with transcripts, to replay and to judge by."""
-LEAST_UTTERANCES = 10
 HEARD: Seconds = 3000.0
 """Of speech, over all epochs, that a training hears: five minutes' work of two cores."""
 EPOCHS = (4, 30)
@@ -137,10 +137,10 @@ def adapt(
         raise ConfigError(f"{out}: is the base model's folder; choose another one for the adapted model")
     base = load_model(model)
     own = read_speech(recordings, out / "data", base.tokenizer, progress)
-    if own.size < LEAST_UTTERANCES or not own.dev or not own.test:
+    if own.size < LEAST_SENTENCES or not own.dev or not own.test:
         raise DataError(
             f"{recordings}: {own.size} utterances are too few to train, to choose and to judge by; record at least "
-            f"{LEAST_UTTERANCES} different sentences, better a hundred"
+            f"{LEAST_SENTENCES} different sentences, better a hundred"
         )
     tokenizer = suited(base.tokenizer, own, progress)
     same = tokenizer is base.tokenizer

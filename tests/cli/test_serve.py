@@ -13,6 +13,7 @@ import httpx
 import pytest
 from support.talkative import talkative, wav
 
+from asr.cli.serve import Serve
 from asr.recogniser.model_folder import save_model
 
 pytest.importorskip("uvicorn")
@@ -40,9 +41,26 @@ def test_a_server_says_where_it_is_and_ends_cleanly(run_folder, number, search):
             url = f"{line.split()[1]}/v1/audio/transcriptions"
             assert httpx.post(url, files={"file": wav()}, timeout=120).json()["usage"]["seconds"] == 2
             server.send_signal(number)
-            assert server.wait(120) == 0 and server.stderr.read() == ""
+            assert server.wait(120) == 0
+            (line,) = server.stderr.read().splitlines()
+            assert "the page may teach models, and keeps what is read in lessons; --no-teach" in line
         finally:
             server.kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "teaches"),
+    [({}, True), ({"host": "0.0.0.0"}, False), ({"tokens": True}, False), ({"host": "0.0.0.0", "teach": True}, True)],
+)
+def test_the_page_teaches_by_itself_only_where_nobody_else_is(run_folder, tmp_path, monkeypatch, options, teaches):
+    made = []
+    monkeypatch.setattr("asr.server.app.create_app", lambda _service, **given: made.append(given["lessons"]))
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    (tmp_path / "tokens").write_text("secret\n")
+    if "tokens" in options:
+        options = {"tokens": tmp_path / "tokens"}
+    Serve(model=(str(run_folder),), port=0, **options).run()
+    assert (made[0] is not None) == teaches
 
 
 def test_what_is_wrong_is_one_line(refused, run_folder, tmp_path):
