@@ -113,7 +113,7 @@ def test_mistakes_end_in_one_clear_line(refused, model: Path, noise: Path, text:
     refused(1, "text.txt: not an n-gram language model", *of_noise, "--lm", text)
     refused(1, "has no language model", *of_noise, "--lm")
     refused(2, "--second needs --lm", *of_noise, "--second", model)
-    refused(2, "beam must be at least 1", *of_noise, "--beam", "0")
+    refused(2, "beam must lie in [1, 100000]", *of_noise, "--beam", "0")
     refused(2, "no hot words to read", *of_noise, "--hotwords", tmp_path / "none")
     refused(2, "a bonus is no finite number", *of_noise, "--hotwords", endless)
 

@@ -130,7 +130,7 @@ def test_a_run_that_goes_on_with_other_workers_says_so(finished: Path, corpus: P
     for _ in range(2):  # and the run's own number stays on record
         heard = io.StringIO()
         train(SMALL, corpus, out, Lines(heard))
-        assert "was begun by 7 CPU workers and goes on with 2" in heard.getvalue()
+        assert "was begun by 7 workers and goes on with 2" in heard.getvalue()
     heard = io.StringIO()
     train(SMALL, corpus, finished, Lines(heard))
     assert "workers" not in heard.getvalue()
