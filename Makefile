@@ -28,7 +28,9 @@ check: $(READY)  ## lint, format, types, import layers, sizes, what pages name, 
 
 audit: $(READY)  ## known vulnerabilities of what is installed; asks a service on the network
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(BIN)/python -m pip_audit --local --skip-editable --progress-spinner off
+	mkdir -p build
+	$(BIN)/python -m pip freeze --all --exclude-editable | sed 's/+.*//' > build/audited.txt
+	$(BIN)/python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement build/audited.txt
 
 docs: $(READY)  ## the site, in build/site
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -131,6 +131,9 @@ def _optional(extra: str, purpose: str, parts: list[Package], sandbox: Sandbox) 
     """An optional part, which may be missing."""
     problems = [problem for package in parts for problem in _problems(package, sandbox, extra)]
     missing = [package.name for package in parts if package.version is None]
+    if not parts:
+        remedy = f"if it should be here: pip install --upgrade 'asr[{extra}]'"
+        problems.append(Problem(f"pip knows no packages for {purpose} here", remedy, False))
     if missing:
         problems.append(
             Problem(f"{', '.join(missing)} not installed, for {purpose}", f"pip install 'asr[{extra}]'", False)

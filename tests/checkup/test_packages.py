@@ -57,7 +57,7 @@ def problems(findings):
 def test_what_is_there_is_listed_with_its_version_and_imported(found):
     sandbox = Imports()
     findings = found(sandbox)
-    assert problems(findings).keys() <= {"extra lm", "extra serve", "extra score"}
+    assert problems(findings).keys() == {"extra lm", "extra serve", "extra score", "extra ray"}
     assert findings["packages"].facts == {"numpy": "2.1", "soundfile": "0.13", "torch": "2.9"}
     assert findings["extra onnx"].facts == {"onnxruntime": "1.20"}
     assert sandbox.imported == ["numpy", "soundfile", "torch", "onnxruntime", "sounddevice"]
@@ -69,6 +69,13 @@ def test_a_missing_package_is_broken_and_a_missing_part_is_not(found):
     assert problems(findings)["extra live"] == [
         ("sounddevice not installed, for a microphone", "pip install 'asr[live]'", False)
     ]
+
+
+def test_a_part_without_packages_is_a_note(found):
+    """As where this package was installed before the part existed."""
+    ((what, remedy, matters),) = problems(found())["extra ray"]
+    assert (what, matters) == ("pip knows no packages for asr transcribe --cluster ray here", False)
+    assert remedy == "if it should be here: pip install --upgrade 'asr[ray]'"
 
 
 def test_a_version_that_is_too_old(found):
