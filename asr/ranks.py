@@ -131,7 +131,8 @@ class Ranks:
         if self.count == 1 or busy <= cores < 2 * busy:
             return None
         return (
-            f"note: {self.neighbours} processes of {threads} {'thread' if threads == 1 else 'threads'} for {cores} cores; "
+            f"note: {self.neighbours} {'process' if self.neighbours == 1 else 'processes'} of {threads} "
+            f"{'thread' if threads == 1 else 'threads'} for {cores} cores; "
             f"{'lower' if busy > cores else 'raise'} --nproc-per-node or {remedy}"
         )
 

@@ -1,6 +1,7 @@
 """Commands under a real torchrun: killed, stopped, asked to end, on two hosts."""
 
 import contextlib
+import ctypes
 import os
 import random
 import re
@@ -9,19 +10,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
-from support.command_line import SMALL, Result
-from support.ranks import descendants, torchrun
+from support.command_line import SMALL
+from support.ranks import Torchrun, descendants, torchrun
 from support.runs import same, weights
 from support.tones import write_corpus
 
+from asr import cli
 from asr.training.logbook import read_metrics
 
 TRAINING = (*SMALL, "--batch-seconds", "4", "--checkpoint-every", "0", "--device", "cpu")
 PATIENT = 300.0
 """What lasts longer hangs."""
+CLONE_NEWNET = 0x40000000
+"""What `setns` calls a network."""
 HASTY = "import sys, asr.ranks; asr.ranks.TIMEOUT = 5.0; sys.argv[0] = 'asr'; from asr.cli import main; main()\n"
 """`asr`, whose ranks soon give each other up."""
 
@@ -31,14 +36,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("corpus"), train=18, dev=4)
 
 
-@pytest.fixture
-def one_process(asr: Callable[..., Result], corpus: Path, tmp_path: Path) -> Callable[[int], Path]:
+@pytest.fixture(scope="module")
+def one_process(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     """The same run by two workers of one process, which nothing disturbs; gives its folder."""
 
+    @cache
     def run(epochs: int) -> Path:
-        result = asr("train", corpus, "--out", tmp_path / "one", *TRAINING, "--threads", 2, "--epochs", epochs)
-        assert result.code == 0, result.err
-        return tmp_path / "one"
+        out = tmp_path_factory.mktemp("one") / "run"
+        arguments = ("asr", "train", corpus, "--out", out, *TRAINING, "--threads", 2, "--epochs", epochs)
+        with pytest.MonkeyPatch.context() as patched, pytest.raises(SystemExit) as stop:
+            patched.setattr(sys, "argv", list(map(str, arguments)))
+            cli.main()
+        assert stop.value.code == 0
+        return out
 
     return run
 
@@ -60,14 +70,15 @@ def steps(out: Path) -> int:
     return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
 
 
-def wait_for_steps(out: Path, process: subprocess.Popen, wanted: int) -> None:
+def wait_for_steps(out: Path, process: "subprocess.Popen[str] | Torchrun", wanted: int) -> None:
     """Wait until so many checkpoints more were written."""
     seen, deadline = {steps(out)}, time.monotonic() + PATIENT
     while len(seen) <= wanted and process.poll() is None and time.monotonic() < deadline:
         seen.add(steps(out))
         time.sleep(0.001)
-    assert process.poll() is None, process.communicate()
-    assert len(seen) > wanted, "no step was taken"
+    said = process.said if isinstance(process, Torchrun) else ""
+    assert process.poll() is None, (process.poll(), said)
+    assert len(seen) > wanted, ("no step was taken", said)
 
 
 def own_lines(said: str) -> list[str]:
@@ -87,14 +98,16 @@ def gone(processes: set[int]) -> bool:
 
 def test_a_killed_rank_is_restarted_and_the_run_ends_with_the_same_weights(one_process, corpus: Path, tmp_path: Path):
     out = tmp_path / "run"
-    command = ("-m", "asr", "train", corpus, "--out", out, *TRAINING, "--epochs", 4)
-    with torchrun(2, *command, options=("--max-restarts", 2)) as process:
+    options = ("--nproc-per-node", 2, "--max-restarts", 2, "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0")
+    process = Torchrun(tmp_path / "said", options, ("train", corpus, "--out", out, *TRAINING, "--epochs", 4))
+    try:
         wait_for_steps(out, process, 2)
-        os.kill(rank(process.pid, 1), signal.SIGKILL)
-        printed, said = process.communicate(timeout=PATIENT)
-    assert process.returncode == 0, said
-    assert "going on from" in said and "2 processes" in said
-    assert printed == f"best model: {out / 'best'}\n"
+        os.kill(process.ranks[1], signal.SIGKILL)
+    finally:
+        process.finish(PATIENT)
+    assert process.code == 0, process.said
+    assert "going on from" in process.said and "2 processes" in process.said
+    assert process.printed == f"best model: {out / 'best'}\n"
     assert same(weights(one_process(4)), weights(out))
     epochs = [record["epoch"] for record in read_metrics(out / "metrics.jsonl") if record["kind"] == "epoch"]
     assert epochs == [1, 2, 3, 4]
@@ -236,42 +249,43 @@ def hosts() -> Iterator[list[str]]:
                 subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 
 
-def on_hosts(hosts: Sequence[str], *program: object, restarts: int = 0) -> "list[subprocess.Popen[str]]":
+def on_hosts(hosts: Sequence[str], folder: Path, *arguments: object) -> list[Torchrun]:
     """Start torchrun on both, with one rank each."""
-    started = []
-    for number, name in enumerate(hosts, start=1):
-        where = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "10.77.0.1:29400", "--rdzv-id", "asr"]
-        where += ["--rdzv-conf", f"is_host={int(number == 1)}", "--local-addr", f"10.77.0.{number}"]
-        launcher = ["-m", "torch.distributed.run", "--nnodes", 2, "--nproc-per-node", 1, "--max-restarts", restarts]
-        command = ["ip", "netns", "exec", name, sys.executable, *launcher, *where, *program]
-        started.append(
-            subprocess.Popen(
-                list(map(str, command)),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env={**os.environ, "GLOO_SOCKET_IFNAME": f"host{number}"},
-            )
+
+    def enter(number: int, name: str) -> None:
+        """Be on a host: see its network alone."""
+        with Path("/run/netns", name).open() as namespace:
+            assert ctypes.CDLL(None).setns(namespace.fileno(), CLONE_NEWNET) == 0
+        os.environ["GLOO_SOCKET_IFNAME"] = f"host{number}"
+
+    return [
+        Torchrun(
+            folder / f"said-{number}",
+            (
+                *("--nnodes", 2, "--nproc-per-node", 1, "--max-restarts", 2, "--local-addr", f"10.77.0.{number}"),
+                *("--rdzv-backend", "c10d", "--rdzv-endpoint", "10.77.0.1:29400", "--rdzv-id", "asr"),
+                *("--rdzv-conf", f"is_host={int(number == 1)}"),
+            ),
+            arguments,
+            partial(enter, number, name),
         )
-    return started
+        for number, name in enumerate(hosts, start=1)
+    ]
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "a rank of the second host is killed"])
 def test_two_hosts_train_as_one_process_does(hosts: list[str], one_process, corpus: Path, tmp_path: Path, killed: bool):
     out = tmp_path / "run"
-    command = ("-m", "asr", "train", corpus, "--out", out, *TRAINING, "--epochs", 6)
-    processes = on_hosts(hosts, *command, restarts=2)
+    processes = on_hosts(hosts, tmp_path, "train", corpus, "--out", out, *TRAINING, "--epochs", 4)
     try:
         if killed:
             wait_for_steps(out, processes[0], 2)
-            os.kill(rank(processes[1].pid, 1) or rank(processes[1].pid, 0), signal.SIGKILL)
-        outputs = [process.communicate(timeout=PATIENT) for process in processes]
+            os.kill(processes[1].ranks[0], signal.SIGKILL)
     finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    printed = "".join(one for one, _ in outputs)
-    assert printed == f"best model: {out / 'best'}\n"
-    assert ("going on from" in "".join(said for _, said in outputs)) == killed
-    assert same(weights(one_process(6)), weights(out))
+        codes = [process.finish(PATIENT) for process in processes]
+    said = "".join(process.said for process in processes)
+    assert codes == [0, 0], said
+    assert "".join(process.printed for process in processes) == f"best model: {out / 'best'}\n"
+    assert "2 processes" in said and ("going on from" in said) == killed
+    assert same(weights(one_process(4)), weights(out))

@@ -30,7 +30,7 @@ from asr.text.tokenizer import CharacterTokenizer
 TOKENIZER = CharacterTokenizer(" abc")
 TEXTS = ("a cab", "", "b", "cc")
 
-durations = st.lists(st.floats(0.05, 40).map(lambda seconds: round(seconds, 3)), max_size=40)
+durations = st.lists(st.integers(50, 40_000).map(lambda milliseconds: milliseconds / 1000), max_size=12)
 
 
 def bare_cuts(seconds):

@@ -1,14 +1,17 @@
 """Processes that work together, as torchrun starts them."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch.distributed.run
 from torch.distributed import TCPStore
 
 from asr import cli, ranks
@@ -89,9 +92,9 @@ def _work(work: Callable[[Ranks], Any], said: Path) -> None:
         os._exit(code)
 
 
-def ended(child: int) -> int | None:
+def ended(child: int, patience: float = PATIENCE) -> int | None:
     """Wait for a child's end, and give its exit code; one that hangs is killed, and has none."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
@@ -109,6 +112,90 @@ def torchrun(count: int, *program: object, options: Sequence[object] = ()) -> "s
     command = [sys.executable, *launcher, *where, *program]
     pipe = subprocess.PIPE
     return subprocess.Popen(list(map(str, command)), stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+ENTRY = """import sys
+from asr.cli import main
+sys.argv[0] = "asr"
+try:
+    main()
+except SystemExit as stop:  # for torchrun of a process that was forked, 0 is an exception, too
+    if stop.code:
+        raise
+"""
+
+
+class Torchrun:
+    """`torchrun ... -m asr ARGUMENTS` of forks of this process, which need not import anything.
+
+    Only the way in which processes begin is another than from a shell.
+
+    Args:
+        folder: for what is said.
+        options: torchrun's.
+        arguments: asr's.
+        prepare: is called first, in the launcher.
+    """
+
+    def __init__(
+        self, folder: Path, options: Sequence[object], arguments: Sequence[object], prepare: Callable[[], None] = int
+    ) -> None:
+        folder.mkdir()
+        self._entry, self._out, self._err = folder / "entry.py", folder / "out", folder / "err"
+        self._entry.write_text(ENTRY)
+        launched = [*options, "--run-path", "--start-method", "fork", self._entry, *arguments]
+        self.code: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._launch(list(map(str, launched)), prepare)
+
+    def _launch(self, launched: list[str], prepare: Callable[[], None]) -> None:
+        code = 1
+        try:
+            os.setsid()
+            for descriptor, path in ((1, self._out), (2, self._err)):
+                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+            warnings.simplefilter("ignore")  # torchrun's own
+            prepare()
+            torch.distributed.run.main(launched)
+            code = 0
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    @property
+    def ranks(self) -> list[int]:
+        """The processes of the ranks, in their order."""
+        return sorted(descendants(self.pid))
+
+    @property
+    def printed(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def said(self) -> str:
+        return self._err.read_text()
+
+    def poll(self) -> int | None:
+        """Its exit code, once there is one."""
+        if self.code is None:
+            found, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if found else None
+        return self.code
+
+    def finish(self, patience: float = PATIENCE) -> int | None:
+        """Wait for the end, and give the exit code; None if it hangs. All ranks have ended then."""
+        if self.code is None:
+            self.code = ended(self.pid, patience)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return self.code
 
 
 def descendants(process: int) -> set[int]:

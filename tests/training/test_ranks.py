@@ -1,6 +1,8 @@
 """Ranks train, judge and go on as the workers of one process do."""
 
 import dataclasses
+import io
+import math
 import os
 import shutil
 from collections import Counter
@@ -14,6 +16,7 @@ from support.runs import PLAIN, SMALL, batch, parameters, same, trainer, weights
 from support.tiny import recogniser
 from support.tones import write_corpus
 
+from asr.data.batches import plan_batches
 from asr.data.cuts import load_cuts
 from asr.progress import SILENT
 from asr.ranks import Ranks
@@ -145,6 +148,44 @@ def test_a_run_goes_on_with_other_ranks_and_says_what_that_changes(
     assert [record["epoch"] for record in records if record["kind"] == "epoch"] == [1, 2, 3]
 
 
+def spoil(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let the gradient of one utterance be no number."""
+    gradient = Trainer._shard_gradient
+
+    def spoilt(self, shard, *arguments):
+        gradients, result = gradient(self, shard, *arguments)
+        if name in shard.ids:
+            gradients[0][:] = math.nan
+        return gradients, result
+
+    monkeypatch.setattr(Trainer, "_shard_gradient", spoilt)
+
+
+def test_a_gradient_of_one_rank_that_is_not_finite_makes_all_skip_the_step(corpus: Path, tmp_path: Path, monkeypatch):
+    """As two workers of one process do; the utterances of both are named."""
+    spoil(monkeypatch, "train-05")
+    config, told = dataclasses.replace(ONE, epochs=1), io.StringIO()
+    train(dataclasses.replace(config, threads=2), corpus, tmp_path / "one", Lines(told))
+    [skipped] = [line for line in told.getvalue().splitlines() if "skipped" in line]
+    assert "train-05" in skipped
+    said = trained(2, config, corpus, tmp_path / "two").splitlines()
+    assert said.count(skipped) == 1 and sum("skipped" in line for line in said) == 1
+    assert same(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    assert all(tensor.isfinite().all() for tensor in weights(tmp_path / "two").values())
+
+
+def test_gradients_of_one_rank_that_stay_not_finite_end_all_with_one_line(corpus: Path, tmp_path: Path, monkeypatch):
+    spoil(monkeypatch, "train-05")
+
+    def work(ranks: Ranks) -> None:
+        train(dataclasses.replace(ONE, failures=1), corpus, tmp_path / "run", SILENT, ranks)
+
+    found = together(2, work, tmp_path)
+    assert [code for code, _ in found] == [1, 1]
+    said = "".join(said for _, said in found)
+    assert said.count("\n") == 1 and "in a row had a loss or gradient that is not finite" in said
+
+
 def test_ranks_with_other_settings_or_data_are_refused_and_named(corpus: Path, tmp_path: Path):
     (tmp_path / "other").mkdir()
     other = write_corpus(tmp_path / "other", train=5, dev=2)
@@ -176,6 +217,25 @@ def test_evaluation_by_ranks_is_that_of_one_process(count: int, corpus: Path, tm
         assert found == expected and list(found.hypotheses) == list(expected.hypotheses)
 
     assert together(count, work, tmp_path) == [(0, "")] * count
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_audio_that_one_rank_alone_reads_and_cannot_ends_all_with_one_line(place: int, tmp_path: Path, monkeypatch):
+    """Batches of one utterance are dealt in turn; one is damaged after it was prepared."""
+    monkeypatch.setattr("asr.recogniser.emissions.BATCH_SECONDS", 0.1)
+    folder = write_corpus(tmp_path, train=6, dev=1)
+    cuts = load_cuts(folder / "train.jsonl.gz")
+    [damaged] = plan_batches(cuts, 0.1, seed=None)[2 + place]
+    Path(damaged.recording.sources[0].source).write_bytes(b"nothing")
+    transcriber = Transcriber(recogniser())
+
+    def work(ranks: Ranks) -> None:
+        evaluate(transcriber, cuts, loaders=0, ranks=ranks)
+
+    found = together(2, work, tmp_path)
+    assert [code for code, _ in found] == [1, 1]
+    assert found[1 - place][1] == "" and found[place][1].count("\n") == 1
+    assert f"utterance {damaged.id}: its audio cannot be read" in found[place][1]
 
 
 def test_pretraining_by_ranks_is_that_of_one_process(corpus: Path, tmp_path: Path):
