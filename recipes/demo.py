@@ -33,7 +33,7 @@ def steps(out: Path) -> Iterator[tuple[str, list[str]]]:
     yield "The package's English model has never heard this voice, or such sentences.", ["evaluate", test]
     yield (
         "Three minutes of training teach it the voice, from the prompts that are not held out.",
-        ["adapt", str(data), "--out", str(model)],
+        ["adapt", str(data), "--out", str(model), "--epochs", "6"],
     )
     yield (
         "The held-out prompts again, by the adapted model with the language model. The page shows each.",

@@ -48,6 +48,11 @@ FIRST = ("prepare", "train", "evaluate", "transcribe", "score")
 SHARED = ("train", "pretrain", "evaluate")
 """Commands that share their work between the processes of torchrun; their `run` is given these."""
 
+PLANS = "64"
+"""Matrix products for which oneDNN keeps a plan, each for one shape. Pieces of a recording have all
+lengths, so its own limit, 1,024, fills hundreds of MB with plans that are not used again.
+"""
+
 INTERRUPTED = "asr: interrupted; repeat the command to go on"
 
 
@@ -67,6 +72,7 @@ def main() -> NoReturn:
     wrong option or setting, and 130 after an interruption.
     """
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PLANS)
     printable()
     with exit_codes(), joined() as ranks:
         if ranks.count > 1 and name not in SHARED:

@@ -47,8 +47,8 @@ from asr.units import Seconds
 
 GENERAL_FOLDER = "general"
 """In a model folder: general speech with transcripts, to replay and to judge by."""
-HEARD: Seconds = 3000.0
-"""Of speech, over all epochs, that a training hears: five minutes' work of two cores."""
+HEARD: Seconds = 10_000.0
+"""Of speech, over all epochs, that a training hears: four to five minutes' work of two cores."""
 EPOCHS = (4, 30)
 REPLAYED = 0.5
 """Of general speech in an epoch, as a share of the recordings."""
