@@ -12,6 +12,8 @@ The command line prints `str(error)` after "asr: " and exits with `exit_code`. A
 escapes is a bug, and shows its traceback.
 """
 
+import signal
+
 
 class AsrError(Exception):
     """A failure that the user can act on; its text says what was wrong, where, and what to do.
@@ -86,3 +88,13 @@ class MissingExtra(AsrError):  # noqa: N818  (it names what is missing, as Impor
         """Name what needs it, and the extra; without one it is PyTorch."""
         what = f"an optional library: pip install 'asr[{extra}]'" if extra else "PyTorch: pip install torch torchaudio"
         super().__init__(f"{purpose} needs {what}")
+
+
+def exit_code(error: BaseException) -> int:
+    """What a program exits with; after an interruption it is 128 and the number of the signal.
+
+    That is SIGINT's, unless the error tells another.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + int(error.args[0] if error.args else signal.SIGINT)
+    return int(getattr(error, "exit_code", 1))

@@ -111,11 +111,16 @@ def fitting(stem: str, ending: str) -> str:
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, before: Path | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path`, for what shall stand there.
 
     At the end it replaces `path`. After an error it vanishes. Its name is nobody else's, so several
     processes may write the same file: the last one's stays, whole.
+
+    Args:
+        path: what is written.
+        before: in the same folder, where the file goes that was there before; None drops it. A kill
+            at that very moment may leave that one alone.
 
     Raises:
         AsrError: if it cannot be written (a full disk, no permission).
@@ -126,6 +131,8 @@ def atomic(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("r+b") as file:  # Windows syncs only what may be written
             os.fsync(file.fileno())
+        if before is not None and path.exists():
+            path.replace(before)
         temporary.replace(path)
         with contextlib.suppress(OSError):  # Windows and some file systems cannot, and the file is in place by now
             _sync_folder(path.parent)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from asr.errors import AsrError
+from asr.errors import AsrError, exit_code
 from asr.units import Seconds
 from asr.workers import num_cores, sum_in_pairs
 
@@ -205,7 +205,7 @@ def joined() -> Iterator[Ranks]:
     except (AsrError, OSError, KeyboardInterrupt) as error:
         if ranks.speaks():
             raise
-        raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)) from None
+        raise SystemExit(exit_code(error)) from None
     torch.distributed.destroy_process_group()
 
 

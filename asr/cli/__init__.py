@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from asr import __version__
-from asr.errors import AsrError, ConfigError
+from asr.errors import AsrError, ConfigError, exit_code
 from asr.ranks import joined
 
 COMMANDS = {
@@ -69,7 +69,7 @@ def main() -> NoReturn:
     """Run `asr COMMAND ...` and exit.
 
     The exit code is 0 if all went well and 1 for something that the user can mend. It is 2 for a
-    wrong option or setting, and 130 after an interruption.
+    wrong option or setting, 130 after an interruption, and 143 after SIGTERM.
     """
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PLANS)
@@ -146,9 +146,9 @@ def exit_codes() -> Iterator[None]:
     except AsrError as error:
         print(f"asr: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(INTERRUPTED, file=sys.stderr)
-        sys.exit(130)
+        sys.exit(exit_code(stop))
     except BrokenPipeError:  # the reader of our output, such as `head`, has left
         sys.exit(1)
     except OSError as error:  # a full disk, a folder without permission

@@ -73,6 +73,8 @@ class Batch:
     """(B, U), 0 where padded."""
     num_tokens: Tensor
     """(B,)."""
+    unreadable: tuple[str, ...] = ()
+    """What is wrong with utterances that were left out."""
 
     def sounds(self) -> list[Waveform]:
         """(N,) of each utterance, without padding."""
@@ -207,12 +209,20 @@ class BatchDataset:
 
     The audio is read, resampled, speed-perturbed and averaged to mono when a batch is asked for.
     Audio that cannot be read comes back as the error, for the main process to raise. A loader
-    process would bury it in a traceback.
+    process would bury it in a traceback. With `skip`, a batch is what can be read, and says what
+    cannot.
     """
 
     def __init__(
-        self, batches: Sequence[Sequence[Cut]], tokenizer: Tokenizer, sample_rate: int, distort: Distort | None = None
+        self,
+        batches: Sequence[Sequence[Cut]],
+        tokenizer: Tokenizer,
+        sample_rate: int,
+        distort: Distort | None = None,
+        *,
+        skip: bool = False,
     ) -> None:
+        self.skip = skip
         self.batches = batches
         self.distort = distort
         self.tokenizer = tokenizer
@@ -223,22 +233,25 @@ class BatchDataset:
 
     def __getitem__(self, index: int) -> "Batch | DataError":
         set_current_audio_backend(RunUpBackend())  # else lhotse hands Sphere files to an external program
-        cuts = self.batches[index]
-        waveforms = []
-        for cut in cuts:
+        cuts, waveforms, unreadable = [], [], []
+        for cut in self.batches[index]:
             try:
                 audio = mixed(cut.load_audio(), cut.sampling_rate)
                 waveform = resample(audio, cut.sampling_rate, self.sample_rate)
                 if self.distort is not None:
                     waveform = self.distort(waveform, self.sample_rate, utterance=cut.id)
                 waveforms.append(torch.from_numpy(waveform))
+                cuts.append(cut)
+            except MemoryError:
+                raise
             except Exception as error:
                 what = _shortened(cut) or f"its audio cannot be read ({_first(error)})"
-                return DataError(f"utterance {cut.id}: {what}; prepare the corpus again")
-        recordings = [recording_of(cut) for cut in cuts]
-        return collate(
-            [cut.id for cut in cuts], list(map(text_of, cuts)), waveforms, self.tokenizer, recordings=recordings
-        )
+                unreadable.append(f"utterance {cut.id}: {what}")
+                if not self.skip:
+                    return DataError(f"{unreadable[0]}; prepare the corpus again")
+        names, recordings = [cut.id for cut in cuts], [recording_of(cut) for cut in cuts]
+        batch = collate(names, list(map(text_of, cuts)), waveforms, self.tokenizer, recordings=recordings)
+        return dataclasses.replace(batch, unreadable=tuple(unreadable))
 
 
 def _first(error: BaseException) -> str:
@@ -282,6 +295,7 @@ def load_batches(
     sample_rate: int,
     loaders: int,
     distort: Distort | None = None,
+    skip: bool = False,
     progress: Progress = SILENT,
 ) -> Iterator[Batch]:
     """Load planned batches in order, ahead of their use.
@@ -295,12 +309,13 @@ def load_batches(
         sample_rate: of the waveforms, in Hz.
         loaders: background processes, each of one thread, at a lower priority. 0 loads in this one.
         distort: what happens to each waveform, given its rate and utterance.
+        skip: leave out what cannot be read; `Batch.unreadable` names it. A batch may be empty then.
         progress: is told if loaders cannot work.
 
     Raises:
         DataError: if audio cannot be read; names the utterance. Also if a loader dies.
     """
-    dataset = BatchDataset(batches, tokenizer, sample_rate, distort)
+    dataset = BatchDataset(batches, tokenizer, sample_rate, distort, skip=skip)
     for batch in _load_ahead(dataset, min(loaders, len(batches)), progress):
         if isinstance(batch, Exception):
             raise batch

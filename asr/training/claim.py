@@ -60,11 +60,11 @@ def _in_place_of(config: RunConfig, other: RunConfig) -> RunConfig:
     )
 
 
-def claim(folder: Path, config: RunConfig, utterances: str, workers: int, *, begun: bool) -> int:
+def claim(folder: Path, config: RunConfig, utterances: str, workers: int, *, begun: bool) -> list[str]:
     """Write the run's settings; if it has begun, see first that they are those with which it began.
 
-    Where a run is trained (device, threads, loaders, checkpoint interval) may change; what decides
-    its weights may not.
+    Where and how a run is trained (device, threads, loaders, checkpoint interval, recomputation)
+    may change, and what it bears; what decides its weights may not.
 
     Args:
         folder: the run's.
@@ -74,25 +74,40 @@ def claim(folder: Path, config: RunConfig, utterances: str, workers: int, *, beg
         begun: whether there is a checkpoint to go on from.
 
     Returns:
-        The number of workers with which it began.
+        What will make its weights differ from those of an undisturbed run, a line each.
 
     Raises:
         ConfigError: if it began with other settings or data; names them.
     """
-    path = folder / "config.json"
+    path, first, notes = folder / "config.json", workers, []
     if begun and path.is_file():
         try:
             stored = parse_json(path.read_text(encoding="utf-8"))
             before = from_dict(type(config), stored["config"], where=str(path))
-            workers = int(stored.get("workers", workers))
+            first = int(stored.get("workers", workers))
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
             raise ConfigError(f"{path}: not the settings of a run; choose another --out") from None
-        changed = differences(_in_place_of(config, before), config)
+        with_choices = dataclasses.replace(
+            _in_place_of(config, before),
+            unreadable=config.unreadable,
+            bptt=dataclasses.replace(before.bptt, recompute=config.bptt.recompute),
+        )
+        changed = differences(with_choices, config)
         if stored.get("utterances_sha256") != utterances:
             changed.append("the manifests hold other utterances")
         if changed:
             raise ConfigError(f"{folder} holds a run with other settings ({'; '.join(changed)}); choose another --out")
+        if first != workers:
+            notes.append(
+                f"{folder} was begun by {first} workers and goes on with {workers}: its weights will be others than "
+                f"those of an undisturbed run; {first} workers avoid it (--threads, times the processes of torchrun)"
+            )
+        if before.bptt.recompute != config.bptt.recompute:
+            notes.append(
+                f"{folder} goes on {'with' if config.bptt.recompute else 'without'} --bptt.recompute: its weights may "
+                "differ in their last bits from those of an undisturbed run"
+            )
     with atomic(path) as temporary:
-        values = {"config": to_dict(config), "utterances_sha256": utterances, "workers": workers}
+        values = {"config": to_dict(config), "utterances_sha256": utterances, "workers": first}
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    return workers
+    return notes

@@ -34,6 +34,10 @@ class StepResult:
     """All that it was taken on."""
     audio: Seconds
     """Of them."""
+    unreadable: tuple[str, ...] = ()
+    """What is wrong with utterances that were left out. With no others, no step was taken."""
+    stop: int | None = None
+    """The signal that asks to end the run, if there was one."""
 
 
 @dataclass
@@ -67,6 +71,7 @@ class Position:
     clipped: int = 0
     skipped: int = 0
     infeasible: int = 0
+    unreadable: int = 0
 
     @property
     def mean_loss(self) -> float | None:
@@ -88,6 +93,9 @@ class Position:
             clip: the largest gradient norm.
         """
         self.batch += batches
+        self.unreadable += len(result.unreadable)
+        if not result.utterances:
+            return
         self.step += 1
         self.steps += 1
         self.seconds += seconds
@@ -125,5 +133,6 @@ class Position:
     def begin_epoch(self) -> None:
         """Count a finished epoch and clear the sums."""
         self.epoch += 1
-        self.batch = self.tokens = self.steps = self.clipped = self.skipped = self.infeasible = 0
+        self.batch = self.tokens = self.steps = self.clipped = self.skipped = 0
+        self.infeasible = self.unreadable = 0
         self.loss = self.audio = self.epoch_seconds = 0.0

@@ -23,18 +23,19 @@ from lhotse.cut import Cut
 from asr.audio.channel import distort
 from asr.data.batches import Batch, load_batches, plan_batches, plan_pieces
 from asr.data.cuts import perturb_speeds
-from asr.errors import ConfigError, ModelError, TrainingError
+from asr.errors import ConfigError, DataError, ModelError, TrainingError
 from asr.files import locked
 from asr.progress import Progress
 from asr.recogniser.model_folder import load_model, save_model
 from asr.training.card import clock, model_card
-from asr.training.checkpoint import load_checkpoint, save_checkpoint
+from asr.training.checkpoint import LAST, has_checkpoint, load_newest, save_checkpoint
 from asr.training.claim import agree, claim, digest
 from asr.training.goal import Goal
 from asr.training.logbook import Logbook, Unwritten
 from asr.training.position import Position, StepResult
 from asr.training.selection import listed
 from asr.training.settings import RunConfig
+from asr.training.shortage import lacks_memory, shortage
 from asr.training.trainer import Trainer
 from asr.training.transfer import adopt
 from asr.units import Seconds
@@ -42,6 +43,8 @@ from asr.workers import choose_device
 
 STATISTICS_SECONDS = 3600.0
 """Audio that the features' statistics are taken from, where there is as much."""
+CHECKPOINTS = "checkpoints"
+"""Their folder in a run's."""
 LOG_EVERY = 10
 """Steps from one line of `metrics.jsonl` to the next."""
 
@@ -69,16 +72,17 @@ def run(
         train_cuts: utterances to learn from, from `selection`.
         dev_cuts: those that the goal uses; they must not change while a run lasts.
         out: run folder. It gets `config.json`, `metrics.jsonl`, `tensorboard/`, `curves.png`,
-            `checkpoints/last.pt` and `best/`.
+            `checkpoints/` (the last one and the one before) and `best/`.
         progress: who is told how far it is.
 
     Returns:
         The best model's folder, `out/best`.
 
     Raises:
-        DataError: if audio cannot be read.
+        DataError: if audio of dev cannot be read, or too many training utterances cannot.
         ConfigError: if `out` holds a run with other settings or data.
         TrainingError: after too many non-finite steps in a row, or for want of memory.
+        KeyboardInterrupt: after SIGINT or SIGTERM, with its number; a checkpoint is written.
     """
     ranks = trainer.ranks
     try:
@@ -96,11 +100,14 @@ def run(
             if trainer.recogniser.device.type == "cpu" and (note := ranks.misfit(trainer.workers.count, "--threads")):
                 progress.say(note)
             kept = Logbook(out, step=position.step, epoch=position.epoch) if ranks.first else Unwritten()
-            with kept as logbook:
+            with trainer.stop, kept as logbook:
                 Run(trainer, goal, train_cuts, out, logbook, progress).finish()
-    except torch.OutOfMemoryError:
-        device = trainer.recogniser.device
-        raise TrainingError(f"{device} has too little memory for a batch; lower --batch-seconds") from None
+    except (RuntimeError, MemoryError) as error:
+        if not lacks_memory(error):
+            raise
+        raise TrainingError(
+            f"{trainer.recogniser.device} has too little memory, not in a step; free some, or lower --threads and --loaders"
+        ) from None
     finally:
         trainer.workers.close()
     return out / "best"
@@ -114,18 +121,12 @@ def _prepare(
     Returns:
         That state, for other ranks.
     """
-    config, checkpoint, workers = trainer.config, _checkpoint(out), trainer.num_workers
-    before = claim(out, config, utterances, workers, begun=checkpoint.is_file())
-    if before != workers:
-        progress.say(
-            f"{out} was begun by {before} workers and goes on with {workers}: its weights will be others than "
-            f"those of an undisturbed run; {before} workers avoid it (--threads, times the processes of torchrun)"
-        )
-    if checkpoint.is_file():
-        try:
-            trainer.load_state(load_checkpoint(checkpoint))
-        except (KeyError, TypeError, ValueError, RuntimeError):
-            raise ModelError(f"{checkpoint}: is not of this version of the program; delete it to start over") from None
+    config, checkpoints, workers = trainer.config, out / CHECKPOINTS, trainer.num_workers
+    begun = has_checkpoint(checkpoints)
+    for note in claim(out, config, utterances, workers, begun=begun):
+        progress.say(note)
+    if begun:
+        go_on(trainer, checkpoints, progress)
     else:
         if config.init is not None:
             other = load_model(Path(config.init), untaught=True)
@@ -135,6 +136,20 @@ def _prepare(
         if not config.keep_statistics:
             _fit_features(trainer, train_cuts, progress)
     return trainer.state()
+
+
+def go_on(trainer: Trainer, checkpoints: Path, progress: Progress) -> None:
+    """Bring a trainer to where the newest checkpoint that can be read was taken.
+
+    Raises:
+        ModelError: if there is none, or it is of another version of the program.
+    """
+    try:
+        trainer.load_state(load_newest(checkpoints, progress))
+    except (KeyError, TypeError, ValueError, RuntimeError):
+        raise ModelError(
+            f"{checkpoints}: not of this version of the program; delete that folder to start over"
+        ) from None
 
 
 def _fit_features(trainer: Trainer, cuts: Sequence[Cut], progress: Progress) -> None:
@@ -162,10 +177,6 @@ def _plan(trainer: Trainer, cuts: Sequence[Cut]) -> str:
     )
 
 
-def _checkpoint(folder: Path) -> Path:
-    return folder / "checkpoints" / "last.pt"
-
-
 @dataclass(frozen=True)
 class Run:
     """A run under way: epochs of steps, each judged, until the last."""
@@ -190,10 +201,12 @@ class Run:
         """Train what is left.
 
         Raises:
-            TrainingError: after too many non-finite steps in a row.
+            TrainingError: after too many non-finite steps in a row, or for want of memory.
+            DataError: after too many utterances that cannot be read.
         """
         while not self.position.finished:
             self._train_epoch()
+            self._save()
             self._judge_epoch()
             self._save()
 
@@ -207,6 +220,7 @@ class Run:
             sample_rate=config.features.sample_rate,
             loaders=config.loaders,
             distort=partial(distort, share=config.augment.channel, seed=config.seed, epoch=position.epoch),
+            skip=True,
             progress=self.progress,
         )
         now = saved = time.monotonic()
@@ -214,14 +228,18 @@ class Run:
             for group in _groups(batches, config.optimiser.accumulate):
                 share = (position.epoch + position.batch / len(plan)) / config.epochs
                 rate = config.optimiser.rate(share)
-                result = trainer.step(group, rate, views=trainer.objective.views(share))
+                result = self._step(group, rate, share)
                 before, now = now, time.monotonic()
                 position.count(result, len(group), now - before, clip=config.optimiser.clip)
+                self._report_unreadable(result.unreadable)
                 self._report(result, share, rate)
                 bar.update(
                     position.epoch * len(plan) + position.batch,
                     f"epoch {position.epoch + 1}/{config.epochs}  loss {result.loss:.3f}  {position.speed:.0f} x real time",
                 )
+                if result.stop is not None:
+                    trainer.ranks.once(self._save)
+                    raise KeyboardInterrupt(result.stop)
                 if now - saved >= config.checkpoint_every:
                     self._save()
                     saved = time.monotonic()
@@ -236,10 +254,33 @@ class Run:
         planned = plan_pieces if config.bptt.carry else plan_batches
         return planned(perturbed, config.batch_seconds, seed=config.seed * 1_000_003 + epoch)
 
+    def _step(self, group: Sequence[Batch], rate: float, share: float) -> StepResult:
+        """Take a step; says which utterance memory did not suffice for."""
+        trainer = self.trainer
+        try:
+            return trainer.step(group, rate, views=trainer.objective.views(share))
+        except (RuntimeError, MemoryError) as error:
+            if not lacks_memory(error) or not any(batch.ids for batch in group):
+                raise
+            raise shortage(self.config, trainer.recogniser.device, group) from None
+
+    def _report_unreadable(self, faults: Sequence[str]) -> None:
+        """Name the utterances of a step that are left out, and stop after too many in an epoch."""
+        if not faults:
+            return
+        for fault in faults:
+            self.progress.say(f"{fault}; it is left out")
+        self.logbook.write("unreadable", self.position.step, utterances=faults)
+        if self.position.unreadable > self.config.unreadable:
+            raise DataError(
+                f"{self.position.unreadable} utterances of this epoch cannot be read, the last: {faults[-1]}; "
+                f"bring them back and repeat the command, or bear more of them with --unreadable"
+            )
+
     def _report(self, result: StepResult, share: float, rate: float) -> None:
         """Write a step down, now and then or if it was skipped."""
-        if result.overflow:
-            return  # nothing is wrong: so float16 finds its scale
+        if result.overflow or not result.utterances:
+            return  # nothing is wrong: so float16 finds its scale; or no step was taken
         if result.skipped:
             self._report_failure(result.utterances)
         elif self.position.step % LOG_EVERY == 1:
@@ -274,7 +315,8 @@ class Run:
         config, position, trainer = self.config, self.position, self.trainer
         threads = torch.get_num_threads()
         torch.set_num_threads(max(threads, trainer.workers.count))  # whose cores are free now
-        judgement = self.goal.judge()
+        with trainer.stop.at_once():
+            judgement = self.goal.judge()
         torch.set_num_threads(threads)
         better = position.judge(judgement)
         if better and trainer.ranks.first:
@@ -292,6 +334,7 @@ class Run:
             clipped_share=position.clipped / max(1, position.steps),
             skipped=position.skipped,
             infeasible=position.infeasible,
+            unreadable=position.unreadable,
             seconds=position.seconds,
         )
         left: Seconds = position.seconds / epoch * (config.epochs - epoch)
@@ -300,6 +343,7 @@ class Run:
             f"{judgement.line}{' *' if better else ''}  {position.speed:.0f} x real time  "
             f"{clock(position.seconds)} trained, {clock(left)} left to train"
             + (f"  ({position.infeasible} utterances too short for their text)" if position.infeasible else "")
+            + (f"  ({position.unreadable} utterances could not be read)" if position.unreadable else "")
         )
         stopped_early = config.patience is not None and position.stale >= config.patience
         position.finished = epoch == config.epochs or stopped_early
@@ -312,7 +356,7 @@ class Run:
 
     def _save(self) -> None:
         if self.trainer.ranks.first:
-            save_checkpoint(_checkpoint(self.folder), self.trainer.state())
+            save_checkpoint(self.folder / CHECKPOINTS / LAST, self.trainer.state())
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

@@ -131,6 +131,8 @@ class RunConfig:
     """Time between checkpoints, in seconds."""
     failures: int = 10
     """Non-finite steps in a row after which training stops."""
+    unreadable: int = 10
+    """Utterances an epoch that are left out if they cannot be read; with more, training stops."""
 
     def __post_init__(self) -> None:
         check(
@@ -143,6 +145,7 @@ class RunConfig:
             loaders=NOT_NEGATIVE,
             checkpoint_every=NOT_NEGATIVE,
             failures=at_least(1),
+            unreadable=NOT_NEGATIVE,
             seed=SEED,
         )
         if self.keep_statistics and self.init is None:

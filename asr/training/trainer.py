@@ -25,6 +25,7 @@ from asr.recogniser.recogniser import Recogniser
 from asr.training.objective import AugmentedBatch, Objective
 from asr.training.position import Position, StepResult
 from asr.training.settings import RunConfig
+from asr.training.stop import Stop
 from asr.workers import Workers, num_workers, sum_in_pairs
 
 T = TypeVar("T")
@@ -48,6 +49,9 @@ class WorkResult:
     """
     utterances: tuple[str, ...] = ()
     samples: int = 0
+    unreadable: tuple[str, ...] = ()
+    """As in `StepResult`; likewise `stop`."""
+    stop: int | None = None
 
     def __add__(self, other: "WorkResult") -> "WorkResult":
         return WorkResult(
@@ -57,6 +61,8 @@ class WorkResult:
             self.states | other.states,
             self.utterances + other.utterances,
             self.samples + other.samples,
+            self.unreadable + other.unreadable,
+            self.stop or other.stop,
         )
 
 
@@ -77,6 +83,8 @@ class Trainer:
         self.objective = objective
         self.averaged = copy.deepcopy(objective.module)
         self.position = Position()
+        self.stop = Stop()
+        """Ranks agree on it in each step."""
         self.states: dict[str, Tensor] = {}
         """As in `WorkResult`, of each recording's last piece that was used in this epoch."""
         self.bptt: Bptt = recogniser.reading
@@ -116,7 +124,7 @@ class Trainer:
     def step(self, batches: Sequence[Batch], learning_rate: float, *, views: int = 1) -> StepResult:
         """Take one optimiser step on one or more batches.
 
-        There is none if the loss or gradient is not finite.
+        There is none if the loss or gradient is not finite, or no utterance could be read.
 
         Args:
             batches: the utterances.
@@ -124,6 +132,8 @@ class Trainer:
             views: how often each utterance is read, each time augmented anew.
         """
         found = self._backpropagate(batches, views)  # forward, loss and backward, each worker its share
+        if not found.utterances:
+            return StepResult(0.0, 0, 0.0, {}, True, False, (), (), 0.0, found.unreadable, found.stop)
         num_tokens = max(1, found.tokens)
         loss = found.loss / num_tokens
         norms = self._clip(self._collect(), num_tokens)
@@ -144,6 +154,8 @@ class Trainer:
             found.infeasible,
             found.utterances,
             found.samples / self.config.features.sample_rate,
+            found.unreadable,
+            found.stop,
         )
 
     def dealt(self, batch: Sequence[T]) -> list[T]:
@@ -160,7 +172,10 @@ class Trainer:
                 seed = _seed(config.seed, self.position.step, number * self.num_workers + self._first + worker)
                 states = {name: self.states[name] for name in shard.recordings if name in self.states}
                 shares[worker].append((shard, seed, states, views))
-        return sum(chain(*self.ranks.gather(self.workers.run(shares))), WorkResult())
+        results = self.workers.run(shares)  # which takes long: a wish to stop is asked for after it
+        unreadable = tuple(fault for batch in batches for fault in batch.unreadable)
+        results.append(WorkResult(unreadable=unreadable, stop=self.stop.wanted))
+        return sum(chain(*self.ranks.gather(results)), WorkResult())
 
     def _collect(self) -> list[Tensor]:
         """Sum the workers' buffers into the parameters' gradients, and undo float16's scale.

@@ -67,15 +67,15 @@ def test_training_resumes_with_the_same_weights(tmp_path):
 
 def test_training_that_forgets_a_step_is_found(tmp_path, monkeypatch):
     """As if the last checkpoint held other weights than the run had."""
-    load = training_run.load_checkpoint
+    load = training_run.load_newest
 
-    def another(path):
-        state = load(path)
-        if path.parents[1].name == "stopped":
+    def another(folder, progress):
+        state = load(folder, progress)
+        if folder.parent.name == "stopped":
             state["model"] = {name: tensor * 1.01 for name, tensor in state["model"].items()}
         return state
 
-    monkeypatch.setattr(training_run, "load_checkpoint", another)
+    monkeypatch.setattr(training_run, "load_newest", another)
     with pytest.raises(DataError, match="stopped and resumed has other weights"):
         trial.train_and_resume(tmp_path)
 

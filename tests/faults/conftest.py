@@ -1,5 +1,15 @@
-"""What trainings are compared with."""
+"""What disturbed trainings are compared with; nobody looks at their pictures."""
 
+import pytest
 from support.undisturbed import corpus, finished
 
+from asr.training.logbook import Logbook
+
 __all__ = ["corpus", "finished"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_pictures():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Logbook, "draw", lambda _: None)
+        yield

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.processes import begin, die, died, gone, members, needs_proc
+from support.processes import KILLED, at_call, begin, die, ended, members, needs_proc
 from support.runs import SMALL
 
 from asr import child
@@ -34,31 +34,25 @@ POINTS = {
 
 def killed_at(point, corpus: Path, out: Path) -> None:
     """Train, and die at a point. Forked workers go on there."""
-    owner, name, times = POINTS[point]
-    original, process, calls = getattr(owner, name), os.getpid(), 0
 
-    def counted(*arguments, **options):
-        nonlocal calls
-        calls += os.getpid() == process
-        if calls == times and os.getpid() == process:
-            time.sleep(0.3)  # the loader is ahead by now, and waits for somebody to take its batches
-            die()
-        return original(*arguments, **options)
+    def wait_and_die():
+        time.sleep(0.3)  # the loader is ahead by now, and waits for somebody to take its batches
+        die()
 
-    setattr(owner, name, counted)
+    at_call(*POINTS[point], wait_and_die)
     train(SMALL, corpus, out, SILENT)
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_training_leaves_nobody_behind(corpus: Path, tmp_path: Path, point):
-    assert died(begin(tmp_path / "log", killed_at, point, corpus, tmp_path / "run"))
+    assert ended(begin(tmp_path / "log", killed_at, point, corpus, tmp_path / "run")) == KILLED
 
 
 @pytest.mark.parametrize("missing", ["_die_with_parent", "_watch_parent"])
 def test_one_way_of_noticing_is_enough(corpus: Path, tmp_path: Path, monkeypatch, missing):
     """Where there is no Linux, or where a thread has forked."""
     monkeypatch.setattr(child, missing, lambda: None)
-    assert died(begin(tmp_path / "log", killed_at, "first step", corpus, tmp_path / "run"))
+    assert ended(begin(tmp_path / "log", killed_at, "first step", corpus, tmp_path / "run")) == KILLED
 
 
 def hold(pipe) -> None:
@@ -81,7 +75,7 @@ def test_siblings_hold_no_pipe_and_one_may_be_ended_early(tmp_path: Path):
         die()
 
     process = begin(tmp_path / "log", parent)
-    assert died(process), (tmp_path / "log").read_text()
+    assert ended(process) == KILLED, (tmp_path / "log").read_text()
 
 
 def test_children_end_with_a_program_that_forgets_them(tmp_path: Path):
@@ -90,8 +84,7 @@ def test_children_end_with_a_program_that_forgets_them(tmp_path: Path):
 
     kept: list[Child] = []
     process = begin(tmp_path / "log", parent)
-    process.join(60)
-    assert process.exitcode == 0 and gone(process.pid)
+    assert ended(process) == 0
 
 
 def test_a_child_of_a_thread_lives_on_when_the_thread_ends(tmp_path: Path):
@@ -107,4 +100,4 @@ def test_a_child_of_a_thread_lives_on_when_the_thread_ends(tmp_path: Path):
         assert workers[0].run([1, 2]) == [1, 2]
         die()
 
-    assert died(begin(tmp_path / "log", parent)), (tmp_path / "log").read_text()
+    assert ended(begin(tmp_path / "log", parent)) == KILLED, (tmp_path / "log").read_text()

@@ -18,16 +18,17 @@ from asr.cli.parse import parse
 from asr.decoding.commands import Rejection, save_rejection
 from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tuned import TunedDecoding, save_tuned
-from asr.errors import ModelError
 from asr.lm.estimate import NgramConfig, train_ngram
 from asr.lm.rnn import RnnLm, RnnLmConfig, save_rnn_lm
+from asr.progress import SILENT
 from asr.recogniser.model_folder import save_model
 from asr.recogniser.onnx_export import export
 from asr.text.tokenizer import CharacterTokenizer, TokenizerConfig, train_tokenizer
 from asr.training.audio import Examined
-from asr.training.checkpoint import load_checkpoint, save_checkpoint
+from asr.training.checkpoint import save_checkpoint
 from asr.training.claim import claim
 from asr.training.logbook import read_metrics
+from asr.training.run import go_on
 from asr.transcription import parts
 from asr.transcription.confidence import Calibration, save_calibration
 from asr.transcription.journal import Journal, partial_files
@@ -114,12 +115,8 @@ def checkpoint(room: Path) -> list[bytes]:
 
 def resume(room: Path, data: bytes) -> None:
     """As a run goes on."""
-    path = room / "last.pt"
-    path.write_bytes(data)
-    try:
-        trainer(PLAIN).load_state(load_checkpoint(path))
-    except (KeyError, TypeError, ValueError, RuntimeError):
-        raise ModelError("of another version") from None
+    (room / "last.pt").write_bytes(data)
+    go_on(trainer(PLAIN), room, SILENT)
 
 
 def settings(room: Path) -> list[bytes]:

@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+KILLED = -signal.SIGKILL
+"""An exit code."""
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
 
@@ -27,12 +31,28 @@ def begin(log: Path, function: Callable[..., Any], *arguments: Any) -> BaseProce
 
 def _run(log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     os.setsid()
+    torch.set_num_threads(1)
+    torch.set_num_threads = lambda _: None  # the threads of kernels are not forked: more than one would be waited for
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with log.open("a", buffering=1) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         sys.stdout = sys.stderr = file  # pytest has put its own there
         function(*arguments)
+
+
+def at_call(owner: Any, name: str, times: int, action: Callable[[], Any]) -> None:
+    """Do something before so manieth call of a function in this process; forks do not count."""
+    original, process, calls = getattr(owner, name), os.getpid(), 0
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == times and os.getpid() == process:
+            action()
+        return original(*arguments, **options)
+
+    setattr(owner, name, counted)
 
 
 def die(*_: object) -> None:
@@ -54,7 +74,7 @@ def members(session: int) -> list[int]:
     return found
 
 
-def gone(session: int, within: float = 20.0) -> bool:
+def gone(session: int, within: float = 30.0) -> bool:
     """Whether no process of a session is alive any more, soon."""
     deadline = time.monotonic() + within
     while members(session):
@@ -64,7 +84,13 @@ def gone(session: int, within: float = 20.0) -> bool:
     return True
 
 
-def died(process: BaseProcess) -> bool:
-    """Whether a process was killed, and took all that it had started along."""
-    process.join(120)
-    return process.exitcode == -signal.SIGKILL and process.pid is not None and gone(process.pid)
+def ended(process: BaseProcess, within: float = 240.0) -> str | int:
+    """How a process ended: its exit code, or what is wrong, as that it left somebody behind."""
+    process.join(within)
+    late = process.is_alive()
+    process.kill()
+    process.join()
+    assert process.pid is not None and process.exitcode is not None
+    if late:
+        return "it did not end"
+    return process.exitcode if gone(process.pid) else f"it left {len(members(process.pid))} processes behind"

@@ -5,6 +5,7 @@ import io
 import math
 import os
 import shutil
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from support.runs import PLAIN, SMALL, batch, parameters, same, trainer, weights
 from support.tiny import recogniser
 from support.tones import write_corpus
 
+from asr.cli import INTERRUPTED
 from asr.data.batches import plan_batches
 from asr.data.cuts import load_cuts
 from asr.progress import SILENT
 from asr.ranks import Ranks
+from asr.training.checkpoint import load_newest
 from asr.training.logbook import read_metrics
 from asr.training.pretrain import pretrain
+from asr.training.run import Run
 from asr.training.settings import BpttConfig, OptimiserConfig, PretrainConfig, TrainConfig
 from asr.training.train import train
 from asr.training.trainer import Trainer
@@ -202,6 +206,69 @@ def test_ranks_with_other_settings_or_data_are_refused_and_named(corpus: Path, t
         said = "".join(said for _, said in found)
         assert said.count("\n") == 1 and f"process 1 of 2 differs from the first ({says})" in said
         assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize(("number", "asked"), [(signal.SIGTERM, [0, 1]), (signal.SIGTERM, [1]), (signal.SIGINT, [0])])
+def test_ranks_that_are_asked_to_stop_end_after_the_same_step_and_lose_nothing(
+    finished: Path, corpus: Path, tmp_path: Path, monkeypatch, number: int, asked: list[int]
+):
+    """All of them, or one: the first one saves, all end by the signal's code, told once."""
+    backpropagate, out = Trainer._backpropagate, tmp_path / "run"
+
+    def signalled(self, *arguments):
+        if self.position.step == 3 and self.ranks.number in asked:
+            os.kill(os.getpid(), number)
+        return backpropagate(self, *arguments)
+
+    def work(ranks: Ranks) -> None:
+        config = dataclasses.replace(ONE, checkpoint_every=1e9)
+        train(config, corpus, out if ranks.first else Path("/nowhere"), SILENT, ranks)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_backpropagate", signalled)
+        found = together(2, work, tmp_path)
+    assert [code for code, _ in found] == [128 + number] * 2
+    assert "".join(said for _, said in found) == f"{INTERRUPTED}\n"
+    assert load_newest(out / "checkpoints", SILENT)["position"]["step"] == 4
+    trained(2, ONE, corpus, out)
+    assert same(weights(finished), weights(out))
+
+
+@pytest.fixture
+def losing(tmp_path: Path, monkeypatch) -> Path:
+    """A corpus that has lost ten of twelve recordings when the second epoch begins."""
+    (tmp_path / "data").mkdir()
+    data, plan = write_corpus(tmp_path / "data", train=12, dev=2), Run._plan_epoch
+
+    def planned(self):
+        if self.position.epoch == 1:
+            for number in range(2, 12):
+                (data / f"train-{number:02d}.wav").unlink(missing_ok=True)
+        return plan(self)
+
+    monkeypatch.setattr(Run, "_plan_epoch", planned)
+    return data
+
+
+def test_recordings_that_are_lost_are_left_out_and_counted_by_all_ranks(losing: Path, tmp_path: Path):
+    """Some steps are left to one rank, others to none."""
+    optimiser = dataclasses.replace(ONE.optimiser, accumulate=1)
+    told = trained(2, dataclasses.replace(ONE, optimiser=optimiser), losing, tmp_path / "run").splitlines()
+    for number in range(2, 12):
+        name = f"utterance train-{number:02d}: "
+        assert sum(line.startswith(name) and line.endswith("; it is left out") for line in told) == 2
+    records = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert [record["unreadable"] for record in records if record["kind"] == "epoch"] == [0, 10, 10]
+
+
+def test_ranks_end_together_when_too_many_recordings_are_lost(losing: Path, tmp_path: Path):
+    def work(ranks: Ranks) -> None:
+        train(dataclasses.replace(ONE, unreadable=3), losing, tmp_path / "run", SILENT, ranks)
+
+    found = together(2, work, tmp_path)
+    assert [code for code, _ in found] == [1, 1]
+    said = "".join(said for _, said in found)
+    assert said.count("\n") == 1 and " utterances of this epoch cannot be read, the last: utterance train-" in said
 
 
 @pytest.mark.parametrize("count", [2, 3])
