@@ -10,9 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asr.errors import AsrError
-from asr.scoring.score import Score
+
+if TYPE_CHECKING:  # slow to import, and left out where there is no PyTorch
+    from asr.scoring.score import Score
 
 GLANCE = 0.5
 """Seconds between two looks whether it is to end."""
@@ -42,7 +45,7 @@ class Change:
     """It is of so many."""
 
     @classmethod
-    def of(cls, scores: tuple[Score, Score]) -> "Change":
+    def of(cls, scores: "tuple[Score, Score]") -> "Change":
         """Read two scores."""
         before, after = (Rate(score.wer.value, score.wer.low, score.wer.high) for score in scores)
         return cls(before, after, scores[0].words.reference_length)

@@ -8,7 +8,7 @@ from asr.training.logbook import Logbook
 __all__ = ["corpus", "finished"]
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def no_pictures():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Logbook, "draw", lambda _: None)

@@ -221,6 +221,7 @@ def test_ranks_that_are_asked_to_stop_end_after_the_same_step_and_lose_nothing(
         return backpropagate(self, *arguments)
 
     def work(ranks: Ranks) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         config = dataclasses.replace(ONE, checkpoint_every=1e9)
         train(config, corpus, out if ranks.first else Path("/nowhere"), SILENT, ranks)
 
