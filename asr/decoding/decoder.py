@@ -76,41 +76,44 @@ class Decoder:
         hotwords: Mapping[str, float] | None = None,
     ) -> None:
         self.config = config
-        phrases = {" ".join(phrase.split()): bonus for phrase, bonus in (hotwords or {}).items()}
-        for phrase, bonus in phrases.items():
-            if not isinstance(bonus, int | float) or not math.isfinite(bonus):
-                raise ConfigError(f"hot word {phrase!r}: its bonus must be a finite number of nats, got {bonus!r}")
-            if not phrase or tokenizer.decode(tokenizer.encode(phrase)) != phrase:
-                raise ConfigError(f"hot word {phrase!r} cannot be spelt with the model's tokens, {alphabet(tokenizer)}")
         for name, model in (("recurrent language model", rnn), ("second recogniser", second)):
             if model is not None and not letters(tokenizer) & letters(model.tokenizer):
                 raise ModelError(
                     f"the {name} writes {alphabet(model.tokenizer)}, the recogniser {alphabet(tokenizer)}; "
                     "are both of one language, case and form?"
                 )
-        self._tokenizer, self._ngram, self._rnn, self._second = tokenizer, ngram, rnn, second
-        self._search: Search
+        self._tokenizer, self._rnn, self._second = tokenizer, rnn, second
+        self._plain: Search
         if ngram is None:
-            self._search = PrefixSearch(tokenizer, phrases)
+            self._plain = PrefixSearch(tokenizer)
         else:
             with as_arpa(ngram) as file:
                 words = vocabulary(file)
                 kind = TokenSearch if are_words(tokenizer) or are_tokens(words, tokenizer) else WordSearch
-                self._search = kind(tokenizer, file, words, phrases)
+                self._plain = kind(tokenizer, file, words)
+        self._search = self._favouring(hotwords or {})
         self._searchers: Searchers | None = None
         self.has_ngram, self.has_rnn, self.has_second = ngram is not None, rnn is not None, second is not None
 
     def with_hotwords(self, hotwords: Mapping[str, float]) -> "Decoder":
-        """A decoder that favours other phrases; all else is as it is here.
-
-        An n-gram model of words is read again, its lexicon with the phrases' words.
+        """A decoder that favours other phrases; all else is shared with this one.
 
         Raises:
             ConfigError: if a hot word cannot be spelt.
         """
-        return Decoder(
-            self._tokenizer, self.config, ngram=self._ngram, rnn=self._rnn, second=self._second, hotwords=hotwords
-        )
+        other = copy.copy(self)
+        other._search, other._searchers = self._favouring(hotwords), None
+        return other
+
+    def _favouring(self, hotwords: Mapping[str, float]) -> Search:
+        phrases = {" ".join(phrase.split()): bonus for phrase, bonus in hotwords.items()}
+        tokenizer = self._tokenizer
+        for phrase, bonus in phrases.items():
+            if not isinstance(bonus, int | float) or not math.isfinite(bonus):
+                raise ConfigError(f"hot word {phrase!r}: its bonus must be a finite number of nats, got {bonus!r}")
+            if not phrase or tokenizer.decode(tokenizer.encode(phrase)) != phrase:
+                raise ConfigError(f"hot word {phrase!r} cannot be spelt with the model's tokens, {alphabet(tokenizer)}")
+        return self._plain.favouring(phrases) if phrases else self._plain
 
     def in_processes(self, count: int) -> "Decoder":
         """A decoder that any thread may ask, and that decodes whole utterances in processes.

@@ -4,6 +4,7 @@ See Collobert et al. 2016, arXiv 1609.03193.
 """
 
 import contextlib
+import copy
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,13 +30,13 @@ THRESHOLD = 50.0
 class WordSearch:
     """The search with a model of words, through a lexicon.
 
-    The lexicon holds the words that the model knows and the tokens can spell, and the hot words.
+    The lexicon holds the words that the model knows and the tokens can spell. After them comes the
+    unknown word, and then hot words that the model does not know.
 
     Args:
         tokenizer: the acoustic model's.
         path: the model's file.
         words: those of the model.
-        hotwords: phrases to favour, and what each earns, in nats.
 
     Raises:
         ModelError: if the tokens can spell none of the words, or the file cannot be read.
@@ -44,9 +45,9 @@ class WordSearch:
 
     fused = True
 
-    def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
-        flashlight = _flashlight()
-        self._flashlight = flashlight
+    def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str]) -> None:
+        self._flashlight = _flashlight()
+        self._tokenizer = tokenizer
         self.separator = separator(tokenizer)
         spellings = {word: tuple(tokenizer.encode(word)) for word in words}
         self.unspelt = tuple(word for word in words if tokenizer.decode(spellings[word]) != word)
@@ -54,14 +55,14 @@ class WordSearch:
             raise nothing_spelt(path, words, tokenizer)
         for word in self.unspelt:
             del spellings[word]
-        for word in " ".join(hotwords).split():
-            spellings.setdefault(word, tuple(tokenizer.encode(word)))
-        self._words = list(spellings)
-        self._spellings = list(spellings.values())
-        self._lm = _load_kenlm(flashlight, path, [*self._words, UNKNOWN])
-        numbers = {word: number for number, word in enumerate(self._words)}
-        phrases = {tuple(numbers[word] for word in phrase.split()): bonus for phrase, bonus in hotwords.items()}
-        self._hot = HotWords(phrases) if phrases else None
+        self._words = [*spellings, UNKNOWN]
+        self._spellings = [*spellings.values(), ()]
+        self._unknown = len(spellings)
+        self._lm = _load_kenlm(self._flashlight, path, self._words)
+        start = self._lm.start(False)
+        self._firsts = [self._lm.score(start, number)[1] for number in range(len(self._words))]
+        """Score of each word at the start of a sentence."""
+        self._hot: HotWords | None = None
         self._tries: dict[float, Any] = {}
         # Where no token parts words, a column of its own stands for a word's last token going on.
         self._pause = tokenizer.size if self.separator is None else self.separator
@@ -69,6 +70,19 @@ class WordSearch:
         self.columns = tokenizer.size + (self.separator is None)
         self.pauses = (BLANK, self._pause)
         """Tokens that are of no word."""
+
+    def favouring(self, hotwords: Mapping[str, float]) -> "WordSearch":
+        """This search, which has none, with hot words; the model is shared."""
+        numbers = {word: number for number, word in enumerate(self._words)}
+        new = list(dict.fromkeys(word for word in " ".join(hotwords).split() if word not in numbers))
+        numbers.update(zip(new, range(len(numbers), len(numbers) + len(new)), strict=True))
+        other = copy.copy(self)
+        other._words = [*self._words, *new]
+        other._spellings = [*self._spellings, *(tuple(self._tokenizer.encode(word)) for word in new)]
+        other._firsts = [*self._firsts, *[self._firsts[self._unknown]] * len(new)]
+        phrases = {tuple(numbers[word] for word in phrase.split()): bonus for phrase, bonus in hotwords.items()}
+        other._hot, other._tries = HotWords(phrases), {}
+        return other
 
     def _trie(self, lm_weight: float) -> Any:
         """The lexicon as a prefix tree.
@@ -79,9 +93,9 @@ class WordSearch:
         if self._tries and (self._hot is None or lm_weight in self._tries):
             return next(iter(self._tries.values())) if self._hot is None else self._tries[lm_weight]
         trie = self._flashlight.decoder.Trie(self.columns, self._pause)
-        start = self._lm.start(False)
-        for number, spelling in enumerate(self._spellings):
-            _, score = self._lm.score(start, number)
+        for number, (spelling, score) in enumerate(zip(self._spellings, self._firsts, strict=True)):
+            if number == self._unknown:
+                continue
             if self._hot is not None and lm_weight:
                 score += self._hot.step(0, number)[1] / (lm_weight * LOG10)
             trie.insert([*spelling, *self._end], number, score)
@@ -93,7 +107,9 @@ class WordSearch:
         """Begin to read an utterance."""
         decoder = self._flashlight.decoder
         lm_weight = max(config.lm_weight, 1e-3)  # at 0 hot words could not speak through the language model
-        lm = self._lm if self._hot is None else self._flashlight.boosted(self._lm, self._hot, lm_weight * LOG10)
+        lm = self._lm
+        if self._hot is not None:
+            lm = self._flashlight.boosted(lm, self._hot, lm_weight * LOG10, unknown=self._unknown)
         options = decoder.LexiconDecoderOptions(
             beam_size=config.beam,
             beam_size_token=config.top_tokens,
@@ -106,7 +122,7 @@ class WordSearch:
             criterion_type=decoder.CriterionType.CTC,
         )
         trie = self._trie(lm_weight)
-        search = decoder.LexiconDecoder(options, trie, lm, self._pause, BLANK, len(self._words), [], False)
+        search = decoder.LexiconDecoder(options, trie, lm, self._pause, BLANK, self._unknown, [], False)
         return _WordRun(self, search, (trie, lm))
 
     def candidate(self, words: Sequence[int]) -> Candidate:
@@ -114,7 +130,8 @@ class WordSearch:
         text = " ".join(self._words[word] for word in words)
         bonus = self._hot.earned(words) if self._hot else 0.0
         tokens = self.spelt(words)[: -1 if words and self._end else None]
-        return Candidate(tokens, text, _lm_score(self._lm, words), bonus)
+        known = [min(word, self._unknown) for word in words]
+        return Candidate(tokens, text, _lm_score(self._lm, known), bonus)
 
     def spelt(self, words: Sequence[int]) -> tuple[int, ...]:
         """Tokens of words, what ends each included."""
@@ -186,14 +203,13 @@ class TokenSearch:
         tokenizer: the acoustic model's.
         path: the language model's file.
         words: its units.
-        hotwords: phrases to favour, and what each earns, in nats.
 
     Raises:
         ModelError: if none of its units is a token, or the file cannot be read.
         MissingExtra: if flashlight-text is not installed.
     """
 
-    def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str], hotwords: Mapping[str, float]) -> None:
+    def __init__(self, tokenizer: Tokenizer, path: Path, words: list[str]) -> None:
         self._flashlight = _flashlight()
         self._tokenizer = tokenizer
         units = tokenizer.pieces
@@ -204,7 +220,13 @@ class TokenSearch:
         if len(self.unspelt) == len(words):
             raise nothing_spelt(path, words, tokenizer)
         self._lm = _load_kenlm(self._flashlight, path, ["<blank>", *units])
-        self._hot = TokenPhrases(tokenizer, hotwords) if hotwords else None
+        self._hot: TokenPhrases | None = None
+
+    def favouring(self, hotwords: Mapping[str, float]) -> "TokenSearch":
+        """This search with hot words."""
+        other = copy.copy(self)
+        other._hot = TokenPhrases(self._tokenizer, hotwords)
+        return other
 
     def begin(self, config: DecodingConfig) -> "_TokenRun":
         """Begin to read an utterance."""
@@ -212,7 +234,7 @@ class TokenSearch:
         lm_weight = max(config.lm_weight if self.fused else 0.0, 1e-3)
         lm = self._lm
         if hot is not None:
-            lm = self._flashlight.boosted(lm, hot.words, lm_weight * LOG10, hot.start, hot.border)
+            lm = self._flashlight.boosted(lm, hot.words, lm_weight * LOG10, start=hot.start, end=hot.border)
         options = decoder.LexiconFreeDecoderOptions(
             beam_size=config.beam,
             beam_size_token=config.top_tokens,
@@ -296,13 +318,23 @@ class _Flashlight:
     kenlm: Any
     dictionary: Any
 
-    def boosted(self, lm: Any, words: HotWords, scale: float, start: int = 0, end: Sequence[int] = ()) -> Any:
+    def boosted(
+        self,
+        lm: Any,
+        words: HotWords,
+        scale: float,
+        *,
+        unknown: int = sys.maxsize,
+        start: int = 0,
+        end: Sequence[int] = (),
+    ) -> Any:
         """A language model that adds what hot words earn.
 
         Args:
             lm: the model without them.
             words: the hot words, of the same units.
             scale: what the search multiplies scores by; bonuses are divided by it.
+            unknown: the unit that the model takes all later ones for.
             start: the hot words' state before the first unit.
             end: units that they are shown after the last.
         """
@@ -318,7 +350,7 @@ class _Flashlight:
                 return state
 
             def score(self, state: Any, unit: int) -> tuple[Any, float]:
-                reached, score = lm.score(state, unit)
+                reached, score = lm.score(state, min(unit, unknown))
                 self.states[reached], change = words.step(self.states[state], unit)
                 return reached, score + change / scale
 

@@ -1,6 +1,6 @@
 """A text that may be right, its score, and what the parts of the score weigh."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from heapq import nlargest
 from typing import Protocol
@@ -94,6 +94,9 @@ class Search(Protocol):
     @property
     def fused(self) -> bool:
         """Whether weights of the language model and of words count in the search."""
+
+    def favouring(self, hotwords: Mapping[str, float]) -> "Search":
+        """This search, which has none, with hot words: phrases, and what each earns, in nats."""
 
     def begin(self, config: DecodingConfig) -> Run:
         """Begin to read an utterance."""

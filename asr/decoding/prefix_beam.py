@@ -1,5 +1,6 @@
 """Prefix beam search: log-probs -> the token sequences of the highest total probability."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from heapq import nlargest
@@ -113,15 +114,20 @@ class PrefixSearch:
 
     Args:
         tokenizer: the acoustic model's.
-        hotwords: phrases to favour, and what each earns.
     """
 
     unspelt: tuple[str, ...] = ()
     fused = False
 
-    def __init__(self, tokenizer: Tokenizer, hotwords: Mapping[str, float]) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._hot = TokenPhrases(tokenizer, hotwords) if hotwords else None
+        self._hot: TokenPhrases | None = None
+
+    def favouring(self, hotwords: Mapping[str, float]) -> "PrefixSearch":
+        """This search with hot words."""
+        other = copy.copy(self)
+        other._hot = TokenPhrases(self._tokenizer, hotwords)
+        return other
 
     def begin(self, config: DecodingConfig) -> "_PrefixRun":
         """Begin to read an utterance."""

@@ -166,6 +166,26 @@ def test_hot_words_are_found_though_the_language_model_does_not_know_them(tmp_pa
         assert plain.bonus == 0.0
 
 
+def test_other_hot_words_take_the_place_of_the_first_ones(tmp_path):
+    model = write_lm(tmp_path / "words.arpa")
+    write_lm(tmp_path / "tokens.arpa", [" ".join(characters_of(text)) for text in TEXT], order=3)
+    log_probs = lattice(7, 4, 0, spread=1.0)
+    for lm in ("words.arpa", "tokens.arpa", None):
+        ngram = tmp_path / lm if lm else None
+        plain = Decoder(TOKENIZER, DecodingConfig(), ngram=ngram)
+        before = plain(log_probs)
+        first = plain.with_hotwords({"bab aab": 9.0})
+        second = first.with_hotwords({"bb": 7.0, "a": 2.0})
+        assert second(log_probs) == Decoder(TOKENIZER, DecodingConfig(), ngram=ngram, hotwords={"bb": 7.0, "a": 2.0})(
+            log_probs
+        )
+        assert first.with_hotwords({})(log_probs) == plain(log_probs) == before
+        if lm == "words.arpa":  # a word that the model does not know costs what the unknown word does
+            assert "bb" not in model
+            found = next(each for each in second(log_probs) if "bb" in each.text.split())
+            assert found.ngram_score == pytest.approx(lm_score(model, found.text.split()), abs=1e-4)
+
+
 def test_words_that_cannot_be_spelt_are_left_out_and_named(tmp_path):
     write_lm(tmp_path / "lm.arpa", ["ab a", "naïve b"])
     assert Decoder(TOKENIZER, DecodingConfig(), ngram=tmp_path / "lm.arpa").unspelt == ("naïve",)
