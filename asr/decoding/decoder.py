@@ -28,12 +28,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr.audio.reader import Waveform
-from asr.decoding.flashlight import TokenSearch, WordSearch
 from asr.decoding.hypothesis import Candidate, DecodingConfig, Hypothesis, Run, Search
 from asr.decoding.likelihood import log_likelihoods
 from asr.decoding.prefix_beam import PrefixSearch
 from asr.decoding.searchers import Searchers
+from asr.decoding.token_search import TokenSearch
 from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
+from asr.decoding.word_search import WordSearch
 from asr.errors import ConfigError, ModelError
 from asr.lm.compact import as_arpa
 from asr.lm.ngram import vocabulary

@@ -166,6 +166,32 @@ def test_hot_words_are_found_though_the_language_model_does_not_know_them(tmp_pa
         assert plain.bonus == 0.0
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_hot_words_of_any_kind_are_found_by_what_they_earn(tmp_path, seed):
+    """Known, unknown, and phrases of both: two unknown words after the same text stay two words."""
+    model = write_lm(tmp_path / "lm.arpa")
+    hotwords = {"bb": 5.0, "aa": 4.5, "bb aa": 2.0, "ab": 1.0}
+    log_probs = lattice(5, 4, seed, spread=1.0)
+    known = {*["ab", "bb", "aa"], *(word for text in TEXT for word in text.split())}
+
+    def earned(text):
+        return sum(
+            bonus * f" {text} ".replace(" ", "  ").count(f" {phrase.replace(' ', '  ')} ")
+            for phrase, bonus in hotwords.items()
+        )
+
+    expected = {
+        text: acoustic_score + 0.5 * lm_score(model, text.split()) + earned(text)
+        for text, acoustic_score in texts(log_probs).items()
+        if known.issuperset(text.split())
+    }
+    config = DecodingConfig(lm_weight=0.5, **WIDE)
+    found = Decoder(TOKENIZER, config, ngram=tmp_path / "lm.arpa", hotwords=hotwords)(log_probs)
+    assert found[0].text == max(expected, key=expected.get)
+    for hypothesis in found:
+        assert hypothesis.score == pytest.approx(expected[hypothesis.text], abs=1e-3)
+
+
 def test_other_hot_words_take_the_place_of_the_first_ones(tmp_path):
     model = write_lm(tmp_path / "words.arpa")
     write_lm(tmp_path / "tokens.arpa", [" ".join(characters_of(text)) for text in TEXT], order=3)
