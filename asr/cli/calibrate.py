@@ -1,17 +1,20 @@
 """`asr calibrate`."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from lhotse.cut import Cut
 from tyro.conf import Positional, arg
 
 from asr.audio.folder import find_recordings
-from asr.cli.options import Device
+from asr.cli.options import Device, Search
 from asr.cli.output import TerminalProgress, complain, show
+from asr.cli.parse import NO_PREFIX
 from asr.cli.tables import rejections, reliability
 from asr.data.cuts import load_cuts
-from asr.decoding.commands import save_rejection
+from asr.decoding.commands import Commands, save_rejection
 from asr.files import without_gz
 from asr.transcription.calibrate import calibrated, cross_validated, draw_reliability, judged, outcomes
 from asr.transcription.confidence import save_calibration
@@ -33,22 +36,23 @@ class Calibrate:
     model: Annotated[Path, arg(help="A model folder; confidence.json and reliability.png are written there.")]
     test: Path | None = None
     """A manifest to judge the fit on; the picture shows this one then."""
-    commands: Path | None = None
-    """Fit instead which phrases of this grammar are rejected, to speech that holds none of them."""
     false_accepts: float = 1.0
     """With --commands: how many of them an hour of other speech may have."""
     device: Device = "auto"
+    search: Annotated[Search, NO_PREFIX] = field(default_factory=Search)
 
     def run(self) -> None:
-        if self.commands is not None:
-            self._reject(self.commands)
+        cuts = [] if self.search.commands else load_cuts(self.manifest)
+        test_cuts = load_cuts(self.test) if self.test else []
+        transcriber = self.search.transcriber(self.model, self.device)
+        if transcriber.commands is not None:
+            self._reject(transcriber, transcriber.commands, test_cuts)
         else:
-            self._calibrate()
+            self._calibrate(transcriber, cuts, test_cuts)
 
-    def _calibrate(self) -> None:
+    def _calibrate(self, transcriber: Transcriber, cuts: Sequence[Cut], test_cuts: Sequence[Cut]) -> None:
         """Fit and store the confidences."""
-        cuts, test_cuts = load_cuts(self.manifest), load_cuts(self.test) if self.test else []
-        transcriber, progress = Transcriber.load(self.model, device=self.device, engine="torch"), TerminalProgress()
+        progress = TerminalProgress()
         words, utterances = outcomes(transcriber, cuts, progress)
         calibration = calibrated(words, utterances)
         name = self.manifest.name.split(".")[0]
@@ -67,12 +71,9 @@ class Calibrate:
         show(reliability(rows))
         print(self.model / "reliability.png")
 
-    def _reject(self, grammar: Path) -> None:
+    def _reject(self, transcriber: Transcriber, commands: Commands, test_cuts: Sequence[Cut]) -> None:
         """Fit and store the threshold of commands."""
-        test_cuts, progress = load_cuts(self.test) if self.test else [], TerminalProgress()
-        transcriber = Transcriber.load(self.model, commands=grammar, device=self.device, engine="torch")
-        commands = transcriber.commands
-        assert commands is not None
+        progress = TerminalProgress()
         if without_gz(self.manifest).suffix == ".jsonl":
             other = listen(transcriber, commands, load_cuts(self.manifest), progress)
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-def test_language_models_are_trained_tuned_and_used(asr, model: Path, recordings: Path, tmp_path: Path):
+def test_language_models_are_trained_tuned_and_used(asr, model, prepared, recordings, tmp_path):
     pytest.importorskip("flashlight.lib.text")
     data, folder = model.parent.parent, shutil.copytree(model, tmp_path / "model")
     dev, sound = data / "dev.jsonl.gz", recordings / "test" / "test-0.wav"
@@ -40,6 +40,12 @@ def test_language_models_are_trained_tuned_and_used(asr, model: Path, recordings
     assert re.match(rf"{sound}\t-?\d+\.\d{{4}}\t", stored.out)
     scored = asr("evaluate", dev, "--model", folder, "--json", "--lm")
     assert scored.code == 0, scored.err
+    sure = []
+    for lm in ([], ["--lm"]):
+        calibrated = asr("calibrate", prepared / "train.jsonl.gz", "--model", folder, *lm)
+        assert calibrated.code == 0, calibrated.err
+        sure.append((folder / "confidence.json").read_text())
+    assert sure[0] != sure[1]
     names = tmp_path / "names.txt"
     names.write_text("cab ab\nbac\t2.5\n")
     hot = asr("transcribe", sound, "--model", folder, "--beam", 5, "--hotwords", names)
