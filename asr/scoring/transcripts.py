@@ -134,7 +134,8 @@ def write_texts(path: Path, transcripts: Mapping[str, str]) -> None:
     `read_texts` gives them back.
 
     Raises:
-        DataError: if an id cannot stand in that form (white space, parentheses in TRN).
+        DataError: if an id cannot stand in that form (white space, parentheses in TRN), or a text
+            cannot (in TRN `;;` begins a comment).
         AsrError: if the file cannot be written.
     """
     suffix = path.suffix.lower()
@@ -145,6 +146,8 @@ def write_texts(path: Path, transcripts: Mapping[str, str]) -> None:
             lines.append(json.dumps({"id": id, "text": words}, ensure_ascii=False))
         elif not id or id.split() != [id] or (suffix == ".trn" and re.search(r"[()]", id)):
             raise DataError(f"{path}: id {id!r} cannot be written in this form; write .jsonl, or rename the utterance")
+        elif suffix == ".trn" and words.startswith(";;"):
+            raise DataError(f"{path}: the text of {id} would be a comment, as it begins with ;; there; write .jsonl")
         else:
             lines.append((f"{words} ({id})" if suffix == ".trn" else f"{id} {words}").strip())
     with atomic(path) as temporary:

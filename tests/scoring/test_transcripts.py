@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.tiny import unhurried
 
@@ -162,8 +162,11 @@ TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(transcripts=st.dictionaries(IDS, TEXTS, min_size=1, max_size=5))
 def test_what_is_written_is_read_back(tmp_path, suffix, transcripts):
-    assume(suffix != ".trn" or not any(text.lstrip().startswith(";;") for text in transcripts.values()))  # comments
     path = tmp_path / f"out{suffix}"
+    if suffix == ".trn" and any(text.split()[:1] and text.split()[0].startswith(";;") for text in transcripts.values()):
+        with pytest.raises(DataError, match="would be a comment"):
+            write_texts(path, transcripts)
+        return
     write_texts(path, transcripts)
     assert read_texts(path) == {id: " ".join(text.split()) for id, text in transcripts.items()}
     assert files(tmp_path) == [path.name]
@@ -179,6 +182,12 @@ def test_written_forms_are_exact(tmp_path):
 def test_an_id_that_would_not_come_back_is_refused(tmp_path, name, id):
     with pytest.raises(DataError, match="cannot be written in this form"):
         write_texts(tmp_path / name, {"fine": "x", id: "y"})
+    assert files(tmp_path) == []
+
+
+def test_a_text_that_would_be_a_comment_is_refused(tmp_path):
+    with pytest.raises(DataError, match="the text of b would be a comment"):
+        write_texts(tmp_path / "t.trn", {"a": "one ;;", "b": " ;;two"})
     assert files(tmp_path) == []
 
 
