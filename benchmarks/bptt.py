@@ -45,8 +45,8 @@ from asr.units import Seconds
 
 MODES: dict[str, Bptt] = {  # segments of 2 s; chunks of 0.64 s with 0.32 s of lookahead
     "full": Full(),
-    "truncated": Truncated(50),
-    "recomputed": Truncated(50, recompute=True),
+    "truncated": Truncated(50, "never"),
+    "recomputed": Truncated(50, "always"),
     "chunked": Chunked(16, 8),
 }
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")

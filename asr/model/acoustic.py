@@ -102,7 +102,8 @@ class AcousticModel(nn.Module):
                 Not with `Chunked`.
             lower: what intermediate layers are read out by, if not by the output layer.
         """
-        recompute = isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled()
+        frames = subsampled(log_mel.shape[1], self.subsample.factor)
+        recompute = torch.is_grad_enabled() and isinstance(bptt, Truncated) and bptt.recomputes(len(log_mel), frames)
         read_out = self._read_out_recomputed if recompute else self._read_out
         hidden, lengths = (self.subsample.recomputed if recompute else self.subsample)(log_mel, lengths)
         if isinstance(bptt, Chunked):

@@ -1,10 +1,12 @@
 """How an utterance is read, and where gradients stop: the three modes of `bptt`."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from asr.errors import ConfigError
 from asr.units import Frames
+
+Recompute: TypeAlias = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,12 @@ class Truncated:
     """
 
     segment: Frames
-    recompute: bool = False
-    """Keep no gates in the forward pass: less memory, but one more pass of the recurrence."""
+    recompute: Recompute = "auto"
+    """Keep no gates in the forward pass: less memory, but one more pass of the recurrence.
+
+    "auto" does so where utterances are no more than their segments. Recomputed segments are rows of
+    one batch, so few long utterances then take no more time than with their gates kept.
+    """
     offset: Frames = 0
     """Frames by which the first segment is shorter.
 
@@ -38,6 +44,12 @@ class Truncated:
             raise ConfigError(f"a BPTT segment has at least one frame, got {self.segment}")
         if not 0 <= self.offset < self.segment:
             raise ConfigError(f"a BPTT offset lies in 0 to {self.segment - 1} frames, got {self.offset}")
+
+    def recomputes(self, utterances: int, frames: Frames) -> bool:
+        """Whether gates are recomputed, of so many utterances, padded to so many frames."""
+        if self.recompute == "auto":
+            return 1 < len(self.starts(frames)) >= utterances
+        return self.recompute == "always"
 
     def starts(self, frames: Frames) -> list[Frames]:
         """Where segments begin, of utterances of so many frames."""

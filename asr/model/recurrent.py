@@ -140,7 +140,7 @@ class RecurrentLayer(nn.Module):
             the one that the forward direction reaches at each sequence's end, without gradient.
         """
         kept = self._draw(inputs, generator)
-        if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
+        if torch.is_grad_enabled() and isinstance(bptt, Truncated) and bptt.recomputes(*inputs.shape[:2]):
             orders = ((None, state), (reading_backwards(lengths, inputs.shape[1]), None))
             outputs = [
                 unroll_recomputed(
@@ -180,7 +180,7 @@ class RecurrentLayer(nn.Module):
             zero.
         """
         kept, rnn = self._draw(inputs, generator), self.rnns[direction]
-        if isinstance(bptt, Truncated) and bptt.recompute and torch.is_grad_enabled():
+        if torch.is_grad_enabled() and isinstance(bptt, Truncated) and bptt.recomputes(*inputs.shape[:2]):
             weights = [*self.norm.parameters(), *rnn.parameters()]
             output = unroll_recomputed(partial(self._step, rnn), inputs, None, kept, weights, bptt)
         else:

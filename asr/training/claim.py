@@ -104,8 +104,8 @@ def claim(folder: Path, config: RunConfig, utterances: str, workers: int, *, beg
             )
         if before.bptt.recompute != config.bptt.recompute:
             notes.append(
-                f"{folder} goes on {'with' if config.bptt.recompute else 'without'} --bptt.recompute: its weights may "
-                "differ in their last bits from those of an undisturbed run"
+                f"{folder} goes on with --bptt.recompute {config.bptt.recompute}: its weights may differ in their last "
+                "bits from those of an undisturbed run"
             )
     with atomic(path) as temporary:
         values = {"config": to_dict(config), "utterances_sha256": utterances, "workers": first}

@@ -8,6 +8,7 @@ from asr.audio.augment import LIGHT, AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.config import NOT_NEGATIVE, POSITIVE, SEED, at_least, between, check
 from asr.errors import ConfigError
+from asr.model.reading import Recompute
 from asr.model.shape import CONTEXT, AcousticConfig
 from asr.recogniser.config import RecogniserConfig
 from asr.text.tokenizer import TokenizerConfig
@@ -24,8 +25,8 @@ class BpttConfig:
     """Length of a segment, in seconds."""
     random_cuts: bool = False
     """Draw the first segment's length anew for each step, so that cuts fall on other frames."""
-    recompute: bool = False
-    """Compute a segment's gates again for its gradient, not keep them: for long utterances."""
+    recompute: Recompute = "auto"
+    """Compute gates again, not keep them; auto: where utterances are no more than segments."""
     carry: bool = False
     """For consecutive pieces of long recordings: carry the forward direction's state on."""
     chunk: Seconds = 0.64

@@ -33,10 +33,10 @@ def shortage(config: RunConfig, device: torch.device, group: Sequence[Batch]) ->
     remedies = []
     if any(len(batch.ids) > 1 for batch in group):
         remedies.append(f"lower --batch-seconds (it is {config.batch_seconds:g})")
-    if config.bptt.mode == "truncated" and not config.bptt.recompute:
-        remedies.append("go on with --bptt.recompute")
+    if config.bptt.mode == "truncated" and config.bptt.recompute != "always":
+        remedies.append("go on with --bptt.recompute always")
     elif config.bptt.mode == "full":
-        remedies.append("take --bptt.mode truncated with --bptt.recompute")
+        remedies.append("take --bptt.mode truncated")
     remedies = remedies or ["leave that utterance out, or prepare it in pieces"]
     return TrainingError(
         f"{device} has too little memory for a step; its longest utterance is {name} "

@@ -46,14 +46,14 @@ def test_a_step_without_memory_names_its_longest_utterance(corpus: Path, tmp_pat
             train(SMALL, corpus, tmp_path, SILENT)
     message = str(caught.value)
     assert message.startswith("cpu has too little memory for a step; its longest utterance is train-")
-    assert message.endswith("lower --batch-seconds (it is 4), or go on with --bptt.recompute")
+    assert message.endswith("lower --batch-seconds (it is 4), or go on with --bptt.recompute always")
     with locked(tmp_path):
         pass
     if kind is exhaust:
         told = io.StringIO()
-        recompute = dataclasses.replace(SMALL.bptt, recompute=True)
+        recompute = dataclasses.replace(SMALL.bptt, recompute="always")
         train(dataclasses.replace(SMALL, bptt=recompute), corpus, tmp_path, Lines(told))
-        assert "goes on with --bptt.recompute: its weights may differ in their last bits from" in told.getvalue()
+        assert "goes on with --bptt.recompute always: its weights may differ in their last bits from" in told.getvalue()
         assert "; going on from epoch " in told.getvalue()
 
 
@@ -66,10 +66,10 @@ def test_evaluation_without_memory_is_an_error_too(corpus: Path, tmp_path: Path,
 @pytest.mark.parametrize(
     ("texts", "bptt", "remedy"),
     [
-        (["a", "abc"], BpttConfig(), "lower --batch-seconds (it is 4), or go on with --bptt.recompute"),
-        (["abc"], BpttConfig(), "go on with --bptt.recompute"),
-        (["abc"], BpttConfig("full"), "take --bptt.mode truncated with --bptt.recompute"),
-        (["abc"], BpttConfig(recompute=True), "leave that utterance out, or prepare it in pieces"),
+        (["a", "abc"], BpttConfig(), "lower --batch-seconds (it is 4), or go on with --bptt.recompute always"),
+        (["abc"], BpttConfig(), "go on with --bptt.recompute always"),
+        (["abc"], BpttConfig("full"), "take --bptt.mode truncated"),
+        (["abc"], BpttConfig(recompute="always"), "leave that utterance out, or prepare it in pieces"),
     ],
 )
 def test_the_remedy_is_one_that_helps(texts, bptt, remedy):

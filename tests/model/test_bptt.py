@@ -1,5 +1,7 @@
 """Where gradients stop, against a recurrence unrolled by hand (tests/reference.py)."""
 
+from concurrent.futures import ProcessPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -79,7 +81,7 @@ def farthest(some, others):
     return max(float((a - b).abs().max()) for a, b in zip(some, others, strict=True))
 
 
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("recompute", ["never", "always"])
 @pytest.mark.parametrize(("segment", "offset"), [(1, 0), (3, 0), (3, 1), (3, 2), (T - 1, 0), (T + 2, T - 1)])
 def test_gradients_of_ctc_equal_a_hand_unrolled_reference_with_the_same_cuts(
     cell, stack, log_mel, segment, offset, recompute
@@ -93,7 +95,7 @@ def test_gradients_of_ctc_equal_a_hand_unrolled_reference_with_the_same_cuts(
 def test_gradients_where_no_segment_ends_equal_a_reference_without_cuts(cell, stack, log_mel):
     model = build(cell, stack)
     expected = gradients_by_hand(model, log_mel, lambda _: ())
-    for bptt in (Full(), Truncated(T), Truncated(T + 5), Truncated(T, True), Truncated(T + 5, True)):
+    for bptt in (Full(), Truncated(T), Truncated(T + 5), Truncated(T, "always"), Truncated(T + 5, "always")):
         assert farthest(gradients_under_test(model, log_mel, bptt), expected) < 1e-9
 
 
@@ -216,11 +218,11 @@ def test_recomputation_changes_no_value_and_no_gradient(
     """However many segments are recomputed at once, with the forward pass's dropout masks."""
     monkeypatch.setattr(asr.model.bptt, "ROWS", rows)
     model, log_mel = build(cell, stack, dropout=0.4).to(dtype), log_mel.to(dtype)
-    kept, expected = trained_gradients(model, log_mel, Truncated(2, False, offset))
-    values, found = trained_gradients(model, log_mel, Truncated(2, True, offset))
+    kept, expected = trained_gradients(model, log_mel, Truncated(2, "never", offset))
+    values, found = trained_gradients(model, log_mel, Truncated(2, "always", offset))
     torch.testing.assert_close(values, kept, rtol=0, atol=tolerance / 100)
     assert farthest(found, expected) < tolerance
-    assert farthest(trained_gradients(model, log_mel, Truncated(2, False, offset), seed=4)[1], expected) > 1e-3
+    assert farthest(trained_gradients(model, log_mel, Truncated(2, "never", offset), seed=4)[1], expected) > 1e-3
 
 
 def test_gradients_of_full_are_those_of_finite_differences(cell, stack, log_mel):
@@ -245,8 +247,8 @@ def test_gradients_of_full_are_those_of_finite_differences(cell, stack, log_mel)
         assert float(difference) == pytest.approx(slope, rel=1e-6)
 
 
-def in_parallel(rank, folder, bptt, results):
-    """One of two processes: its own utterances, the gradient of the mean loss over both."""
+def in_parallel(rank, folder, bptt):
+    """One of two processes: its utterance's loss, and the gradient of the mean loss of both."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     model = torch.nn.parallel.DistributedDataParallel(build("lstm", "concat", dropout=0.4).train())
@@ -255,20 +257,14 @@ def in_parallel(rank, folder, bptt, results):
     emissions = model(log_mel[own], LENGTHS[:2][own], bptt, generator=torch.Generator().manual_seed(rank))
     loss = ctc_loss(emissions.log_probs, emissions.lengths, TARGETS[:2][own], TARGET_LENGTHS[:2][own]).values.sum()
     loss.backward()
-    results.put((rank, loss.item(), [parameter.grad.numpy() for parameter in model.parameters()]))
     torch.distributed.destroy_process_group()
+    return loss.item(), [parameter.grad.numpy() for parameter in model.parameters()]
 
 
-@pytest.mark.parametrize("bptt", [Truncated(2), Truncated(2, recompute=True)], ids=str)
+@pytest.mark.parametrize("bptt", [Truncated(2, "never"), Truncated(2, "always")], ids=str)
 def test_data_parallel_processes_agree_on_the_mean_gradient(tmp_path, bptt):
-    context = torch.multiprocessing.get_context("spawn")
-    results = context.SimpleQueue()
-    processes = [context.Process(target=in_parallel, args=(rank, tmp_path, bptt, results)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    found = {rank: rest for rank, *rest in (results.get() for _ in processes)}
-    for process in processes:
-        process.join()
+    with ProcessPoolExecutor(2, mp_context=torch.multiprocessing.get_context("spawn")) as processes:
+        found = list(processes.map(in_parallel, range(2), [tmp_path] * 2, [bptt] * 2))
     model = build("lstm", "concat", dropout=0.4).train()
     log_mel = torch.randn(2, 14, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     for rank in range(2):
@@ -285,7 +281,7 @@ def test_data_parallel_processes_agree_on_the_mean_gradient(tmp_path, bptt):
 def test_recomputation_leaves_frozen_weights_alone(log_mel):
     model = build("lstm", "sum")
     model.layers[0].recurrent.rnns[1].weight_hh_l0.requires_grad_(False)
-    emissions = model(log_mel, LENGTHS, Truncated(2, recompute=True))
+    emissions = model(log_mel, LENGTHS, Truncated(2, recompute="always"))
     ctc_loss(emissions.log_probs, emissions.lengths, TARGETS, TARGET_LENGTHS).values.sum().backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad is None) == (name == "layers.0.recurrent.rnns.1.weight_hh_l0")
@@ -299,7 +295,7 @@ def test_recomputation_under_autocast_computes_in_the_same_precision(cell):
     inputs = torch.randn(2, 12, 8, requires_grad=True)
     lengths = torch.tensor([12, 9])
     with torch.autocast("cpu", torch.bfloat16):
-        kept, again = (layer(inputs, lengths, Truncated(4, recompute))[0] for recompute in (False, True))
+        kept, again = (layer(inputs, lengths, Truncated(4, recompute))[0] for recompute in ("never", "always"))
     assert kept.dtype == again.dtype
     torch.testing.assert_close(again, kept, rtol=0, atol=0)
     wanted = [inputs, *layer.parameters()]
@@ -338,7 +334,7 @@ def test_recomputation_keeps_a_layers_inputs_and_no_gates(cell):
     model = AcousticModel(config, num_features=4, num_tokens=4).double()
     grown = {
         bptt: kept_bytes(model, 640, bptt) - kept_bytes(model, 320, bptt)
-        for bptt in (Truncated(10), Truncated(10, recompute=True))
+        for bptt in (Truncated(10, "never"), Truncated(10, recompute="always"))
     }
     frames = 2 * 160  # more output frames, of two utterances
     layer = 32 * (8 + 1)  # of float64 and bool
@@ -346,5 +342,23 @@ def test_recomputation_keeps_a_layers_inputs_and_no_gates(cell):
     top = 32 * (8 + 8 + 1) + 4 * 8 + 2 * 8  # the output's mask, norm and linear layer, log-probs, and what a norm keeps
     boundary = 3 * 2 * 2 * 32 * 8 / 10 * (2 if cell == "lstm" else 1)
     inputs = 2 * 4 * 8
-    assert grown[Truncated(10, True)] <= 1.1 * frames * (3 * (layer + 2 * reading) + top + boundary + inputs)
-    assert grown[Truncated(10)] > 2 * grown[Truncated(10, True)]
+    assert grown[Truncated(10, "always")] <= 1.1 * frames * (3 * (layer + 2 * reading) + top + boundary + inputs)
+    assert grown[Truncated(10, "never")] > 2 * grown[Truncated(10, "always")]
+
+
+@pytest.mark.parametrize(
+    ("utterances", "frames", "expected"),
+    [(1, 10, False), (1, 11, True), (3, 30, True), (4, 30, False), (4, 31, True), (1, 0, False)],
+)
+def test_gates_are_recomputed_where_utterances_are_no_more_than_their_segments(utterances, frames, expected):
+    assert Truncated(10).recomputes(utterances, frames) is expected
+    assert Truncated(10, "always").recomputes(utterances, frames)
+    assert not Truncated(10, "never").recomputes(utterances, frames)
+
+
+def test_one_long_utterance_keeps_no_gates_by_itself(cell):
+    torch.manual_seed(0)
+    config = AcousticConfig(subsampling=2, channels=2, cell=cell, layers=2, hidden=32, merge="sum")
+    model = AcousticModel(config, num_features=4, num_tokens=4).double()
+    kept = [kept_bytes(model, 640, bptt) for bptt in (Truncated(10), Truncated(10, "always"), Truncated(10, "never"))]
+    assert kept[0] == kept[1] < kept[2] / 2

@@ -94,7 +94,7 @@ def test_a_new_lstm_forgets_little():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("bptt", [Full(), Truncated(2), Truncated(2, recompute=True), Truncated(3, True, 1)])
+@pytest.mark.parametrize("bptt", [Full(), Truncated(2, "never"), Truncated(2, "always"), Truncated(3, "always", 1)])
 def test_pieces_that_hand_on_their_state_are_one_sequence(cell, bptt):
     """Two sequences in two pieces of unequal lengths, one direction.
 
@@ -120,13 +120,13 @@ def test_the_backward_direction_of_a_piece_begins_anew():
     torch.manual_seed(0)
     layer = RecurrentLayer("gru", 3, 5, bidirectional=True, merge="concat").double()
     inputs, lengths = random_frames().detach(), LENGTHS
-    for bptt in (Full(), Truncated(2, recompute=True)):
+    for bptt in (Full(), Truncated(2, recompute="always")):
         zeros, ones = (layer(inputs, lengths, bptt, state=torch.full((1, 4, 5), value).double())[0] for value in (0, 1))
         assert torch.equal(zeros[VALID][:, 5:], ones[VALID][:, 5:])
         assert ((zeros - ones)[VALID][:, :5].abs().amax(dim=1) > 0).all()
 
 
-@pytest.mark.parametrize("bptt", [Full(), Truncated(2), Truncated(2, recompute=True)])
+@pytest.mark.parametrize("bptt", [Full(), Truncated(2, "never"), Truncated(2, "always")])
 @pytest.mark.parametrize("merge", ["concat", "sum"])
 @pytest.mark.parametrize("direction", [0, 1])
 def test_one_way_is_what_the_layer_gives_when_the_other_direction_is_silent(direction, merge, bptt):
