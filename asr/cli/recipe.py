@@ -28,10 +28,18 @@ from asr.scoring.breakdown import group
 from asr.scoring.report import figures, worst_utterances
 from asr.scoring.score import summary_line
 from asr.scoring.transcripts import read_transcripts, write_texts
-from asr.training.settings import TrainConfig
+from asr.training.settings import ConsistencyConfig, TrainConfig
 from asr.training.train import train
 from asr.transcription.evaluate import Evaluation, evaluate
 from asr.transcription.transcribe import Transcriber
+from asr.units import Seconds
+
+LIVE_CHUNK: Seconds = 0.32
+LIVE_LOOKAHEAD: Seconds = 0.64
+LIVE_SHORTER = 2
+"""By what training in chunks has fewer epochs than the model that it begins with."""
+LIVE_SLOWER = 3
+"""By what its learning rate is smaller."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Recipe:
     """The corpus on disk. Without it, it is downloaded from its own home."""
     downloads: Path = Path("data")
     """Where downloads are kept."""
+    live: bool = False
+    """Train in chunks, for live speech; with --init MODEL, which the recipe has trained whole."""
     options: Annotated[Options, NO_PREFIX] = field(default_factory=Options)
     config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=TrainConfig)
 
@@ -75,6 +85,7 @@ def recipe(
     program, arguments = Path(sys.argv[0]), sys.argv[1:]
     kind = RecipeWithFast if fast else Recipe
     with exit_codes(), joined() as ranks:
+        chosen = fast if fast and "--fast" in arguments else stages
         parsed = [
             parse(
                 kind,
@@ -82,10 +93,26 @@ def recipe(
                 arguments,
                 default=kind(Path("runs") / program.stem, options=options or Options(), config=stage),
             )
-            for stage in (fast if fast and "--fast" in arguments else stages)
+            for stage in ([in_chunks(chosen[-1])] if "--live" in arguments else chosen)
         ]
+        if parsed[-1].live and parsed[-1].config.init is None:
+            raise ConfigError("--live needs --init MODEL: the model that this recipe trains without --live")
         _run(corpus, parsed[-1], [one.config for one in parsed], ranks)
     sys.exit(0)
+
+
+def in_chunks(stage: TrainConfig) -> TrainConfig:
+    """The same model trained on in chunks, from its weights: shorter, and with smaller steps.
+
+    Views are not compared: in chunks they would disagree at the borders.
+    """
+    return replace(
+        stage,
+        bptt=replace(stage.bptt, mode="chunked", chunk=LIVE_CHUNK, lookahead=LIVE_LOOKAHEAD),
+        optimiser=replace(stage.optimiser, learning_rate=stage.optimiser.learning_rate / LIVE_SLOWER),
+        consistency=ConsistencyConfig(),
+        epochs=-(-stage.epochs // LIVE_SHORTER),
+    )
 
 
 def _run(corpus: str, arguments: Recipe, stages: Sequence[TrainConfig], ranks: Ranks) -> None:

@@ -78,6 +78,22 @@ def test_each_stage_of_a_recipe_begins_with_the_weights_of_the_one_before(run, t
         torch.testing.assert_close(second.acoustic.layers.state_dict()[name], tensor, rtol=0, atol=1e-8)
 
 
+def test_a_recipe_trains_on_in_chunks_on_request(run, tmp_path: Path):
+    whole = TrainConfig(epochs=3, optimiser=OptimiserConfig(learning_rate=1e-12))
+    assert run(whole, options=UNDROPPED).code == 0
+    first = tmp_path.rename(tmp_path.with_name("whole")) / "best"
+    refused = run(whole, options=("--live", *UNDROPPED))
+    assert refused.code == 2 and "--live needs --init MODEL" in refused.err
+    result = run(whole, options=("--live", "--init", first, *UNDROPPED))
+    assert result.code == 0, result.err
+    stored = config_of(tmp_path)
+    assert (stored["bptt"]["mode"], stored["epochs"], stored["init"]) == ("chunked", 2, str(first))
+    model, live = load_model(first), load_model(tmp_path / "best")
+    assert model.config.chunk is None and live.config.chunk == 0.32
+    for name, tensor in model.acoustic.state_dict().items():
+        torch.testing.assert_close(live.acoustic.state_dict()[name], tensor, rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("request_text", [None, "not JSON", "[1]", '{"corpus": "an4"}'])
 def test_a_recipe_does_not_mix_two_corpora_in_one_run(run, tmp_path: Path, request_text: str | None):
     (tmp_path / "checkpoints").mkdir()
