@@ -1,4 +1,4 @@
-"""The English model as the package ships it: compact, with its language model and its card.
+"""The English model as the package ships it: compact, with its graph, language model and card.
 
     python recipes/bundle.py runs/english/best --figures runs/english/figures.json
 
@@ -28,7 +28,10 @@ from asr.errors import ConfigError
 from asr.files import atomic
 from asr.lm.compact import is_compact, read_compact
 from asr.recogniser.bundled import FOLDER
+from asr.recogniser.checksums import write_sums
 from asr.recogniser.model_folder import WEIGHTS_FILE, compact_model, load_model
+from asr.recogniser.onnx_export import export
+from asr.recogniser.onnx_runtime import INT8_FILE, MODEL_FILE
 
 TEMPLATE = Path(__file__).with_name("english_card.md")
 MILLION = 1_000_000
@@ -47,7 +50,7 @@ def main() -> None:
 
 
 def bundle(model: Path, figures: Path, out: Path) -> None:
-    """Write a model folder of compact weights, tuned language model and card.
+    """Write a model folder of compact weights, graph of 8 bits, tuned language model and card.
 
     Raises:
         ConfigError: if the figures cannot be read or lack one, or the language model is not a
@@ -62,9 +65,14 @@ def bundle(model: Path, figures: Path, out: Path) -> None:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{figures}: cannot be used ({type(error).__name__}: {error})") from None
     compact_model(model, out)
-    values["weights"] = f"{(out / WEIGHTS_FILE).stat().st_size / MILLION:.1f}"
+    export(load_model(model), out, int8=True)  # of the weights before they are rounded
+    (out / MODEL_FILE).unlink()  # large, and no better than PyTorch
+    values["weights"], values["graph"] = (
+        f"{(out / file).stat().st_size / MILLION:.1f}" for file in (WEIGHTS_FILE, INT8_FILE)
+    )
     with atomic(out / "README.md") as path:
         path.write_text(Template(TEMPLATE.read_text("utf-8")).substitute(values), "utf-8")
+    write_sums(out)
 
 
 def facts(model: Path, lm: Path) -> dict[str, object]:

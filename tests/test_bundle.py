@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.tiny import recogniser
 
@@ -14,7 +15,12 @@ from asr.decoding.tuned import TunedDecoding, save_tuned, tuned_models
 from asr.errors import ConfigError
 from asr.lm.compact import write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
+from asr.recogniser.checksums import changed
+from asr.recogniser.engines import load_engine
 from asr.recogniser.model_folder import load_model, save_model
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
 
 SCRIPT = Path(__file__).parents[1] / "recipes" / "bundle.py"
 FIGURES = {
@@ -59,6 +65,11 @@ def write_figures(folder, figures):
 def test_the_folder_is_a_model_and_its_card_says_what_the_figures_say(bundle, model, tmp_path):
     bundle(model, write_figures(tmp_path, FIGURES), tmp_path / "out")
     assert load_model(tmp_path / "out").config == load_model(model).config
+    assert not (tmp_path / "out" / "model.onnx").exists() and changed(tmp_path / "out") == []
+    sound = np.random.default_rng(0).normal(scale=0.1, size=16_000).astype(np.float32)
+    expected, found = (load_engine(tmp_path / "out", name).log_probs([sound])[0] for name in ("torch", "auto"))
+    assert type(load_engine(tmp_path / "out")).__name__ == "OnnxRecogniser"
+    np.testing.assert_allclose(np.exp(found), np.exp(expected), atol=0.1)
     assert tuned_models(tmp_path / "out") == ((tmp_path / "out" / "lm.ngram",), None)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "$" not in card and "another card" not in card

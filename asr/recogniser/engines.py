@@ -54,6 +54,8 @@ def _found(folder: Path, device: str) -> EngineName:
     has_torch, has_onnx = (find_spec(library) is not None for library in ("torch", "onnxruntime"))
     if device not in ("auto", "cpu") or (has_torch and not has_onnx):
         return "torch"
-    if (folder / MODEL_FILE).is_file() or not has_torch:
-        return "int8" if not (folder / MODEL_FILE).is_file() and (folder / INT8_FILE).is_file() else "onnx"
-    return "torch"
+    if (folder / MODEL_FILE).is_file():
+        return "onnx"
+    if (folder / INT8_FILE).is_file():
+        return "int8"
+    return "torch" if has_torch else "onnx"
