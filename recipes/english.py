@@ -44,9 +44,9 @@ CONFIG = TrainConfig(
         time_mask_frames=15,
         frequency_mask_bins=12,
     ),
-    optimiser=OptimiserConfig(warmup=0.1, weight_decay=0.02),
-    epochs=9,
-    batch_seconds=96.0,
+    optimiser=OptimiserConfig(learning_rate=1.5e-3, warmup=0.1, weight_decay=0.02),
+    epochs=20,
+    batch_seconds=128.0,
     average=0.998,
 )
 
