@@ -24,6 +24,9 @@ LONGEST_GAP: Seconds = 3600.0
 MOST_FILLED: Seconds = 24 * 3600.0
 """So much silence is put into a file's gaps, and no more: a few bytes may ask for years."""
 
+_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}
+"""Samples as FFmpeg calls them, and as NumPy does."""
+
 _TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 """Tags may be of any encoding; from version 19 on PyAV takes them all, and not this option."""
 
@@ -170,5 +173,15 @@ def _promised(container: Any, stream: Any) -> Seconds | None:
 
 
 def _samples(frame: Any) -> Channels:
-    found = to_float(frame.to_ndarray())
-    return np.ascontiguousarray(found.T) if frame.format.is_planar else found.reshape(frame.samples, -1)
+    """The sound of a frame.
+
+    `to_ndarray` would crash on eight channels and more: PyAV 18 counts planes until a pointer is
+    null, and none is behind the last one.
+    """
+    channels, planar = frame.layout.nb_channels, frame.format.is_planar
+    dtype = _TYPES.get(frame.format.packed.name)
+    if dtype is None or not channels:
+        raise DataError(f"has samples of a kind that is not read ({frame.format.name}); convert it to WAV")
+    planes, size = (channels, frame.samples) if planar else (1, frame.samples * channels)
+    found = np.stack([np.frombuffer(plane, dtype, size) for plane in frame.planes[:planes]])
+    return to_float(np.ascontiguousarray(found.T) if planar else found.reshape(frame.samples, -1))

@@ -653,6 +653,15 @@ def test_tags_of_another_encoding_do_not_matter(tmp_path):
     assert len(read(path)[0]) == RATE
 
 
+@pytest.mark.parametrize("codec", ["aac", "libopus", "flac"])
+def test_eight_channels_are_read(tmp_path, codec):
+    """The planes of a 7.1 frame are as many as there is room for, and PyAV reads past them."""
+    one = np.sin(2 * np.pi * 440 * np.arange(2 * 48_000) / 48_000)
+    path = write_media(tmp_path / "a.mka", np.stack([0.02 * (n + 1) * one for n in range(8)]), 48_000, codec)
+    waveform, _ = read(path)
+    assert abs(len(waveform) - 2 * RATE) < 0.1 * RATE and np.abs(waveform).max() > 0.02
+
+
 @pytest.fixture(scope="module")
 def whole_files(tmp_path_factory):
     """A second of every kind, for damage."""
@@ -661,6 +670,7 @@ def whole_files(tmp_path_factory):
         soundfile.write(folder / form, noise(RATE), RATE, format=form)
     for codec, form in (("aac", "adts"), ("aac", "ipod"), ("libopus", "matroska"), ("aac", "mpegts"), ("mp2", "avi")):
         write_media(folder / form, noise(RATE), RATE, codec, form)
+    write_media(folder / "7.1", np.stack([noise(RATE)] * 8), 48_000, "aac", "adts")
     return [path.read_bytes() for path in sorted(folder.iterdir())]
 
 

@@ -69,8 +69,8 @@ def _encode(container, stream, track, rate, layout, start, gaps):
     size = stream.codec_context.frame_size or 1024
     resampler = av.AudioResampler(format=stream.codec_context.format.name, layout=layout, rate=rate)
     for first in range(0, track.shape[1], size):
-        block = np.ascontiguousarray(track[:, first : first + size])
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+        block = np.ascontiguousarray(track[:, first : first + size].T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(block, format="flt", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, None, Fraction(1, rate)
         later = start + sum(length for time, length in gaps if first >= time * rate)
         for made in resampler.resample(frame):
