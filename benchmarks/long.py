@@ -12,7 +12,7 @@ to 2 s of faint noise or with none.
 - `--cuts`: recordings of a minute are cut into two at a random sample, and read as one stream, in
   blocks of random sizes. The text is compared with that of the whole.
 - `--hours`: recordings are written as FLAC. `asr transcribe` writes all its forms of each. The peak
-  memory is that of the whole process.
+  memory is that of the whole process, as Linux tells it.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -166,14 +167,29 @@ def memory(model: Path, said: Utterances, hours: list[float], seed: int) -> Tabl
                     file.write(waveform)
             command = [sys.executable, "-m", "asr", "transcribe", file.name, "--model", model, "--out", folder]
             process = subprocess.Popen([*map(str, command), "--format", *FORMATS], stdout=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
+            done, peak = 0, 0.0
+            while not done:
+                time.sleep(0.1)
+                peak = max(peak, peak_memory(process.pid))
+                done, status, usage = os.wait4(process.pid, os.WNOHANG)
             if status:
                 sys.exit("asr transcribe has failed")
             words = sum(1 for _ in (folder / "long.ctm").open())
-        kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-        table.add_row(f"{length:g}", str(words), f"{kilobytes / 1000:.0f}", f"{usage.ru_utime + usage.ru_stime:.0f}")
-        TerminalProgress().say(f"{length:g} h: {kilobytes / 1000:.0f} MB")
+        table.add_row(f"{length:g}", str(words), f"{peak:.0f}", f"{usage.ru_utime + usage.ru_stime:.0f}")
+        TerminalProgress().say(f"{length:g} h: {peak:.0f} MB")
     return table
+
+
+def peak_memory(process: int) -> float:
+    """Most memory that a running process had by now, in MB; 0 once it has ended.
+
+    `getrusage` would count this process, too, from which it was forked.
+    """
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0.0
+    return next((float(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM:")), 0.0)
 
 
 def differences(expected: list[tuple[str, float]], words: tuple[Word, ...]) -> np.ndarray:
