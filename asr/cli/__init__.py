@@ -48,7 +48,7 @@ FIRST = ("prepare", "train", "evaluate", "transcribe", "score")
 SHARED = ("train", "pretrain", "evaluate")
 """Commands that share their work between the processes of torchrun; their `run` is given these."""
 
-PLANS = "64"
+PLANS = "8"
 """Matrix products for which oneDNN keeps a plan, each for one shape. Pieces of a recording have all
 lengths, so its own limit, 1,024, fills hundreds of MB with plans that are not used again.
 """
