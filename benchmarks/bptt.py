@@ -42,6 +42,7 @@ from asr.model.shape import AcousticConfig, Cell
 from asr.recogniser.config import RecogniserConfig
 from asr.text.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
 from asr.units import Seconds
+from benchmarks.measure import peak_kilobytes
 
 MODES: dict[str, Bptt] = {  # segments of 2 s; chunks of 0.64 s with 0.32 s of lookahead
     "full": Full(),
@@ -131,12 +132,6 @@ def load(
     model = AcousticModel(config, num_features=FeatureConfig().num_mels, num_tokens=num_tokens)
     stored = torch.load(example(folder, length), weights_only=True)
     return model, stored["log_mel"].repeat(batch, 1, 1), stored["tokens"].repeat(batch, 1, 1)[:, 0]
-
-
-def peak_kilobytes() -> int:
-    """The most memory that this process has had resident (Linux)."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1])
 
 
 def step(model: AcousticModel, log_mel: Tensor, tokens: Tensor, bptt: Bptt, band: Seconds | None = None) -> Seconds:

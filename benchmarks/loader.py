@@ -9,7 +9,6 @@ another sample rate cost in the first row; recordings of 16 kHz in WAV or FLAC c
 
 import random
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +27,7 @@ from asr.data.batches import Batch, Distort, load_batches, plan_batches
 from asr.data.cuts import load_cuts, perturb_speeds
 from asr.text.tokenizer import CharacterTokenizer
 from asr.units import Seconds
-from benchmarks.measure import report
+from benchmarks.measure import in_turn, report
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,8 @@ def main(arguments: Arguments) -> None:
         f"channels, a share of {augment.channel:g}": lambda: read(faster, sent),
         "log-mel features": analysed,
     }
-    times: dict[str, list[Seconds]] = {name: [] for name in steps}
-    for number in range(arguments.rounds + 1):  # the first warms up
-        for name, step in steps.items():
-            began = time.process_time()
-            step()
-            times[name] += [time.process_time() - began] if number else []
     audio, before, rows = sum(cut.duration for cut in cuts), 0.0, []
-    for name, found in times.items():
+    for name, found in in_turn(steps, arguments.rounds).items():
         spent = 1000 * statistics.median(found) / audio
         rows.append({"what": name, "ms a second of audio": spent, "of that, this": spent - before})
         before = spent

@@ -42,6 +42,7 @@ from asr.text.timed import TimedText, Word
 from asr.transcription.segments import Segments
 from asr.transcription.sound import Sound
 from asr.transcription.transcribe import Transcriber
+from benchmarks.measure import peak_kilobytes
 
 FAINT = 1e-3
 """Level of the noise in pauses, of full scale."""
@@ -170,7 +171,7 @@ def memory(model: Path, said: Utterances, hours: list[float], seed: int) -> Tabl
             done, peak = 0, 0.0
             while not done:
                 time.sleep(0.1)
-                peak = max(peak, peak_memory(process.pid))
+                peak = max(peak, peak_kilobytes(process.pid) / 1000)
                 done, status, usage = os.wait4(process.pid, os.WNOHANG)
             if status:
                 sys.exit("asr transcribe has failed")
@@ -178,18 +179,6 @@ def memory(model: Path, said: Utterances, hours: list[float], seed: int) -> Tabl
         table.add_row(f"{length:g}", str(words), f"{peak:.0f}", f"{usage.ru_utime + usage.ru_stime:.0f}")
         TerminalProgress().say(f"{length:g} h: {peak:.0f} MB")
     return table
-
-
-def peak_memory(process: int) -> float:
-    """Most memory that a running process had by now, in MB; 0 once it has ended.
-
-    `getrusage` would count this process, too, from which it was forked.
-    """
-    try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0.0
-    return next((float(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM:")), 0.0)
 
 
 def differences(expected: list[tuple[str, float]], words: tuple[Word, ...]) -> np.ndarray:

@@ -5,7 +5,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,33 @@ def seconds(function: Callable[[], object], rounds: int) -> tuple[float, float]:
         spent.append(time.process_time() - before)
         passed.append(time.perf_counter() - began)
     return statistics.median(spent), statistics.median(passed)
+
+
+def in_turn(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """The processor's seconds of each step, over rounds in which all take their turn.
+
+    So a noisy machine meets them all. A first round warms up, and does not count.
+    """
+    spent: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(rounds + 1):
+        for name, step in steps.items():
+            before = time.process_time()
+            step()
+            if number:
+                spent[name].append(time.process_time() - before)
+    return spent
+
+
+def peak_kilobytes(process: int | str = "self") -> int:
+    """The most memory that a process has had resident by now (Linux); 0 once it has ended.
+
+    `getrusage` would count the process, too, from which it was forked.
+    """
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def report(title: str, rows: Sequence[dict[str, Any]], path: Path | None) -> None:

@@ -16,7 +16,6 @@ product of two large matrices.
 """
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from asr.model.reading import Full
 from asr.model.recurrent import RecurrentLayer
 from asr.units import Seconds
-from benchmarks.measure import report
+from benchmarks.measure import in_turn, report
 
 HOP: Seconds = 0.04
 """Of a frame after subsampling by 4."""
@@ -83,21 +82,16 @@ def main(arguments: Arguments) -> None:
         sequence = nn.utils.rnn.pack_padded_sequence(frames, lengths, batch_first=True)
         return nn.utils.rnn.pad_packed_sequence(theirs(sequence)[0], batch_first=True)[0]
 
-    steps: dict[str, Callable[[], Tensor]] = {
-        "ours": lambda: ours(frames, lengths),
-        "padded": lambda: theirs(frames)[0],
-        "packed": packed,
-    }
+    def trained(outputs: Tensor) -> None:
+        (outputs * valid).sum().backward()
+
     square = torch.randn(SIDE, SIDE)
-    times: dict[str, list[Seconds]] = {name: [] for name in (*steps, "peak")}
-    for number in range(arguments.rounds + 1):  # the first warms up
-        for name, step in steps.items():
-            began = time.process_time()
-            (step() * valid).sum().backward()
-            times[name] += [time.process_time() - began] if number else []
-        began = time.process_time()
-        torch.mm(square, square)
-        times["peak"] += [time.process_time() - began] if number else []
+    steps: dict[str, Callable[[], object]] = {
+        "ours": lambda: trained(ours(frames, lengths)),
+        "padded": lambda: trained(theirs(frames)[0]),
+        "packed": lambda: trained(packed()),
+    }
+    times = in_turn(steps | {"peak": lambda: torch.mm(square, square)}, arguments.rounds)
     inputs = hidden + (arguments.layers - 1) * 2 * hidden
     weights = 2 * 4 * hidden * (inputs + arguments.layers * hidden)
     work = 3 * 2 * weights * int(lengths.sum())  # forward, and both gradients

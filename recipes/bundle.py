@@ -30,8 +30,8 @@ from asr.lm.compact import is_compact, read_compact
 from asr.recogniser.bundled import FOLDER
 from asr.recogniser.checksums import write_sums
 from asr.recogniser.model_folder import WEIGHTS_FILE, compact_model, load_model
-from asr.recogniser.onnx_export import export
-from asr.recogniser.onnx_runtime import INT8_FILE, MODEL_FILE
+from asr.recogniser.onnx_export import build
+from asr.recogniser.onnx_runtime import INT8_FILE
 
 TEMPLATE = Path(__file__).with_name("english_card.md")
 MILLION = 1_000_000
@@ -65,8 +65,8 @@ def bundle(model: Path, figures: Path, out: Path) -> None:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{figures}: cannot be used ({type(error).__name__}: {error})") from None
     compact_model(model, out)
-    export(load_model(model), out, int8=True)  # of the weights before they are rounded
-    (out / MODEL_FILE).unlink()  # large, and no better than PyTorch
+    with atomic(out / INT8_FILE) as path:  # of the weights before they are rounded
+        path.write_bytes(build(load_model(model), int8=True).SerializeToString())
     values["weights"], values["graph"] = (
         f"{(out / file).stat().st_size / MILLION:.1f}" for file in (WEIGHTS_FILE, INT8_FILE)
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from asr.decoding.hotwords import HotWords
+from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import MissingExtra, ModelError
 from asr.lm.ngram import LOG10
 from asr.model.labels import LogProbs
@@ -65,6 +66,18 @@ class Flashlight:
         except RuntimeError as error:
             reason = str(error).strip().split("\n")[-1].strip()
             raise ModelError(f"{path}: this language model cannot be read ({reason}); build or copy it again") from None
+
+    def options(self, config: DecodingConfig, lm_weight: float) -> dict[str, Any]:
+        """What the options of every search have in common."""
+        return {
+            "beam_size": config.beam,
+            "beam_size_token": config.top_tokens,
+            "beam_threshold": THRESHOLD,
+            "lm_weight": lm_weight * LOG10,  # which multiplies base 10 logarithms
+            "sil_score": 0.0,
+            "log_add": True,
+            "criterion_type": self.decoder.CriterionType.CTC,
+        }
 
     def boosted(
         self,

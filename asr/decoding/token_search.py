@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.decoding.flashlight import THRESHOLD, flashlight, lm_score, ranked, step
+from asr.decoding.flashlight import flashlight, lm_score, ranked, step
 from asr.decoding.greedy import collapse
 from asr.decoding.hotwords import TokenPhrases
 from asr.decoding.hypothesis import Candidate, DecodingConfig
@@ -60,15 +60,7 @@ class TokenSearch:
         lm = self._lm
         if hot is not None:
             lm = self._flashlight.boosted(lm, hot.words, lm_weight * LOG10, start=hot.start, end=hot.border)
-        options = decoder.LexiconFreeDecoderOptions(
-            beam_size=config.beam,
-            beam_size_token=config.top_tokens,
-            beam_threshold=THRESHOLD,
-            lm_weight=lm_weight * LOG10,
-            sil_score=0.0,
-            log_add=True,
-            criterion_type=decoder.CriterionType.CTC,
-        )
+        options = decoder.LexiconFreeDecoderOptions(**self._flashlight.options(config, lm_weight))
         space = separator(self._tokenizer)
         search = decoder.LexiconFreeDecoder(options, lm, BLANK if space is None else space, BLANK, [])
         return _TokenRun(self, search, lm)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.decoding.flashlight import THRESHOLD, flashlight, lm_score, ranked, step
+from asr.decoding.flashlight import flashlight, lm_score, ranked, step
 from asr.decoding.greedy import collapse
 from asr.decoding.hotwords import HotWords
 from asr.decoding.hypothesis import Candidate, DecodingConfig
@@ -100,17 +100,8 @@ class WordSearch:
         lm = self._lm
         if self._hot is not None:
             lm = self._flashlight.boosted(lm, self._hot, lm_weight * LOG10, unknown=self._unknown)
-        options = decoder.LexiconDecoderOptions(
-            beam_size=config.beam,
-            beam_size_token=config.top_tokens,
-            beam_threshold=THRESHOLD,
-            lm_weight=lm_weight * LOG10,  # which multiplies base 10 logarithms
-            word_score=config.word_bonus,
-            unk_score=-np.inf,
-            sil_score=0.0,
-            log_add=True,
-            criterion_type=decoder.CriterionType.CTC,
-        )
+        shared = self._flashlight.options(config, lm_weight)
+        options = decoder.LexiconDecoderOptions(**shared, word_score=config.word_bonus, unk_score=-np.inf)
         trie = self._trie(lm_weight)
         search = decoder.LexiconDecoder(options, trie, lm, self._pause, BLANK, self._unknown, [], False)
         return _WordRun(self, search, (trie, lm))

@@ -163,7 +163,7 @@ TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), 
 @given(transcripts=st.dictionaries(IDS, TEXTS, min_size=1, max_size=5))
 def test_what_is_written_is_read_back(tmp_path, suffix, transcripts):
     path = tmp_path / f"out{suffix}"
-    if suffix == ".trn" and any(text.split()[:1] and text.split()[0].startswith(";;") for text in transcripts.values()):
+    if suffix == ".trn" and any(text.lstrip().startswith(";;") for text in transcripts.values()):
         with pytest.raises(DataError, match="would be a comment"):
             write_texts(path, transcripts)
         return
