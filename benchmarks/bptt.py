@@ -32,7 +32,7 @@ from torch import Tensor
 from asr.audio.features import FeatureConfig
 from asr.audio.log_mel import LogMel
 from asr.data.batches import load_batches, plan_batches
-from asr.data.cuts import load_cuts, text_of
+from asr.data.cuts import load_cuts
 from asr.data.prepare import prepare
 from asr.files import atomic
 from asr.model.acoustic import AcousticModel
@@ -155,7 +155,7 @@ def write_examples(arguments: Arguments, lengths: list[Seconds], folder: Path) -
     """Join utterances to each of some lengths."""
     prepare(arguments.corpus, folder, source=arguments.source, check="header")
     cuts = load_cuts(folder / "train.jsonl.gz")
-    tokenizer = train_tokenizer(TokenizerConfig(), map(text_of, cuts))
+    tokenizer = train_tokenizer(TokenizerConfig(), (cut.text for cut in cuts))
     features, rate = LogMel(FeatureConfig()), FeatureConfig().sample_rate
     frames, tokens, seconds = [], [], []
     plan = plan_batches(cuts, 1.0, seed=0)  # one utterance a batch

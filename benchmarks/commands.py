@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asr.cli.output import TerminalProgress
-from asr.data.cuts import load_cuts, text_of
+from asr.data.cuts import load_cuts
 from asr.decoding.commands import Commands
 from asr.text.grammar import Phrase
 from asr.transcription.rejection import HOUR, Trial, draw_rejection, fit_rejection, listen
@@ -75,7 +75,7 @@ def main() -> None:
 
 def chosen(cuts: list[Cut], *, number: int, most_words: int) -> list[Phrase]:
     """The short texts that are read most often."""
-    often = Counter(text_of(cut) for cut in cuts)
+    often = Counter(cut.text for cut in cuts)
     short = [text for text, _ in often.most_common() if len(text.split()) <= most_words]
     return [Phrase(text) for text in short[:number]]
 

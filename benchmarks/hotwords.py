@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asr.cli.output import TerminalProgress
-from asr.data.cuts import load_cuts, text_of
+from asr.data.cuts import load_cuts
 from asr.scoring.score import Score
 from asr.transcription.evaluate import evaluate
 from asr.transcription.transcribe import Transcriber
@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     cuts = load_cuts(options.manifest)
     known = set(options.known.read_text(encoding="utf-8").split()) if options.known else set()
-    names = rarest([text_of(cut) for cut in cuts], known, options.words)
+    names = rarest([cut.text for cut in cuts], known, options.words)
     table = Table("bonus", "right", "of", "put wrongly", "WER % with some", "WER % elsewhere")
     for bonus in options.bonuses:
         transcriber = Transcriber.load(

@@ -27,7 +27,7 @@ from lhotse.cut import Cut
 
 from asr.data import batches
 from asr.data.batches import load_batches, plan_batches
-from asr.data.cuts import load_cuts, perturb_speeds, text_of
+from asr.data.cuts import load_cuts, perturb_speeds
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import Tokenizer, train_tokenizer
 from asr.training.objective import Transcription
@@ -113,7 +113,7 @@ def main(arguments: Arguments) -> None:
         CHARACTERS, acoustic=replace(CHARACTERS.acoustic, hidden=arguments.hidden, layers=2, intermediate=()), threads=2
     )
     torch.manual_seed(0)
-    tokenizer = train_tokenizer(config.tokenizer, map(text_of, cuts))
+    tokenizer = train_tokenizer(config.tokenizer, (cut.text for cut in cuts))
     recogniser = Recogniser(config.recogniser, tokenizer)
     trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic))
     companies: tuple[Company, ...] = ("none", "same session", "other session")

@@ -21,7 +21,7 @@ import torch
 import tyro
 
 from asr.data.batches import Batch, load_batches, plan_batches
-from asr.data.cuts import load_cuts, text_of
+from asr.data.cuts import load_cuts
 from asr.ranks import ALONE, Ranks, joined
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import Tokenizer, train_tokenizer
@@ -62,7 +62,7 @@ def timed(trainer: Trainer, batches: list[Batch]) -> tuple[Seconds, Seconds]:
 def main(arguments: Arguments, ranks: Ranks) -> None:
     """Print the ratio of the rates, and what it costs to add gradients up."""
     cuts = load_cuts(arguments.data / "train.jsonl.gz")
-    tokenizer = train_tokenizer(CHARACTERS.tokenizer, map(text_of, cuts))
+    tokenizer = train_tokenizer(CHARACTERS.tokenizer, (cut.text for cut in cuts))
     alone, shared = trainer_of(tokenizer, ALONE), trainer_of(tokenizer, ranks)
     plan = plan_batches(cuts, CHARACTERS.batch_seconds, seed=0)[: arguments.steps]
     audio = sum(cut.duration for batch in plan for cut in batch)

@@ -22,7 +22,7 @@ import tyro
 from torch import Tensor, nn
 
 from asr.data.batches import load_batches, plan_batches
-from asr.data.cuts import load_cuts, perturb_speeds, text_of
+from asr.data.cuts import load_cuts, perturb_speeds
 from asr.data.prepare import prepare
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import train_tokenizer
@@ -65,7 +65,7 @@ def main(arguments: Arguments) -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepare("an4", Path(folder), source=arguments.source, check="header")
         cuts = load_cuts(Path(folder) / "train.jsonl.gz")
-    tokenizer = train_tokenizer(CONFIG.tokenizer, map(text_of, cuts))
+    tokenizer = train_tokenizer(CONFIG.tokenizer, (cut.text for cut in cuts))
     recogniser = Recogniser(CONFIG.recogniser, tokenizer)
     trainer = Trainer(CONFIG, recogniser, Transcription(CONFIG, recogniser.acoustic))
     bare = BareLayers()

@@ -63,7 +63,7 @@ def recording(data: Path, name: str) -> str:
     from asr.data.cuts import load_cuts
 
     (cut,) = (cut for cut in load_cuts(data / "test.jsonl.gz") if cut.id == name)
-    return str(cut.recording.sources[0].source)
+    return str(cut.cut().recording.sources[0].source)
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from lhotse.cut import Cut
 from tyro.conf import Positional, arg
 
 from asr.audio.folder import find_recordings
@@ -13,7 +12,7 @@ from asr.cli.options import Device, Search
 from asr.cli.output import TerminalProgress, complain, show
 from asr.cli.parse import NO_PREFIX
 from asr.cli.tables import rejections, reliability
-from asr.data.cuts import load_cuts
+from asr.data.cuts import LazyCut, load_cuts
 from asr.decoding.commands import Commands, save_rejection
 from asr.files import without_gz
 from asr.transcription.calibrate import calibrated, cross_validated, draw_reliability, judged, outcomes
@@ -50,7 +49,7 @@ class Calibrate:
         else:
             self._calibrate(transcriber, cuts, test_cuts)
 
-    def _calibrate(self, transcriber: Transcriber, cuts: Sequence[Cut], test_cuts: Sequence[Cut]) -> None:
+    def _calibrate(self, transcriber: Transcriber, cuts: Sequence[LazyCut], test_cuts: Sequence[LazyCut]) -> None:
         """Fit and store the confidences."""
         progress = TerminalProgress()
         words, utterances = outcomes(transcriber, cuts, progress)
@@ -71,7 +70,7 @@ class Calibrate:
         show(reliability(rows))
         print(self.model / "reliability.png")
 
-    def _reject(self, transcriber: Transcriber, commands: Commands, test_cuts: Sequence[Cut]) -> None:
+    def _reject(self, transcriber: Transcriber, commands: Commands, test_cuts: Sequence[LazyCut]) -> None:
         """Fit and store the threshold of commands."""
         progress = TerminalProgress()
         if without_gz(self.manifest).suffix == ".jsonl":

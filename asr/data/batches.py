@@ -29,7 +29,7 @@ from asr.audio.mono import mixed
 from asr.audio.sound import is_mp3
 from asr.audio.waveform import Waveform, resample
 from asr.child import Child, send
-from asr.data.cuts import recording_of, text_of
+from asr.data.cuts import LazyCut
 from asr.errors import DataError
 from asr.progress import SILENT, Progress
 from asr.text.tokenizer import Tokenizer
@@ -108,7 +108,7 @@ class Batch:
         ]
 
 
-def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
+def plan_batches(cuts: Sequence[LazyCut], longest: Seconds, *, seed: int | None) -> list[list[LazyCut]]:
     """Group cuts of like duration into batches of at most `longest` seconds, padding included.
 
     A longer cut is alone. Cuts are sorted by jittered duration and cut into runs, and the runs are
@@ -123,10 +123,10 @@ def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> 
     """
     draw = random.Random(f"batches {seed}")
     jitter = 0.05 if seed is not None else 0.0
-    keyed = [(cut.duration * (1 + jitter * draw.uniform(-1, 1)), index) for index, cut in enumerate(cuts)]
-    batches: list[list[Cut]] = []
+    keys = np.fromiter((cut.duration * (1 + jitter * draw.uniform(-1, 1)) for cut in cuts), np.float64)
+    batches: list[list[LazyCut]] = []
     widest = 0.0
-    for _, index in sorted(keyed, reverse=True):
+    for index in map(int, np.argsort(keys, kind="stable")[::-1]):
         cut = cuts[index]
         widest = max(widest, cut.duration)
         if not batches or widest * (len(batches[-1]) + 1) > longest:
@@ -139,15 +139,15 @@ def plan_batches(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> 
     return batches
 
 
-def plan_pieces(cuts: Sequence[Cut], longest: Seconds, *, seed: int | None) -> list[list[Cut]]:
+def plan_pieces(cuts: Sequence[LazyCut], longest: Seconds, *, seed: int | None) -> list[list[LazyCut]]:
     """As `plan_batches`, but every recording's pieces come in the order given.
 
     No two are in one batch. The first round has the first pieces of all recordings, the next their
     second ones, and so on.
     """
-    pieces: dict[str, list[Cut]] = defaultdict(list)
+    pieces: dict[str, list[LazyCut]] = defaultdict(list)
     for cut in cuts:
-        pieces[recording_of(cut)].append(cut)
+        pieces[cut.recording_id].append(cut)
     rounds = [[cut for cut in cuts if cut is not None] for cuts in zip_longest(*pieces.values())]
     seeds = [None if seed is None else seed * len(rounds) + number for number in range(len(rounds))]
     return [batch for cuts, seed in zip(rounds, seeds, strict=True) for batch in plan_batches(cuts, longest, seed=seed)]
@@ -215,7 +215,7 @@ class BatchDataset:
 
     def __init__(
         self,
-        batches: Sequence[Sequence[Cut]],
+        batches: Sequence[Sequence[LazyCut]],
         tokenizer: Tokenizer,
         sample_rate: int,
         distort: Distort | None = None,
@@ -236,8 +236,9 @@ class BatchDataset:
         cuts, waveforms, unreadable = [], [], []
         for cut in self.batches[index]:
             try:
-                audio = mixed(cut.load_audio(), cut.sampling_rate)
-                waveform = resample(audio, cut.sampling_rate, self.sample_rate)
+                whole = cut.cut()
+                audio = mixed(whole.load_audio(), whole.sampling_rate)
+                waveform = resample(audio, whole.sampling_rate, self.sample_rate)
                 if self.distort is not None:
                     waveform = self.distort(waveform, self.sample_rate, utterance=cut.id)
                 waveforms.append(torch.from_numpy(waveform))
@@ -245,12 +246,13 @@ class BatchDataset:
             except MemoryError:
                 raise
             except Exception as error:
-                what = _shortened(cut) or f"its audio cannot be read ({_first(error)})"
+                what = _shortened(cut.cut()) or f"its audio cannot be read ({_first(error)})"
                 unreadable.append(f"utterance {cut.id}: {what}")
                 if not self.skip:
                     return DataError(f"{unreadable[0]}; prepare the corpus again")
-        names, recordings = [cut.id for cut in cuts], [recording_of(cut) for cut in cuts]
-        batch = collate(names, list(map(text_of, cuts)), waveforms, self.tokenizer, recordings=recordings)
+        names, texts = [cut.id for cut in cuts], [cut.text for cut in cuts]
+        recordings = [cut.recording_id for cut in cuts]
+        batch = collate(names, texts, waveforms, self.tokenizer, recordings=recordings)
         return dataclasses.replace(batch, unreadable=tuple(unreadable))
 
 
@@ -289,7 +291,7 @@ def _readable(name: str) -> Seconds:
 
 
 def load_batches(
-    batches: Sequence[Sequence[Cut]],
+    batches: Sequence[Sequence[LazyCut]],
     tokenizer: Tokenizer,
     *,
     sample_rate: int,

@@ -36,7 +36,7 @@ from asr.decoding.token_search import TokenSearch
 from asr.decoding.vocabulary import alphabet, are_tokens, are_words, letters
 from asr.decoding.word_search import WordSearch
 from asr.errors import ConfigError, ModelError
-from asr.lm.compact import as_arpa
+from asr.lm.kenlm import for_kenlm
 from asr.lm.ngram import vocabulary
 from asr.model.labels import IMPOSSIBLE, LogProbs
 from asr.recogniser.engine import Engine
@@ -88,7 +88,7 @@ class Decoder:
         if ngram is None:
             self._plain = PrefixSearch(tokenizer)
         else:
-            with as_arpa(ngram) as file:
+            with for_kenlm(ngram) as file:
                 words = vocabulary(file)
                 kind = TokenSearch if are_words(tokenizer) or are_tokens(words, tokenizer) else WordSearch
                 self._plain = kind(tokenizer, file, words)

@@ -7,8 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import TypeAlias
 
-from lhotse.cut import Cut
-
+from asr.data.cuts import LazyCut
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import DecodingConfig, Hypothesis
@@ -55,7 +54,7 @@ class Tuning:
     tuned: Score
 
 
-def tune(recogniser: Engine, decoder: Decoder, cuts: Sequence[Cut], progress: Progress = SILENT) -> Tuning:
+def tune(recogniser: Engine, decoder: Decoder, cuts: Sequence[LazyCut], progress: Progress = SILENT) -> Tuning:
     """Search weights on a grid.
 
     Log-probs are computed once. Where an n-gram model takes part in the search, every point of the

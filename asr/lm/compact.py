@@ -2,18 +2,14 @@
 
 Words are numbered by how frequent they are. Of each history the words that follow are sorted, and
 each is stored as its distance from the one before. Logarithms are rounded to steps of `STEP`, so
-that one byte holds them. All goes through LZMA, byte by byte of the numbers. Decoders read ARPA
-text; `as_arpa` gives it to them for as long as they read.
+that one byte holds them. All goes through LZMA, byte by byte of the numbers. For a search
+`kenlm.for_kenlm` makes another form of it.
 """
 
 import contextlib
-import gzip
 import io
 import lzma
-import shutil
-import tempfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -96,43 +92,6 @@ def is_compact(path: Path) -> bool:
     with contextlib.suppress(OSError), path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
     return False
-
-
-@contextlib.contextmanager
-def as_arpa(path: Path) -> Iterator[Path]:
-    """Give a path where KenLM can read a model while the block runs: the file's own, or a copy's.
-
-    Compact models and gzipped files are copied.
-
-    Raises:
-        ModelError: as `read_compact`, or if a gzipped file is damaged.
-        AsrError: if there is no room for the copy.
-    """
-    zipped = _is_gzipped(path)
-    if not zipped and not is_compact(path):
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="asr-") as folder:
-        copy = Path(folder) / path.name  # under which errors know it
-        if zipped:
-            _unzip(path, copy)
-        else:
-            read_compact(path).write(copy)
-        yield copy
-
-
-def _is_gzipped(path: Path) -> bool:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-    return False
-
-
-def _unzip(path: Path, copy: Path) -> None:
-    try:
-        with gzip.open(path) as packed, atomic(copy) as temporary, temporary.open("wb") as file:
-            shutil.copyfileobj(unpacking(path, cast(BinaryIO, packed)), file)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise ModelError(f"{path}: is not a whole gzip file; copy it again") from None
 
 
 def _model(tensors: Mapping[str, npt.NDArray[Any]]) -> NgramModel:

@@ -10,7 +10,7 @@ import mmap
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -104,6 +104,21 @@ class NgramModel:
         text = self._numbered([*history, word][-self.order :])
         return float(self._log_probs(text, np.zeros(len(text), np.bool_))[-1])
 
+    def places(self, length: int, histories: Integers, words: Integers) -> Integers:
+        """Find n-grams of a length.
+
+        Args:
+            length: in words.
+            histories: as in `Level`, (N,); -1 for none.
+            words: as in `Level`, (N,).
+
+        Returns:
+            Their places in `levels[length - 1]`, (N,); -1 for what is none.
+        """
+        keys, wanted = self._keys[length - 1], histories * len(self.vocabulary) + words
+        found = np.searchsorted(keys, wanted)
+        return np.where(keys[found] == wanted, found, -1)
+
     def predict(self, sentences: Iterable[str]) -> Prediction:
         """Measure a text, each sentence by itself. As in SRILM, unknown words do not count."""
         text = self._numbered(chain.from_iterable((START, *sentence.split(), END) for sentence in sentences))
@@ -123,13 +138,11 @@ class NgramModel:
         """ln p of each word of a text, (N,), after those before it from the last start on."""
         found = text
         log_probs = self.levels[0].log_probs[text]
-        for level, below, keys in zip(self.levels[1:], self.levels, self._keys[1:], strict=False):
+        for length, (below, level) in enumerate(pairwise(self.levels), start=2):
             before = np.roll(found, 1)
             before[starts] = -1
             before[0] = -1
-            wanted = before * len(self.vocabulary) + text  # below 0 where nothing is before
-            found = np.searchsorted(keys, wanted)
-            found[keys[found] != wanted] = -1
+            found = self.places(length, before, text)
             log_probs[before >= 0] += below.back_offs[before[before >= 0]]
             log_probs[found >= 0] = level.log_probs[found[found >= 0]]
         return log_probs

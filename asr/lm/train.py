@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from asr.data.cuts import load_cuts, text_of
+from asr.data.cuts import load_cuts
 from asr.errors import ConfigError, DataError
 from asr.files import read_text
 from asr.lm.compact import SUFFIX, write_compact
@@ -40,7 +40,7 @@ def read_sentences(paths: Sequence[Path], form: TextForm, language: str | None =
     sentences = []
     for path in paths:
         if path.name.endswith((".jsonl", ".jsonl.gz")):
-            found = [text_of(cut) for cut in load_cuts(path)]
+            found = [cut.text for cut in load_cuts(path)]
         else:
             found = [normalise(_spoken(line, form), form, language) for line in read_text(path).splitlines()]
         found = [sentence for sentence in found if sentence]

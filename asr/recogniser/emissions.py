@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from lhotse.cut import Cut
-
 from asr.data.batches import Batch, load_batches, plan_batches
+from asr.data.cuts import LazyCut
 from asr.model.acoustic import Emissions
 from asr.progress import Progress, track
 from asr.ranks import ALONE, Ranks
@@ -15,7 +14,7 @@ BATCH_SECONDS = 120.0
 
 def in_turn(
     recogniser: Engine,
-    cuts: Sequence[Cut],
+    cuts: Sequence[LazyCut],
     doing: str,
     progress: Progress,
     *,
@@ -35,7 +34,7 @@ def in_turn(
 
 def emitted(
     recogniser: Engine,
-    cuts: Sequence[Cut],
+    cuts: Sequence[LazyCut],
     doing: str,
     progress: Progress,
     *,

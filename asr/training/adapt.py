@@ -19,11 +19,10 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
-from lhotse.cut import Cut
 
 from asr.audio.augment import LIGHT
 from asr.corpora.prompted import LEAST_SENTENCES
-from asr.data.cuts import load_cuts, shuffled, text_of
+from asr.data.cuts import LazyCut, load_cuts, shuffled
 from asr.data.prepare import prepare
 from asr.decoding.tune import keep
 from asr.decoding.tuned import load_tuned, tuned_models
@@ -70,9 +69,9 @@ SPELT = 0.95
 class Speech:
     """Utterances with transcripts, in three parts."""
 
-    train: Sequence[Cut]
-    dev: Sequence[Cut]
-    test: Sequence[Cut]
+    train: Sequence[LazyCut]
+    dev: Sequence[LazyCut]
+    test: Sequence[LazyCut]
 
     @property
     def size(self) -> int:
@@ -191,7 +190,7 @@ def suited(tokenizer: Tokenizer, own: Speech, progress: Progress) -> Tokenizer:
     These are the characters of the recordings and, where they share some, those that the model
     knows.
     """
-    texts = [text_of(cut) for cut in (*own.train, *own.dev, *own.test)]
+    texts = [cut.text for cut in (*own.train, *own.dev, *own.test)]
     spelt = sum(tokenizer.decode(tokenizer.encode(text)) == text for text in texts)
     if spelt >= SPELT * len(texts):
         return tokenizer
@@ -205,7 +204,7 @@ def suited(tokenizer: Tokenizer, own: Speech, progress: Progress) -> Tokenizer:
     return made
 
 
-def some(cuts: Sequence[Cut], seconds: Seconds) -> list[Cut]:
+def some(cuts: Sequence[LazyCut], seconds: Seconds) -> list[LazyCut]:
     """Choose utterances of so much speech at most, the same ones every day."""
     order = shuffled(cuts)
     totals = accumulate(cut.duration for cut in order)
@@ -257,8 +256,8 @@ def settings(
 class Judge:
     """What models are compared by: recordings and general speech that are not trained on."""
 
-    own: Sequence[Cut]
-    general: Sequence[Cut]
+    own: Sequence[LazyCut]
+    general: Sequence[LazyCut]
     before: float
     """The base model's word error rate on general speech."""
     progress: Progress
@@ -360,7 +359,7 @@ def _kept(
 ) -> Adaptation:
     """Judge on what took no part, and write the model folder."""
 
-    def scores(cuts: Sequence[Cut]) -> tuple[Score, Score]:
+    def scores(cuts: Sequence[LazyCut]) -> tuple[Score, Score]:
         before, after = (
             evaluate(Transcriber(one), cuts, loaders=0, progress=progress).score for one in (base, adapted)
         )

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lhotse.cut import Cut
-
 from asr.audio.folder import find_recordings
 from asr.audio.waveform import AudioInfo
 from asr.config import parse_json
 from asr.corpora.utterance import Utterance
-from asr.data.cuts import load_cuts
+from asr.data.cuts import LazyCut, load_cuts
 from asr.data.prepare import cut_of
 from asr.data.recording import Sound, examine_all
 from asr.errors import DataError
@@ -22,7 +20,7 @@ LONGEST: Seconds = 16.0
 """A longer recording, or utterance, is cut into pieces."""
 
 
-def read_audio(sources: Sequence[Path], out: Path, sample_rate: int, progress: Progress) -> list[Cut]:
+def read_audio(sources: Sequence[Path], out: Path, sample_rate: int, progress: Progress) -> list[LazyCut]:
     """Manifests, audio files and folders of them -> cuts of at most 16 seconds.
 
     A recording that is damaged, silent or not audio is named and left out.
@@ -38,19 +36,25 @@ def read_audio(sources: Sequence[Path], out: Path, sample_rate: int, progress: P
     Raises:
         DataError: if a source is missing or has no audio in it, or no recording can be used.
     """
-    parts: list[list[Cut] | list[Path]] = []
+    parts: list[list[LazyCut] | list[Path]] = []
     for source in sources:
         is_manifest = source.name.endswith((".jsonl", ".jsonl.gz"))
         parts.append(load_cuts(source) if is_manifest else [found.path for found in find_recordings([source])])
     paths = [item for part in parts for item in part if isinstance(item, Path)]
     sounds = _examine(paths, out, sample_rate, progress)
     cuts = [
-        cut_of(Utterance(str(item), item, "", where=str(item)), sounds[item]) if isinstance(item, Path) else item
+        LazyCut.of(cut_of(Utterance(str(item), item, "", where=str(item)), sounds[item]))
+        if isinstance(item, Path)
+        else item
         for part in parts
         for item in part
         if not isinstance(item, Path) or item in sounds
     ]
-    return [piece for cut in cuts for piece in ([cut] if cut.duration <= LONGEST else cut.cut_into_windows(LONGEST))]
+    return [piece for cut in cuts for piece in ([cut] if cut.duration <= LONGEST else _pieces(cut))]
+
+
+def _pieces(cut: LazyCut) -> list[LazyCut]:
+    return [LazyCut.of(piece) for piece in cut.cut().cut_into_windows(LONGEST)]
 
 
 def _examine(paths: Sequence[Path], out: Path, sample_rate: int, progress: Progress) -> dict[Path, Sound]:

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from lhotse.cut import Cut
-
+from asr.data.cuts import LazyCut
 from asr.training.goal import Purpose
 from asr.training.trainer import Trainer
 from asr.units import Seconds
 
 
-def model_card(trainer: Trainer, cuts: Sequence[Cut], purpose: Purpose, result: str) -> str:
+def model_card(trainer: Trainer, cuts: Sequence[LazyCut], purpose: Purpose, result: str) -> str:
     """Describe a model in Markdown.
 
     It may be published, so it names no utterance, no transcript and no path of the training data.

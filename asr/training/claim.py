@@ -6,21 +6,23 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from lhotse.cut import Cut
-
 from asr.config import differences, from_dict, parse_json, to_dict
-from asr.data.cuts import text_of
+from asr.data.cuts import LazyCut
 from asr.errors import ConfigError
 from asr.files import atomic
 from asr.ranks import Ranks
 from asr.training.settings import RunConfig
 
 
-def digest(*splits: Sequence[Cut]) -> str:
+def digest(*splits: Sequence[LazyCut]) -> str:
     """A checksum of ids, transcripts and durations, wherever the recordings lie."""
     found = hashlib.sha256()
     for cuts in splits:
-        found.update(json.dumps([[cut.id, text_of(cut), round(cut.duration, 3)] for cut in cuts]).encode())
+        lines = (json.dumps([cut.id, cut.text, round(cut.duration, 3)]) for cut in cuts)
+        found.update(b"[")  # a list of lists, never whole in memory
+        for number, line in enumerate(lines):
+            found.update(f"{', ' if number else ''}{line}".encode())
+        found.update(b"]")
     return found.hexdigest()
 
 

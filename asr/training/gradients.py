@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from lhotse.cut import Cut
 
 from asr.data.batches import load_batches, plan_batches
-from asr.data.cuts import text_of
+from asr.data.cuts import LazyCut
 from asr.errors import DataError
 from asr.files import atomic
 from asr.model.shape import AcousticConfig
@@ -44,7 +43,7 @@ class Inspection:
 
 def fresh(
     acoustic: AcousticConfig,
-    cuts: Sequence[Cut],
+    cuts: Sequence[LazyCut],
     *,
     gain: float = 1.0,
     seed: int = 0,
@@ -61,7 +60,7 @@ def fresh(
         device: where to put it; None is the CPU.
     """
     torch.manual_seed(seed)
-    tokenizer = train_tokenizer(TokenizerConfig(), (text_of(cut) for cut in cuts))
+    tokenizer = train_tokenizer(TokenizerConfig(), (cut.text for cut in cuts))
     recogniser = Recogniser(RecogniserConfig(acoustic=acoustic), tokenizer)
     with torch.no_grad():
         for name, parameter in recogniser.acoustic.named_parameters():
@@ -75,13 +74,13 @@ def fresh(
     return recogniser
 
 
-def longest(cuts: Sequence[Cut]) -> list[Cut]:
+def longest(cuts: Sequence[LazyCut]) -> list[LazyCut]:
     """The utterances to measure on."""
     return sorted(cuts, key=lambda cut: (-cut.duration, cut.id))[:UTTERANCES]
 
 
 def inspect(
-    name: str, recogniser: Recogniser, cuts: Sequence[Cut], *, distance: Seconds, probes: int = 64
+    name: str, recogniser: Recogniser, cuts: Sequence[LazyCut], *, distance: Seconds, probes: int = 64
 ) -> Inspection:
     """Measure a recogniser, on the device where it is, on the longest of some utterances.
 

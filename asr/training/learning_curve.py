@@ -14,9 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from lhotse.cut import Cut
 
-from asr.data.cuts import load_cuts, save_cuts, shuffled
+from asr.data.cuts import LazyCut, load_cuts, save_cuts, shuffled
 from asr.errors import DataError
 from asr.files import atomic
 from asr.progress import SILENT, Progress
@@ -165,6 +164,6 @@ def save_curve(points: Sequence[Point], ranges: Sequence[Range], folder: Path) -
         figure.savefig(path, format="png", dpi=110)
 
 
-def _share(cuts: Sequence[Cut], share: Fraction) -> list[Cut]:
+def _share(cuts: Sequence[LazyCut], share: Fraction) -> list[LazyCut]:
     """A share of the utterances, in a fixed random order: each share lies within a larger one."""
     return shuffled(cuts)[: round(len(cuts) * share)]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from lhotse.cut import Cut
 
+from asr.data.cuts import LazyCut
 from asr.errors import ConfigError, DataError
 from asr.model.reading import Full
 from asr.progress import SILENT, Progress
@@ -83,7 +83,7 @@ class ForecastGoal:
 
     trainer: Trainer
     config: PretrainConfig
-    dev_cuts: Sequence[Cut]
+    dev_cuts: Sequence[LazyCut]
     progress: Progress
 
     @property

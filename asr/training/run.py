@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lhotse.cut import Cut
 
 from asr.audio.channel import distort
 from asr.data.batches import Batch, load_batches, plan_batches, plan_pieces
-from asr.data.cuts import perturb_speeds
+from asr.data.cuts import LazyCut, perturb_speeds
 from asr.errors import ConfigError, DataError, ModelError, TrainingError
 from asr.files import locked
 from asr.progress import Progress
@@ -62,7 +61,12 @@ def usable_device(config: RunConfig) -> torch.device:
 
 
 def run(
-    trainer: Trainer, goal: Goal, train_cuts: Sequence[Cut], dev_cuts: Sequence[Cut], out: Path, progress: Progress
+    trainer: Trainer,
+    goal: Goal,
+    train_cuts: Sequence[LazyCut],
+    dev_cuts: Sequence[LazyCut],
+    out: Path,
+    progress: Progress,
 ) -> Path:
     """Begin a run, or go on with it, to its end.
 
@@ -114,7 +118,7 @@ def run(
 
 
 def _prepare(
-    trainer: Trainer, train_cuts: Sequence[Cut], utterances: str, out: Path, progress: Progress
+    trainer: Trainer, train_cuts: Sequence[LazyCut], utterances: str, out: Path, progress: Progress
 ) -> dict[str, Any]:
     """Bring the trainer to where the run stands: its last checkpoint, or its beginning.
 
@@ -152,7 +156,7 @@ def go_on(trainer: Trainer, checkpoints: Path, progress: Progress) -> None:
         ) from None
 
 
-def _fit_features(trainer: Trainer, cuts: Sequence[Cut], progress: Progress) -> None:
+def _fit_features(trainer: Trainer, cuts: Sequence[LazyCut], progress: Progress) -> None:
     """Take the features' statistics from the training utterances, or a random part of them."""
     config, recogniser = trainer.config, trainer.recogniser
     drawn = random.Random(f"statistics {config.seed}").sample(cuts, len(cuts))
@@ -164,7 +168,7 @@ def _fit_features(trainer: Trainer, cuts: Sequence[Cut], progress: Progress) -> 
     recogniser.features.fit((batch.waveforms, batch.num_samples) for batch in batches)
 
 
-def _plan(trainer: Trainer, cuts: Sequence[Cut]) -> str:
+def _plan(trainer: Trainer, cuts: Sequence[LazyCut]) -> str:
     """What will be trained on what, in a line."""
     config, recogniser, position = trainer.config, trainer.recogniser, trainer.position
     tokens = recogniser.tokenizer.size
@@ -183,7 +187,7 @@ class Run:
 
     trainer: Trainer
     goal: Goal
-    cuts: Sequence[Cut]
+    cuts: Sequence[LazyCut]
     """What is trained on."""
     folder: Path
     logbook: Logbook | Unwritten
@@ -244,7 +248,7 @@ class Run:
                     self._save()
                     saved = time.monotonic()
 
-    def _plan_epoch(self) -> list[list[Cut]]:
+    def _plan_epoch(self) -> list[list[LazyCut]]:
         """Which utterances make which batch, in order, each at the speed that it draws."""
         config, epoch = self.config, self.position.epoch
         # Pieces of a recording are ordered before they are perturbed: their speed changes their

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from lhotse.cut import Cut
-
-from asr.data.cuts import text_of
+from asr.data.cuts import LazyCut
 from asr.errors import DataError
 from asr.model.labels import minimum_frames
 from asr.progress import Progress
@@ -16,7 +14,7 @@ NAMED = 5
 """Utterances that a message names."""
 
 
-def long_enough(cuts: Sequence[Cut], config: RunConfig, progress: Progress) -> list[Cut]:
+def long_enough(cuts: Sequence[LazyCut], config: RunConfig, progress: Progress) -> list[LazyCut]:
     """Leave out what has no whole analysis window at the fastest speed.
 
     Raises:
@@ -34,7 +32,7 @@ def long_enough(cuts: Sequence[Cut], config: RunConfig, progress: Progress) -> l
     return kept
 
 
-def fitting(cuts: Sequence[Cut], tokenizer: Tokenizer, config: TrainConfig, progress: Progress) -> list[Cut]:
+def fitting(cuts: Sequence[LazyCut], tokenizer: Tokenizer, config: TrainConfig, progress: Progress) -> list[LazyCut]:
     """Leave out utterances whose tokens no CTC path spells in the model's frames at plain speed.
 
     A faster copy of one that fits may not fit; it has no loss in that step, and is counted.
@@ -42,11 +40,11 @@ def fitting(cuts: Sequence[Cut], tokenizer: Tokenizer, config: TrainConfig, prog
     Raises:
         DataError: if nothing is left.
     """
-    kept: list[Cut] = []
+    kept: list[LazyCut] = []
     tight: list[str] = []
     for cut in cuts:
         frames = subsampled(_frames(cut.duration, config), config.acoustic.subsampling)
-        if minimum_frames(tokenizer.encode(text_of(cut))) <= frames:
+        if minimum_frames(tokenizer.encode(cut.text)) <= frames:
             kept.append(cut)
         else:
             tight.append(cut.id)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from lhotse.cut import Cut
 
-from asr.data.cuts import load_cuts, text_of
+from asr.data.cuts import LazyCut, load_cuts
 from asr.data.splits import lacking
 from asr.errors import ConfigError, DataError
 from asr.model.acoustic import AcousticModel
@@ -59,11 +58,11 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
     if config.final:
         cuts += long_enough(dev_cuts, config, progress) if dev_cuts else []
         dev_cuts = dev_cuts or cuts[:JUDGED]
-    for note in lacking(map(text_of, cuts), {"dev": list(map(text_of, dev_cuts))}):
+    for note in lacking((cut.text for cut in cuts), {"dev": [cut.text for cut in dev_cuts]}):
         progress.say(f"note: {note}")
     device = usable_device(config)
     torch.manual_seed(config.seed)
-    tokenizer = ranks.once(lambda: train_tokenizer(config.tokenizer, map(text_of, cuts)))
+    tokenizer = ranks.once(lambda: train_tokenizer(config.tokenizer, (cut.text for cut in cuts)))
     cuts = fitting(cuts, tokenizer, config, progress)
     recogniser = Recogniser(config.recogniser, tokenizer).to(device)
     dictionary = None if config.pronunciations is None else read_pronunciations(Path(config.pronunciations))
@@ -72,7 +71,7 @@ def train(config: TrainConfig, data: Path, out: Path, progress: Progress = SILEN
     return run(trainer, WordErrorGoal(trainer, config, dev_cuts, progress), cuts, dev_cuts, out, progress)
 
 
-def _load_dev(config: TrainConfig, data: Path) -> list[Cut]:
+def _load_dev(config: TrainConfig, data: Path) -> list[LazyCut]:
     """Read dev; none is needed for a final training, which trains on it too."""
     manifest = data / "dev.jsonl.gz"
     return [] if config.final and not manifest.exists() else load_cuts(manifest)
@@ -101,7 +100,7 @@ class WordErrorGoal:
 
     trainer: Trainer
     config: TrainConfig
-    dev_cuts: Sequence[Cut]
+    dev_cuts: Sequence[LazyCut]
     progress: Progress
 
     @property

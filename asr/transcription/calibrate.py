@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from lhotse.cut import Cut
 
+from asr.data.cuts import LazyCut
 from asr.errors import DataError
 from asr.files import atomic
 from asr.progress import SILENT, Progress
@@ -56,7 +56,9 @@ class Reliability:
         )
 
 
-def outcomes(transcriber: Transcriber, cuts: Sequence[Cut], progress: Progress = SILENT) -> tuple[Outcomes, Outcomes]:
+def outcomes(
+    transcriber: Transcriber, cuts: Sequence[LazyCut], progress: Progress = SILENT
+) -> tuple[Outcomes, Outcomes]:
     """Decode utterances, and tell which words are right, as the score aligns them.
 
     Returns:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from lhotse.cut import Cut
-
+from asr.data.cuts import LazyCut
 from asr.decoding.parallel import Scored
 from asr.model.ctc import ctc_loss
 from asr.progress import SILENT, Progress
@@ -54,7 +53,7 @@ class Evaluation:
 
 def evaluate(
     transcriber: Transcriber,
-    cuts: Sequence[Cut],
+    cuts: Sequence[LazyCut],
     *,
     loaders: int = 1,
     progress: Progress = SILENT,

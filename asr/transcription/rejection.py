@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from lhotse.cut import Cut
 
 from asr.audio.reader import open_recording
+from asr.data.cuts import LazyCut
 from asr.decoding.commands import UNFITTED, Commands, Rejection
 from asr.errors import ConfigError, DataError
 from asr.files import atomic
@@ -66,7 +66,7 @@ class Trial:
         return sum(sound.score >= threshold and not sound.is_right for sound in self.commands)
 
 
-def listen(transcriber: Transcriber, commands: Commands, cuts: Sequence[Cut], progress: Progress = SILENT) -> Trial:
+def listen(transcriber: Transcriber, commands: Commands, cuts: Sequence[LazyCut], progress: Progress = SILENT) -> Trial:
     """Score utterances with transcripts: those that are commands, and others.
 
     Raises:

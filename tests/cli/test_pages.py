@@ -77,7 +77,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, meant in {"DIR": "runs/mine/best", "MODEL": "runs/mine/best", "DATA": "runs/mine/data"}.items():
         (home / name).symlink_to(meant)
     shutil.copy(data / "train.jsonl.gz", home / "dev.jsonl.gz")  # calibration asks for ten utterances
-    test = list(load_cuts(data / "test.jsonl.gz"))
+    test = [cut.cut() for cut in load_cuts(data / "test.jsonl.gz")]
     for number, cut in enumerate(test):
         cut.supervisions[0].speaker = "ann" if number % 2 else "bob"
     save_cuts(test, home / "test.jsonl.gz")

@@ -101,7 +101,7 @@ def test_manifests_keep_corpus_and_confidence_for_scoring(corpora, tmp_path):
         for folder in ("told", "machine", "strange"):
             write_flac(corpora / folder / f"{name}.flac", noise(RATE // 2), RATE)
     prepare("collection", tmp_path / "out", source=corpora, options=Options(min_confidence=0.5))
-    custom = {cut.id: cut.supervisions[0].custom for cut in load_cuts(tmp_path / "out/train.jsonl.gz")}
+    custom = {cut.id: cut.cut().supervisions[0].custom for cut in load_cuts(tmp_path / "out/train.jsonl.gz")}
     assert custom["told/a"] == {"corpus": "told"}
     assert custom == {"told/a": {"corpus": "told"}, "told/b": {"corpus": "told"}, "machine/h": {"corpus": "machine"}}
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from support.tiny import unhurried
 
 from asr.errors import ModelError
-from asr.lm.compact import MAGIC, STEP, as_arpa, is_compact, read_compact, write_compact
+from asr.lm.compact import MAGIC, STEP, read_compact, write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
-from asr.lm.ngram import END, NOTHING, START, vocabulary
+from asr.lm.ngram import NOTHING, START
 
 TEXT = ["a b c", "a b", "b c a b", "a", "c c a b a", "b a b c", "naïve b d"]
 sentences = st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=6).map(" ".join), min_size=1, max_size=12)
@@ -51,37 +51,6 @@ def test_many_words_and_children_need_more_than_a_byte(tmp_path):
     model.write(tmp_path / "lm.arpa")
     sizes = [(tmp_path / name).stat().st_size for name in ("lm.ngram", "lm.arpa")]
     assert sizes[0] < sizes[1] / 10
-
-
-def test_kenlm_reads_it_as_arpa_and_finds_the_rounded_scores(tmp_path):
-    kenlm = pytest.importorskip("flashlight.lib.text.decoder.kenlm")
-    from flashlight.lib.text.dictionary import Dictionary
-
-    from asr.lm.ngram import LOG10
-
-    write_compact(train_ngram(TEXT, NgramConfig(3, prune=1e-3)), tmp_path / "words.ngram")
-    model = read_compact(tmp_path / "words.ngram")
-    with as_arpa(tmp_path / "words.ngram") as path:
-        assert path.name == "words.ngram" and path.parent != tmp_path
-        words = vocabulary(path)
-        dictionary = Dictionary()
-        for word in words:
-            dictionary.add_entry(word)
-        lm = kenlm.KenLM(str(path), dictionary)
-    assert not path.exists() and set(words) == {"a", "b", "c", "d", "naïve"}
-    state, history = lm.start(False), (START,)
-    for word in ["a", "b", "c", "d", "naïve", "b", "a"]:
-        state, score = lm.score(state, words.index(word))
-        assert score * LOG10 == pytest.approx(model.log_prob(history, word), abs=1e-5)
-        history = (*history, word)
-    assert lm.finish(state)[1] * LOG10 == pytest.approx(model.log_prob(history, END), abs=1e-5)
-
-
-def test_other_files_are_read_where_they_are(tmp_path):
-    (tmp_path / "lm.arpa").write_text("\\data\\\n")
-    for name in ("lm.arpa", "none"):
-        with as_arpa(tmp_path / name) as path:
-            assert path == tmp_path / name and not is_compact(path)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\\data\\\n", MAGIC, MAGIC + b"nonsense", "short", "changed"])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from asr.errors import ConfigError, ModelError
-from asr.lm.compact import as_arpa
 from asr.lm.estimate import NgramConfig, train_ngram
+from asr.lm.kenlm import for_kenlm
 from asr.lm.ngram import END, LOG10, NOTHING, START, UNKNOWN, Level, NgramModel, vocabulary
 from asr.lm.train import read_sentences, train_arpa
 
@@ -124,10 +124,10 @@ def test_marks_of_sentences_and_unknown_words_are_no_words(tmp_path, form):
 def test_a_gzipped_arpa_file_decodes_like_the_file_itself(tmp_path):
     train_ngram(TEXT, NgramConfig(2)).write(tmp_path / "lm.arpa")
     (tmp_path / "lm.arpa.gz").write_bytes(gzip.compress((tmp_path / "lm.arpa").read_bytes()))
-    with as_arpa(tmp_path / "lm.arpa.gz") as path:
+    with for_kenlm(tmp_path / "lm.arpa.gz") as path:
         assert path.read_bytes() == (tmp_path / "lm.arpa").read_bytes()
         assert vocabulary(path) == ["a", "b", "c", "d"]
     assert not path.exists()
     (tmp_path / "lm.arpa.gz").write_bytes((tmp_path / "lm.arpa.gz").read_bytes()[:40])
-    with pytest.raises(ModelError, match=r"lm\.arpa\.gz: is not a whole gzip file"), as_arpa(tmp_path / "lm.arpa.gz"):
+    with pytest.raises(ModelError, match=r"lm\.arpa\.gz: is not a whole gzip file"), for_kenlm(tmp_path / "lm.arpa.gz"):
         pass

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from lhotse import Recording, SupervisionSegment
-from lhotse.cut import Cut
 
-from asr.data.cuts import save_cuts
+from asr.data.cuts import LazyCut, save_cuts
 
 PITCHES = {"a": 300.0, "b": 900.0, "c": 2400.0}
 RATE = 16_000
@@ -30,13 +29,13 @@ def sentence(draw: random.Random) -> str:
     return " ".join("".join(draw.choice("abc") for _ in range(draw.randint(1, 3))) for _ in range(draw.randint(1, 3)))
 
 
-def write_cut(folder: Path, name: str, text: str, samples: np.ndarray, subtype: str | None = None) -> Cut:
+def write_cut(folder: Path, name: str, text: str, samples: np.ndarray, subtype: str | None = None) -> LazyCut:
     path = folder / f"{name}.wav"
     soundfile.write(path, samples, RATE, subtype=subtype)
     cut = Recording.from_file(path, recording_id=name).to_cut()
     cut.id = name
     cut.supervisions.append(SupervisionSegment(name, name, 0, cut.duration, text=text))
-    return cut
+    return LazyCut.of(cut)
 
 
 def write_corpus(folder: Path, *, train: int, dev: int) -> Path:

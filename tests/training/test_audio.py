@@ -42,7 +42,7 @@ def test_audio_comes_from_folders_and_long_recordings_are_cut(tmp_path: Path):
     cuts = read_audio([tmp_path / "data"], tmp_path / "run", RATE, SILENT)
     assert sorted(cut.duration for cut in cuts) == [1.0, LONGEST / 2, LONGEST, LONGEST]
     assert len({cut.id for cut in cuts}) == 4
-    assert sum(cut.load_audio().shape[1] for cut in cuts) == int(41 * RATE)
+    assert sum(cut.cut().load_audio().shape[1] for cut in cuts) == int(41 * RATE)
 
 
 def test_a_run_that_goes_on_decodes_only_what_is_new_or_changed(tmp_path: Path, decoded: list[str]):
@@ -99,7 +99,7 @@ def test_a_folder_without_permission_and_a_name_of_another_encoding(tmp_path: Pa
     written.rename(odd)
     forbidden(tmp_path / "data" / "sub")
     (cut,) = read_audio([tmp_path / "data"], tmp_path / "run", RATE, told)
-    assert cut.id == str(odd) and cut.load_audio().shape[1] == RATE // 2
+    assert cut.id == str(odd) and cut.cut().load_audio().shape[1] == RATE // 2
     assert told.lines[0] == f"{tmp_path / 'data' / 'sub'}: cannot be read (Permission denied)"
     assert told.lines[1] == "1 of 2 recordings are left out"
 

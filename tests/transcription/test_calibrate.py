@@ -9,6 +9,7 @@ from support.tiny import noise, recogniser
 from support.tones import waveform, write_cut
 
 from asr.data.batches import collate
+from asr.data.cuts import LazyCut
 from asr.errors import DataError
 from asr.model.ctc import ctc_loss
 from asr.transcription.calibrate import Outcomes, calibrated, cross_validated, draw_reliability, judged, outcomes
@@ -26,12 +27,13 @@ def cuts(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("tones")
     cuts = [
-        write_cut(folder, f"u{n:02d}", "a b a", waveform("abc ca b" + "a" * n, random.Random(n))) for n in range(11)
+        write_cut(folder, f"u{n:02d}", "a b a", waveform("abc ca b" + "a" * n, random.Random(n))).cut()
+        for n in range(11)
     ]
-    cuts.append(write_cut(folder, "u11", "c", noise(100)))
+    cuts.append(write_cut(folder, "u11", "c", noise(100)).cut())
     for cut in cuts[::2]:
         cut.supervisions[0].text = decoded(cut)
-    return cuts
+    return [LazyCut.of(cut) for cut in cuts]
 
 
 def decoded(cut):
@@ -49,7 +51,8 @@ def test_words_and_utterances_are_judged_by_their_transcripts(cuts):
 
 def test_an_utterances_probability_is_that_of_its_loss(cuts):
     _, utterances = outcomes(MODEL, cuts)
-    batch = collate(["a"], [decoded(cuts[0])], [torch.from_numpy(cuts[0].load_audio()[0])], MODEL.recogniser.tokenizer)
+    first = cuts[0].cut()
+    batch = collate(["a"], [decoded(first)], [torch.from_numpy(first.load_audio()[0])], MODEL.recogniser.tokenizer)
     emissions = MODEL.recogniser.emissions(batch.waveforms, batch.num_samples)
     loss = ctc_loss(emissions.log_probs, emissions.lengths, batch.tokens, batch.num_tokens)
     assert utterances.log_probs[0] == pytest.approx(-float(loss.values[0]), abs=1e-2)

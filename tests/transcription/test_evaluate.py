@@ -66,7 +66,7 @@ def test_each_utterance_has_the_text_that_it_has_alone(cuts, beam):
     transcriber = Transcriber(model, decoder, min_confidence=0.0)
     found = evaluate(transcriber, cuts, loaders=0)
     assert len(set(found.hypotheses.values())) > 3
-    assert found.hypotheses == {c.id: transcriber.transcribe(c.recording.sources[0].source).text for c in cuts}
+    assert found.hypotheses == {c.id: transcriber.transcribe(c.cut().recording.sources[0].source).text for c in cuts}
 
 
 def test_log_probs_that_wait_for_the_beam_search_are_bounded(cuts, monkeypatch):
