@@ -32,7 +32,7 @@ def steadiness(waveform: Waveform, sample_rate: int) -> float:
         return 0.0
     cut = np.lib.stride_tricks.sliding_window_view(waveform, window)[::hop]
     lowest = int(np.ceil(LOWEST_HERTZ * window / sample_rate))
-    spectra = np.abs(np.fft.rfft(cut * np.hanning(window), axis=1))[:, lowest:]
+    spectra = np.abs(np.fft.rfft(cut * np.hanning(window).astype(np.float32), axis=1))[:, lowest:]
     norms = np.linalg.norm(spectra, axis=1, keepdims=True)
     shapes = spectra / np.maximum(norms, np.finfo(np.float32).tiny)
     return float(np.median((shapes[:-lag] * shapes[lag:]).sum(axis=1)))

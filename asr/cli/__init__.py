@@ -53,6 +53,11 @@ PLANS = "8"
 lengths, so its own limit, 1,024, fills hundreds of MB with plans that are not used again.
 """
 
+THREADS = "1"
+"""Of NumPy's matrix products, which are small here: in more they wait for one another, and burn the
+cores that other recordings, or pieces of one, are read on.
+"""
+
 INTERRUPTED = "asr: interrupted; repeat the command to go on"
 
 
@@ -73,6 +78,7 @@ def main() -> NoReturn:
     """
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PLANS)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", THREADS)
     printable()
     with exit_codes(), joined() as ranks:
         if ranks.count > 1 and name not in SHARED:

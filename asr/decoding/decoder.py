@@ -38,7 +38,7 @@ from asr.decoding.word_search import WordSearch
 from asr.errors import ConfigError, ModelError
 from asr.lm.kenlm import for_kenlm
 from asr.lm.ngram import vocabulary
-from asr.model.labels import IMPOSSIBLE, LogProbs
+from asr.model.labels import BLANK, IMPOSSIBLE, LogProbs
 from asr.recogniser.engine import Engine
 from asr.text.tokenizer import Tokenizer
 
@@ -46,6 +46,16 @@ if TYPE_CHECKING:  # PyTorch's
     import torch
 
     from asr.lm.rnn import RnnLm
+
+
+CERTAIN = math.log(0.99)
+"""ln P(blank) above which a frame is certainly blank. Of such frames in a row the search reads one.
+
+Every hypothesis reads the others as blank, too, at next to no cost (Chen et al. 2017, "Phone
+synchronous speech recognition with CTC lattices"). Searched, they would let the beam forget: in
+each, every text is held twice, with a blank at its end and with its last token going on. Texts are
+ranked by all frames in any case.
+"""
 
 
 class Decoder:
@@ -244,12 +254,17 @@ class Decoding:
     def __init__(self, decoder: Decoder, config: DecodingConfig, run: Run) -> None:
         self._decoder, self._config, self._run = decoder, config, run
         self._log_probs: list[LogProbs] = []
+        self._paused = False
+        """Whether the last frame was certainly blank."""
 
     def accept(self, log_probs: LogProbs) -> None:
         """Read the next frames, (T, V), any number."""
         log_probs = np.asarray(log_probs, np.float32)
-        self._run.accept(log_probs)
         self._log_probs.append(log_probs)
+        if len(log_probs):
+            paused = np.append(self._paused, log_probs[:, BLANK] > CERTAIN)
+            self._paused = bool(paused[-1])
+            self._run.accept(log_probs[~(paused[1:] & paused[:-1])])
 
     def running(self) -> list[tuple[int, ...]]:
         """The tokens of all texts that are followed by now, the best first.

@@ -19,7 +19,7 @@ from asr.errors import MissingExtra, ModelError
 from asr.lm.ngram import LOG10
 from asr.model.labels import LogProbs
 
-THRESHOLD = 50.0
+THRESHOLD = 15.0
 """Nats behind the best hypothesis at which flashlight drops one."""
 
 

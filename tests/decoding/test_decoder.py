@@ -2,14 +2,18 @@
 
 import math
 import sys
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support.language import TOKENIZER, WIDE, texts, write_lm
 from support.lattices import lattice, sums_over_all_paths
-from support.tiny import recogniser
+from support.tiny import recogniser, unhurried
 
-from asr.decoding.decoder import Decoder
+from asr.decoding.decoder import Decoder, Decoding
 from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import ConfigError, MissingExtra, ModelError
 from asr.lm.rnn import RnnLm, RnnLmConfig
@@ -30,6 +34,47 @@ def test_no_hypothesis_is_lost_however_long_the_recording():
 def test_without_a_frame_there_is_no_text():
     (found,) = Decoder(TOKENIZER, DecodingConfig())(torch.zeros(0, 4))
     assert (found.text, found.score) == ("", 0.0)
+
+
+class Spy:
+    """A search that notes what it is given, and proposes nothing."""
+
+    def __init__(self):
+        self.frames = []
+
+    def accept(self, log_probs):
+        self.frames += log_probs.tolist()
+
+    def finish(self):
+        return []
+
+
+PAUSED, UNSURE = [math.log(p) for p in (0.995, 0.003, 0.002)], [math.log(p) for p in (0.98, 0.01, 0.01)]
+SPOKEN = [math.log(p) for p in (0.1, 0.8, 0.1)]
+
+
+@unhurried
+@given(
+    st.lists(st.sampled_from([PAUSED, UNSURE, SPOKEN]), max_size=20).flatmap(
+        lambda frames: st.tuples(st.just(frames), st.lists(st.integers(0, len(frames)), max_size=4))
+    )
+)
+def test_of_certain_blanks_in_a_row_one_is_searched_however_the_frames_come(cut):
+    frames, places = cut
+    expected = [frame for before, frame in pairwise([SPOKEN, *frames]) if not before == frame == PAUSED]
+    spy = Spy()
+    decoding = Decoding(Decoder(CharacterTokenizer("ab"), DecodingConfig()), DecodingConfig(), spy)
+    for first, last in pairwise([0, *sorted(places), len(frames)]):
+        decoding.accept(np.array(frames[first:last], np.float32).reshape(-1, 3))
+    assert np.allclose(spy.frames, np.array(expected, np.float32)) if expected else not spy.frames
+
+
+@pytest.mark.parametrize("pause", [1, 2, 7])
+def test_a_pause_of_any_length_keeps_repeats_apart_and_counts_in_the_score(pause):
+    frames = [SPOKEN, *pause * [PAUSED], SPOKEN]
+    best, *_ = Decoder(CharacterTokenizer("ab"), DecodingConfig(**WIDE))(torch.tensor(frames))
+    assert best.text == "aa"
+    assert math.exp(best.acoustic_score) == pytest.approx(sums_over_all_paths(torch.tensor(frames))[1, 1], rel=1e-4)
 
 
 def test_a_recurrent_model_ranks_what_the_search_finds():
