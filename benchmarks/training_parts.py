@@ -1,4 +1,4 @@
-"""What a training step of the AN4 recipe costs beside its recurrent layers, in the processor's time.
+"""What a training step of the AN4 recipe costs beside its recurrent layers, in processor time.
 
     python -m benchmarks.training_parts --source corpora/an4
 

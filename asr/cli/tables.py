@@ -142,7 +142,7 @@ def rejections(rejection: Rejection, trials: Mapping[str, Trial]) -> RenderableT
 def trials(tuning: Tuning) -> RenderableType:
     """Show the word error rate of each pair of weights.
 
-    Below it stand those of the recurrent model's shares and of second weights.
+    Below it stand those of blank penalties, of the recurrent model's shares and of second weights.
     """
     words = tuning.tuned.words.reference_length
     rate = {trial.config: f"{100 * trial.words / max(1, words):.2f}" for trial in tuning.trials}
@@ -159,9 +159,14 @@ def trials(tuning: Tuning) -> RenderableType:
         table.add_row(f"{weight:g}", *cells)
     parts: list[RenderableType] = [table]
     chosen = f"chosen: LM weight {best.lm_weight:g}, word bonus {best.word_bonus:g}"
-    for name, title in (("rnn_share", "recurrent share"), ("second_weight", "second recogniser's weight")):
-        values = sorted({getattr(config, name) for config in rate} - {lowest[name]})
-        if values:
+    titles = {
+        "blank_penalty": "blank penalty",
+        "rnn_share": "recurrent share",
+        "second_weight": "second recogniser's weight",
+    }
+    for name, title in titles.items():
+        values = sorted({getattr(config, name) for config in rate} - {lowest.get(name)})
+        if len(values) > (name not in lowest):
             errors = [min(t.words for t in tuning.trials if getattr(t.config, name) == value) for value in values]
             line = ", ".join(f"{v:g}: {100 * e / max(1, words):.2f}" for v, e in zip(values, errors, strict=True))
             parts.append(Text(f"at best, by the {title}: {line}"))

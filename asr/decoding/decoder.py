@@ -2,7 +2,8 @@
 
 A text's score, in nats, is the sum of
 
-    ln P(its tokens | audio)                over all CTC paths, whichever search found the text
+    ln P(its tokens | audio)                over all CTC paths, whichever search found the text;
+                                            blank as much less probable as `blank_penalty` says
     second_weight x ln P2(text | audio)     the same by a second recogniser
     lm_weight x ln P(text)                  by the n-gram model, the recurrent model, or both
     word_bonus x words
@@ -248,6 +249,16 @@ class Decoder:
         return 0.0 if not self.has_rnn else config.rnn_share if self.has_ngram else 1.0
 
 
+def penalised(log_probs: LogProbs, penalty: float) -> LogProbs:
+    """Log-probs, (T, V), with a blank that is less probable: see `DecodingConfig.blank_penalty`."""
+    if not penalty:
+        return log_probs
+    kept = np.log1p(np.exp(log_probs[:, BLANK]) * math.expm1(-penalty))  # ln of what is left of 1
+    changed: LogProbs = log_probs - kept[:, None]
+    changed[:, BLANK] -= penalty
+    return changed
+
+
 class Decoding:
     """An utterance that is decoded while its frames come in; `Decoder.begin` makes it."""
 
@@ -259,7 +270,7 @@ class Decoding:
 
     def accept(self, log_probs: LogProbs) -> None:
         """Read the next frames, (T, V), any number."""
-        log_probs = np.asarray(log_probs, np.float32)
+        log_probs = penalised(np.asarray(log_probs, np.float32), self._config.blank_penalty)
         self._log_probs.append(log_probs)
         if len(log_probs):
             paused = np.append(self._paused, log_probs[:, BLANK] > CERTAIN)

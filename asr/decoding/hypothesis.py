@@ -25,6 +25,12 @@ class DecodingConfig:
     """Factor of the language models' log-probability."""
     word_bonus: float = 0.0
     """Nats for each word, since a language model prefers few words."""
+    blank_penalty: float = 0.0
+    """Nats by which blank is less probable in each frame, before its tokens sum to 1 again.
+
+    What is taken from it goes to all tokens alike. Beside a language model a network says blank
+    too often: each word must pay for its probability, and silence pays nothing.
+    """
     rnn_share: float = 0.5
     """The recurrent model's part where there is an n-gram model too: 0 is none of it, 1 only it."""
     second_weight: float = 0.2
@@ -36,6 +42,7 @@ class DecodingConfig:
             beam=between(1, 100_000),
             top_tokens=between(1, 100_000),
             lm_weight=NOT_NEGATIVE,
+            blank_penalty=NOT_NEGATIVE,
             rnn_share=between(0, 1),
             second_weight=NOT_NEGATIVE,
         )
@@ -50,7 +57,7 @@ class Hypothesis:
     score: float
     """The weighted sum of all parts."""
     acoustic_score: float
-    """ln P(tokens | audio), over all CTC paths."""
+    """ln P(tokens | audio), over all CTC paths, blank penalised."""
     second_score: float = 0.0
     """ln P(text | audio) by the second recogniser, 0 without one."""
     ngram_score: float = 0.0

@@ -25,6 +25,7 @@ from asr.scoring.score import Score, score
 
 LM_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0)
+BLANK_PENALTIES = (0.0, 1.0)
 RNN_SHARES = (0.25, 0.5, 0.75, 1.0)
 SECOND_WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 
@@ -58,15 +59,15 @@ def tune(recogniser: Engine, decoder: Decoder, cuts: Sequence[LazyCut], progress
     """Search weights on a grid.
 
     Log-probs are computed once. Where an n-gram model takes part in the search, every point of the
-    grid is searched, on all cores. For each share of a recurrent model and each weight of a second
-    recogniser, the whole grid then only ranks the best point's hypotheses anew. Where models only
-    rank there is one search alone.
+    grid is searched, on all cores, with and without a blank penalty. For each share of a recurrent
+    model and each weight of a second recogniser, the whole grid then only ranks the best point's
+    hypotheses anew. Where models only rank there is one search alone.
 
     A point is judged by the mean of the word errors at it and at its neighbours on the grid, since
     a single one can be lucky. Of equal points that with the fewest character errors is taken, then
-    that with the smallest weights. So there is one point for each share and second weight. Where
-    the search depends on the weights, each of these is searched: it may find other texts than those
-    that were ranked. The one with the fewest errors is chosen.
+    that with the smallest weights. So there is one point for each penalty, share and second weight.
+    Where the search depends on the weights, each of these is searched: it may find other texts than
+    those that were ranked. The one with the fewest errors is chosen.
 
     Raises:
         DataError: if an utterance's audio cannot be read.
@@ -98,20 +99,24 @@ def tune(recogniser: Engine, decoder: Decoder, cuts: Sequence[LazyCut], progress
         )
         for weight, bonus in product(LM_WEIGHTS, WORD_BONUSES)
     ]
-    planes: list[list[Trial]] = []  # the grid's trials for each share and second weight
+    planes: list[list[Trial]] = []  # the grid's trials for each penalty, share and second weight
     with ParallelDecoder(decoder, list(utterances.values())) as decode:
         if decoder.fused:
-            planes.append([tried(decode(config), config) for config in track(grid, "weights", len(grid), progress)])
-        rest = list(product(shares, second_weights))[len(planes) :]
+            points = [replace(config, blank_penalty=penalty) for penalty in BLANK_PENALTIES for config in grid]
+            searched = [tried(decode(config), config) for config in track(points, "weights", len(points), progress)]
+            planes += [searched[first : first + len(grid)] for first in range(0, len(points), len(grid))]
+        rest = list(product(shares, second_weights))[decoder.fused :]
         if rest:
-            lists = decode(replace(_best_point(planes[0]) if planes else decoder.config, rnn_share=1.0))
+            base = min(map(_best_trial, planes), key=_errors).config if planes else decoder.config
+            lists = decode(replace(base, rnn_share=1.0))
             for share, weight in rest:
-                points = [replace(config, rnn_share=share, second_weight=weight) for config in grid]
+                weighed = replace(base, rnn_share=share, second_weight=weight)
+                points = [replace(weighed, lm_weight=one.lm_weight, word_bonus=one.word_bonus) for one in grid]
                 planes.append([tried(lists, config) for config in points])
-        finals = {config: decode(config) if decoder.fused else lists for config in map(_best_point, planes)}
+        finals = {trial.config: decode(trial.config) if decoder.fused else lists for trial in map(_best_trial, planes)}
     trials = {trial.config: trial for plane in planes for trial in plane}
     trials |= {config: tried(lists, config) for config, lists in finals.items()}
-    best = min((trials[config] for config in finals), key=lambda trial: (trial.words, trial.characters)).config
+    best = min((trials[config] for config in finals), key=_errors).config
     tuned = score(references, best_texts(finals[best], best))
     return Tuning(tuple(trials.values()), best, score(references, greedy_texts), tuned)
 
@@ -155,7 +160,11 @@ def keep(folder: Path, lm: Sequence[Path], second: Path | None, config: Decoding
     save_tuned(folder, TunedDecoding(tuple(names), config, second is not None))
 
 
-def _best_point(trials: Sequence[Trial]) -> DecodingConfig:
+def _errors(trial: Trial) -> tuple[int, int]:
+    return trial.words, trial.characters
+
+
+def _best_trial(trials: Sequence[Trial]) -> Trial:
     """Find the point of the grid about which errors are fewest."""
 
     def place(trial: Trial) -> tuple[int, int]:
@@ -166,7 +175,7 @@ def _best_point(trials: Sequence[Trial]) -> DecodingConfig:
         near = [t.words for t in trials if max(abs(place(t)[0] - row), abs(place(t)[1] - column)) <= 1]
         return (sum(near) / len(near), trial.characters, trial.config.lm_weight, abs(trial.config.word_bonus))
 
-    return min(trials, key=merit).config
+    return min(trials, key=merit)
 
 
 def _ending(path: Path) -> str:

@@ -13,7 +13,7 @@ from support.language import TOKENIZER, WIDE, texts, write_lm
 from support.lattices import lattice, sums_over_all_paths
 from support.tiny import recogniser, unhurried
 
-from asr.decoding.decoder import Decoder, Decoding
+from asr.decoding.decoder import Decoder, Decoding, penalised
 from asr.decoding.hypothesis import DecodingConfig
 from asr.errors import ConfigError, MissingExtra, ModelError
 from asr.lm.rnn import RnnLm, RnnLmConfig
@@ -75,6 +75,20 @@ def test_a_pause_of_any_length_keeps_repeats_apart_and_counts_in_the_score(pause
     best, *_ = Decoder(CharacterTokenizer("ab"), DecodingConfig(**WIDE))(torch.tensor(frames))
     assert best.text == "aa"
     assert math.exp(best.acoustic_score) == pytest.approx(sums_over_all_paths(torch.tensor(frames))[1, 1], rel=1e-4)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.5, 3.0])
+def test_a_blank_penalty_takes_from_blank_and_gives_to_all_tokens_alike(penalty):
+    plain = lattice(5, 4, 3)
+    given = penalised(plain.numpy().astype(np.float32), penalty)
+    assert np.exp(given).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6)
+    change = given - plain.numpy()
+    assert np.ptp(change[:, 1:], axis=1) == pytest.approx(np.zeros(5), abs=1e-5)
+    assert change[:, 1] - change[:, 0] == pytest.approx(np.full(5, penalty), abs=1e-5)
+    found = Decoder(TOKENIZER, DecodingConfig(blank_penalty=penalty, **WIDE))(plain)
+    sums = sums_over_all_paths(torch.from_numpy(given))
+    for hypothesis in found:
+        assert hypothesis.acoustic_score == pytest.approx(math.log(sums[hypothesis.tokens]), abs=1e-4)
 
 
 def test_a_recurrent_model_ranks_what_the_search_finds():

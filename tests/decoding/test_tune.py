@@ -9,7 +9,7 @@ from support.tones import write_corpus
 from asr.data.cuts import load_cuts
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig
-from asr.decoding.tune import keep, tune
+from asr.decoding.tune import BLANK_PENALTIES, keep, tune
 from asr.decoding.tuned import TunedDecoding, load_tuned
 from asr.lm.estimate import NgramConfig, train_ngram
 from asr.progress import SILENT
@@ -25,6 +25,7 @@ def test_tuning_never_does_worse_on_its_grid_than_it_says(tmp_path):
     tuning = tune(model, decoder, cuts, SILENT)
     chosen = next(trial for trial in tuning.trials if trial.config == tuning.config)
     assert chosen.words == tuning.tuned.words.errors
+    assert {trial.config.blank_penalty for trial in tuning.trials} == set(BLANK_PENALTIES)
     keep(tmp_path / "model", [tmp_path / "own.arpa"], None, tuning.config)
     assert (tmp_path / "model" / "lm.arpa").read_bytes() == (tmp_path / "own.arpa").read_bytes()
     assert load_tuned(tmp_path / "model") == TunedDecoding(("lm.arpa",), tuning.config)
