@@ -21,7 +21,7 @@ import torch
 from lhotse.audio import set_current_audio_backend
 from lhotse.audio.backend import LibsndfileBackend
 from lhotse.augmentation import Speed
-from lhotse.cut import Cut, MixedCut
+from lhotse.cut import Cut
 from lhotse.utils import compute_num_samples
 from torch import Tensor
 
@@ -29,7 +29,7 @@ from asr.audio.mono import mixed
 from asr.audio.sound import is_mp3
 from asr.audio.waveform import Waveform, resample
 from asr.child import Child, send
-from asr.data.cuts import LazyCut
+from asr.data.cuts import LazyCut, recordings_of
 from asr.errors import DataError
 from asr.progress import SILENT, Progress
 from asr.text.tokenizer import Tokenizer
@@ -268,8 +268,7 @@ def _first(error: BaseException) -> str:
 
 def _shortened(cut: Cut) -> str | None:
     """Say which file of a cut is shorter than its manifest says, if one is."""
-    tracks = [track.cut for track in cut.tracks] if isinstance(cut, MixedCut) else [cut]
-    for recording in (track.recording for track in tracks if getattr(track, "recording", None)):
+    for recording in recordings_of(cut):
         declared = recording.duration * math.prod(t.factor for t in recording.transforms or () if isinstance(t, Speed))
         for source in recording.sources:
             if source.type != "file":

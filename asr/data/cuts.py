@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from lhotse import SupervisionSegment
-from lhotse.cut import Cut
+from lhotse import Recording, SupervisionSegment
+from lhotse.cut import Cut, MixedCut
 from lhotse.serialization import deserialize_item
 
 from asr.audio.augment import draw_speed
@@ -101,6 +101,8 @@ def load_cuts(manifest: Path) -> list[LazyCut]:
                     number += 1
                     if line.strip():
                         cuts.append(_read_line(line, block, place))
+                        if len(cuts[-1].id.splitlines()) > 1:
+                            raise _Refused("its id has several lines; give it another")
     except _Refused as error:
         raise DataError(f"{manifest}:{number}: {error}") from None
     except UnicodeDecodeError as error:
@@ -228,6 +230,7 @@ def _is_typed(cut: Cut) -> bool:
     """Whether what is used of a cut has the types that lhotse does not look at."""
     parts = cut.supervisions
     times = [cut.duration, *(time for part in parts for time in (part.start, part.duration))]
+    times += [recording.duration for recording in recordings_of(cut)]
     texts = [cut.id, *(part.text for part in parts if part.text is not None)]
     return all(isinstance(text, str) for text in texts) and all(
         isinstance(time, int | float) and is_finite(time) for time in times
@@ -244,6 +247,13 @@ def _sources(values: Any) -> Iterator[str]:
         return
     for value in values:
         yield from _sources(value)
+
+
+def recordings_of(cut: Cut) -> list[Recording]:
+    """What a cut takes its sound from; a mixed one from several recordings."""
+    tracks = [track.cut for track in cut.tracks] if isinstance(cut, MixedCut) else [cut]
+    found = (getattr(track, "recording", None) for track in tracks)
+    return [recording for recording in found if recording is not None]
 
 
 def text_of(cut: Cut) -> str:

@@ -99,6 +99,8 @@ def _model(tensors: Mapping[str, npt.NDArray[Any]]) -> NgramModel:
     size, levels = len(vocabulary), list[Level]()
     if max(map(len, vocabulary)) > LONGEST_WORD:
         raise ValueError(f"it has a word of more than {LONGEST_WORD} letters")
+    if len(set(vocabulary)) < size:
+        raise ValueError("it has a word twice")
     histories, words = np.zeros(size, np.int64), np.arange(size)
     for length in range(1, 1 + sum(name.endswith(".scale") and name.startswith("log_probs") for name in tensors)):
         if length > 1:
@@ -148,6 +150,9 @@ def _rounded(values: Floats) -> tuple[Bytes, npt.NDArray[np.float32]]:
 
 
 def _values(tensors: Mapping[str, npt.NDArray[Any]], name: str) -> Floats:
-    low, step = tensors[f"{name}.scale"].astype(np.float64)
-    values: Floats = low + step * tensors[name].astype(np.float64)
+    scale, steps = tensors[f"{name}.scale"], tensors[name]
+    if scale.shape != (2,) or scale.dtype != np.float32 or steps.ndim != 1 or steps.dtype != np.uint8:
+        raise ValueError("its logarithms are not of one byte each")
+    low, step = scale.astype(np.float64)
+    values: Floats = low + step * steps.astype(np.float64)
     return values

@@ -196,6 +196,7 @@ def wrong_manifests():
         "gzip without its ending": ("m.jsonl", whole, ":1: not UTF-8 ("),
         "cut-off line": ("m.jsonl", line() + b"\n" + line()[:-9], ":3: not JSON ("),
         "text": ("m.jsonl", line() + b"u1 a cab\n", ":2: not JSON ("),
+        "an id of two lines": ("m.jsonl", line() + line(id="u\n1"), ":2: its id has several lines"),
     }
     recording = b'{"id": "r", "sources": [], "sampling_rate": 16000, "num_samples": 1, "duration": 1.0}'
     for wrong in (b"[]", b"3", b"null", b'"cut"', b"{}", b'{"type": "Nope"}', line(supervisions=3), recording):

@@ -190,6 +190,14 @@ def _with(name: str, values: list[int]) -> Callable[[bytes], bytes]:
     return changed
 
 
+def _of_one_word(data: bytes) -> bytes:
+    """A compact model whose words are `<unk>` but for the marks of sentences."""
+    tensors = safetensors.numpy.load(lzma.decompress(data[len(MAGIC) :]))
+    words = tensors["vocabulary"].tobytes().decode().split("\n")
+    changed = "\n".join(word if word in ("<s>", "</s>") else "<unk>" for word in words)
+    return packed(safetensors.numpy.save(tensors | {"vocabulary": np.frombuffer(changed.encode(), np.uint8)}))
+
+
 TARGETS = [
     Target("transcripts id text", lines("u{n} {text}"), score("")),
     Target("transcripts TRN", lines("{text} (u{n})"), score(".trn"), words=(b"(", b")", b";;")),
@@ -301,6 +309,7 @@ TARGETS = [
             "histories with billions of words": _with("children.2", [255, 255, 255, 127]),
             "words that are not there": _with("words.2", [255, 255]),
             "numbers of nine bytes": _with("children.2", [1] * 9),
+            "one word many times": _of_one_word,
         },
     ),
 ]
