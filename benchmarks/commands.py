@@ -13,12 +13,11 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from lhotse.cut import Cut
 from rich.console import Console
 from rich.table import Table
 
 from asr.cli.output import TerminalProgress
-from asr.data.cuts import load_cuts
+from asr.data.cuts import LazyCut, load_cuts
 from asr.decoding.commands import Commands
 from asr.text.grammar import Phrase
 from asr.transcription.rejection import HOUR, Trial, draw_rejection, fit_rejection, listen
@@ -73,7 +72,7 @@ def main() -> None:
         draw_rejection(judged, fit_rejection(commands, fit, 1.0).threshold, options.plot)
 
 
-def chosen(cuts: list[Cut], *, number: int, most_words: int) -> list[Phrase]:
+def chosen(cuts: list[LazyCut], *, number: int, most_words: int) -> list[Phrase]:
     """The short texts that are read most often."""
     often = Counter(cut.text for cut in cuts)
     short = [text for text, _ in often.most_common() if len(text.split()) <= most_words]

@@ -17,14 +17,13 @@ from pathlib import Path
 
 import torch
 import tyro
-from lhotse.cut import Cut
 
 from asr.audio.augment import AugmentConfig
 from asr.audio.channel import distort
 from asr.audio.features import FeatureConfig
 from asr.audio.log_mel import LogMel
 from asr.data.batches import Batch, Distort, load_batches, plan_batches
-from asr.data.cuts import load_cuts, perturb_speeds
+from asr.data.cuts import LazyCut, load_cuts, perturb_speeds
 from asr.text.tokenizer import CharacterTokenizer
 from asr.units import Seconds
 from benchmarks.measure import in_turn, report
@@ -54,11 +53,11 @@ def main(arguments: Arguments) -> None:
     faster = perturb_speeds(cuts, augment.speeds, seed=0, epoch=0)
     sent = partial(distort, share=augment.channel, seed=0, epoch=0)
 
-    def loaded(chosen: list[Cut], through: Distort | None) -> Iterator[Batch]:
+    def loaded(chosen: list[LazyCut], through: Distort | None) -> Iterator[Batch]:
         plan = plan_batches(chosen, arguments.batch_seconds, seed=0)
         return load_batches(plan, tokenizer, sample_rate=features.sample_rate, loaders=0, distort=through)
 
-    def read(chosen: list[Cut], through: Distort | None = None) -> None:
+    def read(chosen: list[LazyCut], through: Distort | None = None) -> None:
         for _ in loaded(chosen, through):
             pass
 

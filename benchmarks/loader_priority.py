@@ -23,11 +23,10 @@ from typing import Literal, TypeAlias
 
 import torch
 import tyro
-from lhotse.cut import Cut
 
 from asr.data import batches
 from asr.data.batches import load_batches, plan_batches
-from asr.data.cuts import load_cuts, perturb_speeds
+from asr.data.cuts import LazyCut, load_cuts, perturb_speeds
 from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import Tokenizer, train_tokenizer
 from asr.training.objective import Transcription
@@ -84,7 +83,9 @@ def company(kind: Company) -> Iterator[None]:
             process.wait()
 
 
-def turn(trainer: Trainer, tokenizer: Tokenizer, cuts: list[Cut], epoch: int, niceness: int | None, steps: int) -> Turn:
+def turn(
+    trainer: Trainer, tokenizer: Tokenizer, cuts: list[LazyCut], epoch: int, niceness: int | None, steps: int
+) -> Turn:
     """Train some steps."""
     config = trainer.config
     perturbed = perturb_speeds(cuts, config.augment.speeds, seed=0, epoch=epoch)
