@@ -52,7 +52,7 @@ class LazyCut(msgspec.Struct, frozen=True, gc=False):
     number: int
     """Of its own line in them."""
     speed: float = 1.0
-    """As how much faster its audio is read than it was spoken."""
+    """How much faster its audio is read than it was spoken."""
 
     @classmethod
     def of(cls, cut: Cut) -> "LazyCut":
