@@ -195,7 +195,7 @@ def group_limits(name: str, older: str = "") -> list[str]:
     return texts
 
 
-def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int, *, ahead: int = 1) -> Iterator[T]:
+def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int) -> Iterator[T]:
     """Call a function of each item, several at the same time, and give what it returns in order.
 
     Items are taken in the caller's thread, and only a few before they are needed. The function runs
@@ -205,8 +205,6 @@ def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int, *, ahea
         function: is called with an item.
         items: any number.
         jobs: how many at the same time; 1 takes no thread.
-        ahead: items that wait for each of them, so that threads have work while the caller makes
-            the next ones.
     """
     if jobs == 1:
         yield from map(function, items)
@@ -216,7 +214,7 @@ def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int, *, ahea
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
-            while waiting and (len(waiting) > ahead * jobs or waiting[0].done()):
+            while waiting and (len(waiting) > jobs or waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

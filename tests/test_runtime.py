@@ -183,4 +183,4 @@ def test_an_environment_without_pytorch_is_small_and_finds_the_same_text(fresh, 
     assert checked.returncode == 0 and found["trial: model"]["facts"]["engines"] == ["onnx"], checked.stdout
     refused = run("evaluate", recording, "--model", model)
     assert refused.returncode == 1 and refused.stderr.startswith("asr: ") and refused.stderr.count("\n") == 1
-    assert "asr evaluate needs lhotse, which this installation leaves out: pip install asr" in refused.stderr
+    assert "asr evaluate needs msgspec, which this installation leaves out: pip install asr" in refused.stderr

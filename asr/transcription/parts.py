@@ -9,9 +9,6 @@ from asr.transcription.part import Part, PieceReader
 from asr.transcription.sound import Sound
 from asr.workers import map_ahead
 
-AHEAD = 4
-"""Pieces that wait for each job. They come in bursts, each after a chunk of 20 seconds."""
-
 
 def read_parts(reader: PieceReader, sound: Sound, journal: Journal | None = None, *, jobs: int = 1) -> Iterator[Part]:
     """Decode a recording piece by piece, but not what a journal has already.
@@ -23,13 +20,13 @@ def read_parts(reader: PieceReader, sound: Sound, journal: Journal | None = None
         jobs: pieces that are decoded at the same time.
     """
     if journal is None:
-        yield from map_ahead(reader, pieces(reader.recogniser, sound), jobs, ahead=AHEAD)
+        yield from map_ahead(reader, pieces(reader.recogniser, sound), jobs)
         return
 
     def read(found: Piece | tuple[int, Arrays]) -> Part | tuple[int, Arrays]:
         return reader(found) if isinstance(found, Piece) else found
 
-    for found in map_ahead(read, _begun(reader, sound, journal), jobs, ahead=AHEAD):
+    for found in map_ahead(read, _begun(reader, sound, journal), jobs):
         if isinstance(found, Part):
             yield found
         else:

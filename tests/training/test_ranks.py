@@ -299,7 +299,7 @@ def test_audio_that_one_rank_alone_reads_and_cannot_ends_all_with_one_line(place
     folder = write_corpus(tmp_path, train=6, dev=1)
     cuts = load_cuts(folder / "train.jsonl.gz")
     [damaged] = plan_batches(cuts, 0.1, seed=None)[2 + place]
-    Path(damaged.recording.sources[0].source).write_bytes(b"nothing")
+    Path(damaged.cut().recording.sources[0].source).write_bytes(b"nothing")
     transcriber = Transcriber(recogniser())
 
     def work(ranks: Ranks) -> None:
