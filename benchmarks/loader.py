@@ -8,7 +8,6 @@ another sample rate cost in the first row; recordings of 16 kHz in WAV or FLAC c
 """
 
 import random
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +25,7 @@ from asr.data.batches import Batch, Distort, load_batches, plan_batches
 from asr.data.cuts import LazyCut, load_cuts, perturb_speeds
 from asr.text.tokenizer import CharacterTokenizer
 from asr.units import Seconds
-from benchmarks.measure import in_turn, report
+from benchmarks.measure import added_up, in_turn, report
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,9 @@ def main(arguments: Arguments) -> None:
         f"channels, a share of {augment.channel:g}": lambda: read(faster, sent),
         "log-mel features": analysed,
     }
-    audio, before, rows = sum(cut.duration for cut in cuts), 0.0, []
-    for name, found in in_turn(steps, arguments.rounds).items():
-        spent = 1000 * statistics.median(found) / audio
-        rows.append({"what": name, "ms a second of audio": spent, "of that, this": spent - before})
-        before = spent
-    report(f"{len(cuts)} utterances, {audio / 60:.1f} minutes, one thread", rows, arguments.json)
+    audio = sum(cut.duration for cut in cuts)
+    table = added_up(in_turn(steps, arguments.rounds), audio)
+    report(f"{len(cuts)} utterances, {audio / 60:.1f} minutes, one thread", table, arguments.json)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,20 @@ def in_turn(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     return spent
 
 
+def added_up(found: Mapping[str, Sequence[float]], audio: float) -> list[dict[str, Any]]:
+    """Rows of steps each of which does what the ones before it do, and one thing more.
+
+    Args:
+        found: of each step its seconds, from `in_turn`.
+        audio: seconds of sound that a step works on.
+    """
+    spent = [1000 * statistics.median(times) / audio for times in found.values()]
+    return [
+        {"what": name, "ms a second of audio": now, "of that, this": now - before}
+        for name, now, before in zip(found, spent, [0.0, *spent[:-1]], strict=True)
+    ]
+
+
 def peak_kilobytes(process: int | str = "self") -> int:
     """The most memory that a process has had resident by now (Linux); 0 once it has ended.
 

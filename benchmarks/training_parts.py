@@ -9,7 +9,6 @@ and shows the least that these layers can cost. Without an accelerator a loader 
 cores that compute, so reading counts, too.
 """
 
-import statistics
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from asr.recogniser.recogniser import Recogniser
 from asr.text.tokenizer import train_tokenizer
 from asr.training.objective import Transcription
 from asr.training.trainer import Trainer
-from benchmarks.measure import in_turn, report
+from benchmarks.measure import added_up, in_turn, report
 from benchmarks.training_speed import BareLayers
 from recipes.an4 import CHARACTERS as CONFIG
 
@@ -90,11 +89,8 @@ def main(arguments: Arguments) -> None:
         "features, masks, clipping, AdamW, averaging": lambda: steps(batches),
         "reading, speeds": lambda: steps(load_batches(plan, tokenizer, sample_rate=rate, loaders=0)),
     }
-    audio, before, table = sum(cut.duration for cuts in plan for cut in cuts), 0.0, []
-    for name, found in in_turn(rows, arguments.rounds).items():
-        spent = 1000 * statistics.median(found) / audio
-        table.append({"what": name, "ms a second of audio": spent, "of that, this": spent - before})
-        before = spent
+    audio = sum(cut.duration for cuts in plan for cut in cuts)
+    table = added_up(in_turn(rows, arguments.rounds), audio)
     report(f"{len(plan)} batches, {audio / 60:.1f} minutes, one thread", table, arguments.json)
 
 

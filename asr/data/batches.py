@@ -235,6 +235,7 @@ class BatchDataset:
         set_current_audio_backend(RunUpBackend())  # else lhotse hands Sphere files to an external program
         cuts, waveforms, unreadable = [], [], []
         for cut in self.batches[index]:
+            whole = None
             try:
                 whole = cut.cut()
                 audio = mixed(whole.load_audio(), whole.sampling_rate)
@@ -246,7 +247,7 @@ class BatchDataset:
             except MemoryError:
                 raise
             except Exception as error:
-                what = _shortened(cut.cut()) or f"its audio cannot be read ({_first(error)})"
+                what = (whole and _shortened(whole)) or f"its audio cannot be read ({_first(error)})"
                 unreadable.append(f"utterance {cut.id}: {what}")
                 if not self.skip:
                     return DataError(f"{unreadable[0]}; prepare the corpus again")
