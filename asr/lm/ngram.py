@@ -26,6 +26,8 @@ NEVER = -99.0
 """ARPA's base 10 logarithm of nothing."""
 NOTHING = NEVER * LOG10
 
+AT_ONCE = 1 << 18
+"""N-grams that are looked up at a time, so that memory stays small."""
 SHORTEST_LINE = 4
 """Bytes of an n-gram in an ARPA file, at least: a digit, a tab, a letter and the line's end."""
 _COUNT = re.compile(r"ngram\s+\d+\s*=\s*(\d{1,18})")
@@ -103,6 +105,21 @@ class NgramModel:
         """ln p(word | history). Words unknown to the model are `<unk>`, in the history too."""
         text = self._numbered([*history, word][-self.order :])
         return float(self._log_probs(text, np.zeros(len(text), np.bool_))[-1])
+
+    def log_probs(self, ngrams: Integers) -> Floats:
+        """Find ln p of each n-gram's last word after its others.
+
+        Args:
+            ngrams: numbers of words, (N, length); words unknown to the model are `<unk>`.
+
+        Returns:
+            (N,)
+        """
+        starts = np.zeros(min(len(ngrams), AT_ONCE) * ngrams.shape[1], np.bool_)
+        starts[:: ngrams.shape[1]] = True
+        parts = (ngrams[first : first + AT_ONCE] for first in range(0, len(ngrams), AT_ONCE))
+        found = (self._log_probs(part.ravel(), starts[: part.size]).reshape(part.shape)[:, -1] for part in parts)
+        return np.concatenate([np.zeros(0), *found])
 
     def places(self, length: int, histories: Integers, words: Integers) -> Integers:
         """Find n-grams of a length.

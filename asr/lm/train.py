@@ -10,6 +10,7 @@ from asr.errors import ConfigError, DataError
 from asr.files import read_text
 from asr.lm.compact import SUFFIX, write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
+from asr.lm.mix import best_share, mixed
 from asr.lm.ngram import END, START, UNKNOWN, NgramModel, Prediction
 from asr.lm.rnn import RnnLmConfig, RnnTraining, save_rnn_lm, train_rnn_lm
 from asr.progress import SILENT, Progress
@@ -19,6 +20,8 @@ from asr.text.tokenizer import Tokenizer, TokenizerConfig
 
 READABLE_ORDERS = range(2, 7)
 """Of n-gram models: what KenLM reads, as flashlight-text has it."""
+LEAST_SHARE = 0.01
+"""Of either model in a mixture."""
 HELD_OUT = 20
 """One sentence in so many is held out, where the user has no text for that."""
 
@@ -66,6 +69,7 @@ def train_arpa(
     *,
     config: NgramConfig,
     tokenizer: Tokenizer | None = None,
+    base: NgramModel | None = None,
 ) -> dict[str, Prediction]:
     """Write a model of all the sentences: ARPA text, or the compact form if it is named .ngram.
 
@@ -76,12 +80,15 @@ def train_arpa(
             every twentieth one.
         config: what the model keeps of it.
         tokenizer: whose tokens are counted in place of words.
+        base: a model to mix with that of the sentences, in the shares that predict best what was
+            held out.
 
     Returns:
         How well what was predicted, by name; empty if there was too little text to hold some out.
 
     Raises:
         ConfigError: if no decoder could read a model of that order.
+        DataError: if there is a base, and nothing to find the shares by.
         AsrError: if the file cannot be written.
     """
     if config.order not in READABLE_ORDERS:
@@ -91,12 +98,25 @@ def train_arpa(
         )
     train, unseen = _split(sentences, held_out)
     if tokenizer is not None:
-        train, unseen, sentences = (_spelt(part, tokenizer) for part in (train, unseen, sentences))
-    results = {}
+        train, unseen, sentences = (spelt(part, tokenizer) for part in (train, unseen, sentences))
+    results, share = {}, 0.0
     if unseen:
         model = train_ngram(train, config)
         results[f"{config.order}-gram of {'words' if tokenizer is None else 'tokens'}"] = model.predict(unseen)
+        if base is not None:
+            share = best_share(base, model, unseen)
+            if not LEAST_SHARE < share < 1 - LEAST_SHARE:
+                raise DataError(
+                    f"the base predicts the held-out text best with {100 * share:.0f} % of these texts: there is nothing "
+                    "to mix; name text of the kind that you expect with --held-out, or leave out --base"
+                )
+            both = mixed(base, model, share)
+            results["base"], results[f"{100 * share:.0f} % the texts"] = (m.predict(unseen) for m in (base, both))
     model = model if held_out is not None else train_ngram(sentences, config)
+    if base is not None:
+        if not unseen:
+            raise DataError("too little text to find shares of a mixture by; name some with --held-out")
+        model = both if held_out is not None else mixed(base, model, share)
     if out.suffix == SUFFIX:
         write_compact(model, out)
     else:
@@ -158,6 +178,7 @@ def _split(sentences: Sequence[str], held_out: Sequence[str] | None) -> tuple[Se
     return [s for i, s in enumerate(sentences) if i % HELD_OUT != last], sentences[last::HELD_OUT]
 
 
-def _spelt(sentences: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+def spelt(sentences: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+    """Write sentences as tokens, with white space between them."""
     pieces = tokenizer.pieces
     return [" ".join(pieces[token - 1] for token in tokenizer.encode(sentence)) for sentence in sentences]

@@ -7,6 +7,8 @@ Training goes on from the base model. What it knew of general speech is kept by 
 - of the way from the base model's weights to the adapted ones only so much is gone as helps
   (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
+N-grams that the base model brings learn the words of the recordings (`own_words`).
+
 An epoch, and at the end that share of the way, is chosen by the word error rate on a part of the
 recordings that is not trained on, plus what general speech has lost beyond one in a hundred words,
 three times.
@@ -36,6 +38,7 @@ from asr.text.normalise import TextForm
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer
 from asr.training.goal import Judgement, Purpose
 from asr.training.objective import Transcription, acoustic_of
+from asr.training.own_words import with_own_words
 from asr.training.run import run, usable_device
 from asr.training.selection import fitting, long_enough
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
@@ -89,7 +92,7 @@ class Adaptation:
     """What came of it."""
 
     folder: Path
-    """Of the adapted model, with the base model's language models where letters agree."""
+    """Of the adapted model, with the base model's language models where tokens agree."""
     own: tuple[Score, Score]
     """Before and after, on recordings that took no part."""
     general: tuple[Score, Score] | None
@@ -162,7 +165,10 @@ def adapt(
     found = _kept(out, base, adapted, share, own, other, progress)
     tuned = load_tuned(model) if same else None
     if tuned is not None and tuned.lm:
-        keep(out, *tuned_models(model), tuned.decoding)
+        lm, second = tuned_models(model)
+        texts = {name: [cut.text for cut in part] for name, part in (("train", own.train), ("dev", own.dev))}
+        lm = tuple(with_own_words(one, tokenizer, out / "run", progress, **texts) for one in lm)
+        keep(out, lm, second, tuned.decoding)
     return found
 
 

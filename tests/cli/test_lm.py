@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from asr.lm.arpa import read_ngram
+
 
 def test_language_models_are_trained_tuned_and_used(asr, model, prepared, recordings, tmp_path):
     pytest.importorskip("flashlight.lib.text")
@@ -63,7 +65,22 @@ def test_less_of_a_compressed_text_is_a_smaller_model(asr, tmp_path: Path):
     assert sizes[1] < sizes[0]
 
 
+def test_texts_are_mixed_with_other_ngrams(asr, tmp_path: Path):
+    for name, text in (("general", "a b c\na b\nb c a b\n" * 10), ("own", "a z\nz z b\na b z\n" * 10)):
+        (tmp_path / name).write_text(text)
+    base, held_out = tmp_path / "base.ngram", ("--held-out", tmp_path / "held_out")
+    held_out[1].write_text("a b c\nz z b\n")
+    assert asr("lm", "train", tmp_path / "general", "--order", 2, "--out", base).code == 0
+    made = asr("lm", "train", tmp_path / "own", "--base", base, *held_out, "--out", tmp_path / "mixed.arpa")
+    assert made.code == 0, made.err
+    assert re.findall(r"(\d+) unknown", made.out) == ["1", "2", "0"] and " % the texts: perplexity" in made.out
+    assert {"c", "z"} <= set(read_ngram(tmp_path / "mixed.arpa").vocabulary)
+
+
 def test_mistakes_end_in_one_clear_line(refused, model: Path, text: Path, tmp_path: Path):
+    refused(2, "--base is for n-grams", "lm", "train", text, "--base", "english", "--rnn", "--out", tmp_path / "o")
+    refused(1, "has no language model", "lm", "train", text, "--base", model, "--out", tmp_path / "o")
+    refused(1, "no language model to read", "lm", "train", text, "--base", tmp_path / "none", "--out", tmp_path / "o")
     out = ("--out", tmp_path / "o")
     refused(2, "--order 7 is not allowed", "lm", "train", text, "--order", 7, *out)
     refused(1, "none: cannot be read", "lm", "train", tmp_path / "none", *out)

@@ -23,6 +23,7 @@ from asr.data.prepare import prepare
 from asr.decoding.commands import UNFITTED, Commands
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import DecodingConfig
+from asr.lm.arpa import read_ngram
 from asr.lm.compact import MAGIC, write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
 from asr.lm.train import read_sentences
@@ -299,6 +300,12 @@ TARGETS = [
         reads("lm.arpa", decode),
         words=(b"\\data\\", b"\\1-grams:", b"\\end\\", b"ngram 1=", b"\t"),
         mended={"more n-grams than the file holds": lambda data: data.replace(b"ngram 2=", b"ngram 2=9999999999")},
+    ),
+    Target(
+        "n-grams that learn words",
+        arpa,
+        reads("lm.arpa", read_ngram),
+        words=(b"\\data\\", b"\\2-grams:", b"\\end\\", b"\t", b" nan", b" 1e999"),
     ),
     Target(
         "compact language models",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from asr.errors import ConfigError, ModelError
+from asr.errors import ConfigError, DataError, ModelError
 from asr.lm.estimate import NgramConfig, train_ngram
 from asr.lm.kenlm import for_kenlm
 from asr.lm.ngram import END, LOG10, NOTHING, START, UNKNOWN, Level, NgramModel, vocabulary
@@ -101,6 +101,14 @@ def test_kenlm_reads_every_order_that_is_allowed(tmp_path, order):
 
     train_arpa(TEXT, tmp_path / "lm.arpa", TEXT, config=NgramConfig(order))
     kenlm.KenLM(str(tmp_path / "lm.arpa"), Dictionary())
+
+
+def test_nothing_to_mix_is_said(tmp_path):
+    base = train_ngram(TEXT, NgramConfig(2))
+    for text, held_out, says in ((["a b"], None, "too little text"), (["q r"], ["a b c"], "nothing to mix")):
+        with pytest.raises(DataError, match=says):
+            train_arpa(text, tmp_path / "lm.arpa", held_out, config=NgramConfig(2), base=base)
+    assert not (tmp_path / "lm.arpa").exists()
 
 
 def test_a_word_is_impossible_for_a_model_without_unknown_words():
