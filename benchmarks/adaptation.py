@@ -17,11 +17,12 @@ from rich.table import Table
 
 from asr.cli.output import TerminalProgress
 from asr.data.cuts import load_cuts, save_cuts
-from asr.model.acoustic import AcousticConfig
+from asr.model.shape import AcousticConfig
 from asr.recogniser.bundled import bundled_model
 from asr.scoring.score import Score
 from asr.training import adapt as module
-from asr.training.adapt import REHEARSAL, REPLAYED, adapt, some
+from asr.training.adapt import REHEARSAL, REPLAYED, adapt
+from asr.training.selection import some
 from asr.training.settings import OptimiserConfig, TrainConfig
 from asr.training.train import train
 from asr.transcription.evaluate import evaluate

@@ -32,7 +32,7 @@ def steps(out: Path) -> Iterator[tuple[str, list[str]]]:
     )
     yield "The package's English model has never heard this voice, or such sentences.", ["evaluate", test]
     yield (
-        "Three minutes of training teach it the voice, from the prompts that are not held out.",
+        "Three minutes of training teach it the voice and its words, from the prompts that are not held out.",
         ["adapt", str(data), "--out", str(model), "--epochs", "6"],
     )
     yield (

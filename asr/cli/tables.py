@@ -96,7 +96,7 @@ def curve(points: Sequence[Point], ranges: Sequence[Range]) -> RenderableType:
 def adaptation(found: Adaptation) -> RenderableType:
     """Show word error rates before and after, and what was forgotten."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("WER %", no_wrap=True)
+    table.add_column(f"WER %, {'with the language model' if found.searched else 'greedy'}", no_wrap=True)
     for heading in ("before", "after", "change", "words"):
         table.add_column(heading, justify="right")
     sets = {"own recordings, held out": found.own, "general speech": found.general}
@@ -112,7 +112,7 @@ def adaptation(found: Adaptation) -> RenderableType:
     else:
         lines.append("what was forgotten is not known: there was no general speech to try (--general)")
     if not found.share:
-        lines.append("adapting did not help: the model is the base model")
+        lines.append("adapting did not help: the weights are those of the base model")
     return Group(table, *map(Text, lines))
 
 

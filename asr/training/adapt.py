@@ -17,17 +17,14 @@ three times.
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 
 import torch
 
 from asr.audio.augment import LIGHT
 from asr.corpora.prompted import LEAST_SENTENCES
-from asr.data.cuts import LazyCut, load_cuts, shuffled
+from asr.data.cuts import LazyCut, load_cuts
 from asr.data.prepare import prepare
-from asr.decoding.tune import keep
-from asr.decoding.tuned import load_tuned, tuned_models
 from asr.decoding.vocabulary import letters
 from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress
@@ -36,14 +33,14 @@ from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import Score, summary_line
 from asr.text.normalise import TextForm
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer
-from asr.training.goal import Judgement, Purpose
-from asr.training.objective import Transcription, acoustic_of
-from asr.training.own_words import with_own_words
+from asr.training.adapt_goal import JUDGED, AdaptationGoal, Judge
+from asr.training.objective import Transcription
+from asr.training.own_words import Search, Texts
 from asr.training.run import run, usable_device
-from asr.training.selection import fitting, long_enough
+from asr.training.selection import fitting, long_enough, some
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 from asr.training.trainer import Trainer
-from asr.transcription.evaluate import Evaluation, evaluate
+from asr.transcription.evaluate import evaluate
 from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
 
@@ -54,12 +51,6 @@ HEARD: Seconds = 10_000.0
 EPOCHS = (4, 30)
 REPLAYED = 0.5
 """Of general speech in an epoch, as a share of the recordings."""
-JUDGED: Seconds = 300.0
-"""Most that is decoded of each set to judge by."""
-ALLOWED = 0.01
-"""What general speech may lose in word error rate without counting."""
-COST = 3.0
-"""Of an error in general speech beyond that, in errors on the recordings."""
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the way from the base model's weights to the adapted ones."""
 REHEARSAL = 0.3
@@ -82,6 +73,12 @@ class Speech:
         return len(self.train) + len(self.dev) + len(self.test)
 
     @property
+    def texts(self) -> Texts:
+        """What is said, without what judges in the end."""
+        train, dev = ([cut.text for cut in part] for part in (self.train, self.dev))
+        return Texts(train, dev)
+
+    @property
     def seconds(self) -> Seconds:
         """Of what is trained on."""
         return float(sum(cut.duration for cut in self.train))
@@ -99,6 +96,8 @@ class Adaptation:
     """The same on general speech that took no part; none without it, or where letters differ."""
     share: float
     """Of the way from the base model's weights to the adapted ones; 0 is the base model."""
+    searched: bool
+    """Whether the scores are of a search with the language models; else they are greedy."""
 
 
 def adapt(
@@ -146,6 +145,7 @@ def adapt(
         )
     tokenizer = suited(base.tokenizer, own, progress)
     same = tokenizer is base.tokenizer
+    search = Search.of(model) if same else None
     if general is None and (model / GENERAL_FOLDER).is_dir():
         general = model / GENERAL_FOLDER
     other = None if general is None or not same else read_speech(general, out / "general", tokenizer, progress)
@@ -156,20 +156,14 @@ def adapt(
     base.to(recogniser.device)
     teacher = base.acoustic if config.rehearsal else None
     trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, teacher=teacher))
-    judge = Judge.of(base if same else None, own, other, progress)
+    judge = Judge.of(base if same else None, own.dev, [] if other is None else other.dev, progress)
     cuts = fitting(long_enough(own.train, config, progress), tokenizer, config, progress)
     replayed = [] if other is None else some(other.train, REPLAYED * own.seconds)
     goal = AdaptationGoal(trainer, judge)
     best = run(trainer, goal, [*cuts, *replayed], [*judge.own, *judge.general], out / "run", progress)
     adapted, share = part_way(base if same else None, load_model(best, recogniser.device), judge)
-    found = _kept(out, base, adapted, share, own, other, progress)
-    tuned = load_tuned(model) if same else None
-    if tuned is not None and tuned.lm:
-        lm, second = tuned_models(model)
-        texts = {name: [cut.text for cut in part] for name, part in (("train", own.train), ("dev", own.dev))}
-        lm = tuple(with_own_words(one, tokenizer, out / "run", progress, **texts) for one in lm)
-        keep(out, lm, second, tuned.decoding)
-    return found
+    searches = search, search and search.with_words(own.texts, out / "run", progress)
+    return _kept(out, (base, adapted), searches, share, own, other, progress)
 
 
 def read_speech(source: Path, out: Path, tokenizer: Tokenizer, progress: Progress) -> Speech:
@@ -208,13 +202,6 @@ def suited(tokenizer: Tokenizer, own: Speech, progress: Progress) -> Tokenizer:
     why = f"cannot write {new[:40]!r}" if new else "has no tokens for most of their words"
     progress.say(f"the base model {why}: a new output layer of {made.size - 1} characters is learnt")
     return made
-
-
-def some(cuts: Sequence[LazyCut], seconds: Seconds) -> list[LazyCut]:
-    """Choose utterances of so much speech at most, the same ones every day."""
-    order = shuffled(cuts)
-    totals = accumulate(cut.duration for cut in order)
-    return [cut for cut, total in zip(order, totals, strict=True) if total <= seconds]
 
 
 def settings(
@@ -258,70 +245,6 @@ def settings(
     )
 
 
-@dataclass(frozen=True)
-class Judge:
-    """What models are compared by: recordings and general speech that are not trained on."""
-
-    own: Sequence[LazyCut]
-    general: Sequence[LazyCut]
-    before: float
-    """The base model's word error rate on general speech."""
-    progress: Progress
-
-    @classmethod
-    def of(cls, base: Recogniser | None, own: Speech, other: Speech | None, progress: Progress) -> "Judge":
-        """Take the parts to choose by, and see what the base model makes of general speech."""
-        general = [] if other is None or base is None else some(other.dev, JUDGED)
-        before = 0.0
-        if base is not None and general:
-            before = evaluate(Transcriber(base), general, loaders=0, progress=progress).score.wer.value
-        return cls(some(own.dev, JUDGED) or own.dev, general, before, progress)
-
-    def __call__(self, recogniser: Recogniser) -> tuple[float, float, Evaluation, Evaluation | None]:
-        """Judge a model: errors, loss (less is better of both), and what it made of either."""
-        transcriber = Transcriber(recogniser)
-        own = evaluate(transcriber, self.own, loaders=0, progress=self.progress)
-        general = evaluate(transcriber, self.general, loaders=0, progress=self.progress) if self.general else None
-        lost = 0.0 if general is None else COST * max(0.0, general.score.wer.value - self.before - ALLOWED)
-        loss = own.loss + (0.0 if general is None else general.loss)
-        return min(own.score.wer.value, 1.0) + lost, loss, own, general
-
-
-@dataclass(frozen=True)
-class AdaptationGoal:
-    """The goal of few errors on the recordings, with little of general speech forgotten."""
-
-    trainer: Trainer
-    judged_by: Judge
-
-    @property
-    def recogniser(self) -> Recogniser:
-        """The averaged model."""
-        return self.trainer.recogniser.with_acoustic(acoustic_of(self.trainer.averaged))
-
-    @property
-    def purpose(self) -> Purpose:
-        """For the model card."""
-        return Purpose(
-            title="A speech recogniser on its way to a speaker",
-            model=f" with CTC over {self.recogniser.tokenizer.size - 1} tokens, "
-            f"{self.recogniser.num_parameters / 1e6:.1f} M parameters",
-            data="speech, from another model's weights",
-            measure="greedy decoding, no language model",
-            commands=("asr transcribe RECORDING... --model FOLDER",),
-        )
-
-    def judge(self) -> Judgement:
-        """Decode both sets."""
-        errors, loss, own, general = self.judged_by(self.recogniser)
-        metrics = own.metrics | {"dropped_share": 0.0}  # which is not looked for
-        line = summary_line("dev", own.score)
-        if general is not None:
-            metrics["general_wer"] = general.score.wer.value
-            line += f"  general {100 * (general.score.wer.value - self.judged_by.before):+.1f}"
-        return Judgement((errors,), loss, metrics, line, silent=not any(own.hypotheses.values()))
-
-
 def part_way(base: Recogniser | None, adapted: Recogniser, judge: Judge) -> tuple[Recogniser, float]:
     """Go that part of the way from a model to an adapted one which judges best.
 
@@ -356,24 +279,28 @@ def mixture(base: Recogniser, adapted: Recogniser, share: float) -> Recogniser:
 
 def _kept(
     out: Path,
-    base: Recogniser,
-    adapted: Recogniser,
+    models: tuple[Recogniser, Recogniser],
+    searches: tuple[Search | None, Search | None],
     share: float,
     own: Speech,
     other: Speech | None,
     progress: Progress,
 ) -> Adaptation:
     """Judge on what took no part, and write the model folder."""
+    before, after = (
+        Transcriber(model, None if search is None else search.decoder(model))
+        for model, search in zip(models, searches, strict=True)
+    )
 
     def scores(cuts: Sequence[LazyCut]) -> tuple[Score, Score]:
-        before, after = (
-            evaluate(Transcriber(one), cuts, loaders=0, progress=progress).score for one in (base, adapted)
-        )
-        return before, after
+        first, second = (evaluate(one, cuts, loaders=0, progress=progress).score for one in (before, after))
+        return first, second
 
     canary = [] if other is None else some(other.test, JUDGED)
-    result = Adaptation(out, scores(own.test), scores(canary) if canary else None, share)
-    save_model(out, adapted, readme=_card(result, own, adapted))
+    result = Adaptation(out, scores(own.test), scores(canary) if canary else None, share, after.decoder is not None)
+    save_model(out, models[1], readme=_card(result, own, models[1]))
+    if searches[1]:
+        searches[1].keep(out)
     return result
 
 
@@ -393,8 +320,8 @@ model's weights.
 - {100 * result.share:.0f} % of the way from the base model's weights to the adapted ones
 {figures}
 
-Word error rates are of recordings that took no part, greedy decoding, no language model; the
-interval is a 95 % bootstrap over utterances.
+Word error rates are of recordings that took no part, {"with the language model" if result.searched else "greedily"}; \
+the interval is a 95 % bootstrap over utterances.
 
     asr transcribe RECORDING... --model FOLDER
 """

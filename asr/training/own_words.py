@@ -1,8 +1,13 @@
 """A model folder's n-grams -> n-grams that know the words of somebody's recordings, too."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from asr.decoding.decoder import Decoder
+from asr.decoding.flashlight import is_installed
+from asr.decoding.tune import keep
+from asr.decoding.tuned import load_decoder, load_tuned, tuned_models
 from asr.decoding.vocabulary import are_tokens
 from asr.lm.arpa import read_ngram
 from asr.lm.compact import SUFFIX, write_compact
@@ -11,7 +16,8 @@ from asr.lm.mix import best_share, mixed
 from asr.lm.ngram import END, START, UNKNOWN
 from asr.lm.train import spelt
 from asr.progress import Progress
-from asr.text.tokenizer import Tokenizer
+from asr.recogniser.recogniser import Recogniser
+from asr.text.tokenizer import Tokenizer, load_tokenizer
 
 MOST = 0.25
 """Share of the recordings' texts in the language model, so that general speech loses little."""
@@ -19,37 +25,87 @@ LEAST = 0.01
 """A smaller share is none."""
 
 
-def with_own_words(
-    lm: Path, tokenizer: Tokenizer, out: Path, progress: Progress, *, train: Sequence[str], dev: Sequence[str]
-) -> Path:
-    """Mix a language model with one of the recordings' texts.
+@dataclass(frozen=True)
+class Texts:
+    """What is said in recordings."""
 
-    Args:
-        lm: n-grams of words or of tokens; the folder of a recurrent model stays as it is.
-        tokenizer: of the recogniser.
-        out: folder for the new file, under the old one's name.
-        progress: is told what came of it.
-        train: texts to learn.
-        dev: other texts; the share that predicts them best is taken, at most `MOST`.
+    train: Sequence[str]
+    """To learn."""
+    dev: Sequence[str]
+    """To find the share by."""
 
-    Returns:
-        The new file, or `lm` where it stays.
+    def spelt(self, tokenizer: Tokenizer) -> "Texts":
+        """The same as tokens."""
+        return Texts(spelt(self.train, tokenizer), spelt(self.dev, tokenizer))
 
-    Raises:
-        ModelError: if the file cannot be read.
-        AsrError: if the new one cannot be written.
-    """
+
+@dataclass(frozen=True)
+class Search:
+    """How a model folder searches: its language models, and the weights that `asr tune` found."""
+
+    folder: Path
+    lm: Sequence[Path]
+    """Files and folders, which may lie elsewhere."""
+    second: Path | None
+    """A second recogniser."""
+
+    @classmethod
+    def of(cls, folder: Path) -> "Search | None":
+        """Find what a folder has; None without a language model.
+
+        Raises:
+            ModelError: as `tuned_models`.
+        """
+        tuned = load_tuned(folder)
+        return None if tuned is None or not tuned.lm else cls(folder, *tuned_models(folder))
+
+    def with_words(self, texts: Texts, out: Path, progress: Progress) -> "Search":
+        """Let the n-grams learn the words of texts.
+
+        Args:
+            texts: what is learnt.
+            out: a folder for the new file.
+            progress: is told what came of it.
+
+        Raises:
+            ModelError: if a language model cannot be read.
+            AsrError: if one cannot be written.
+        """
+        tokenizer = load_tokenizer(self.folder)
+        return replace(self, lm=[_with_words(path, tokenizer, texts, out, progress) for path in self.lm])
+
+    def decoder(self, recogniser: Recogniser) -> Decoder | None:
+        """Build the decoder; None where flashlight-text is not installed.
+
+        Raises:
+            ModelError: if a language model cannot be read.
+        """
+        return load_decoder(self.folder, recogniser, self.lm, second=self.second) if is_installed() else None
+
+    def keep(self, out: Path) -> None:
+        """Copy all into another model folder.
+
+        Raises:
+            AsrError: if something cannot be written.
+        """
+        tuned = load_tuned(self.folder)
+        if tuned is not None:
+            keep(out, self.lm, self.second, tuned.decoding)
+
+
+def _with_words(lm: Path, tokenizer: Tokenizer, texts: Texts, out: Path, progress: Progress) -> Path:
+    """Mix n-grams with those of texts; returns the new file, or the old one if it stays."""
     if lm.is_dir():
         return lm
     general = read_ngram(lm)
     if are_tokens([unit for unit in general.vocabulary if unit not in (START, END, UNKNOWN)], tokenizer):
-        train, dev = spelt(train, tokenizer), spelt(dev, tokenizer)
-    own = train_ngram(train, NgramConfig(general.order))
-    share = min(MOST, best_share(general, own, dev))
+        texts = texts.spelt(tokenizer)
+    own = train_ngram(texts.train, NgramConfig(general.order))
+    share = min(MOST, best_share(general, own, texts.dev))
     if share < LEAST:
         return lm
     both = mixed(general, own, share)
-    before, after = (model.predict(dev) for model in (general, both))
+    before, after = (model.predict(texts.dev) for model in (general, both))
     progress.say(
         f"language model: {100 * share:.0f} % your texts; perplexity of those held out {before.perplexity:.0f} "
         f"({before.unknown} words unknown), now {after.perplexity:.0f} ({after.unknown} unknown)"

@@ -1,8 +1,9 @@
 """Which utterances can be trained on."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
-from asr.data.cuts import LazyCut
+from asr.data.cuts import LazyCut, shuffled
 from asr.errors import DataError
 from asr.model.labels import minimum_frames
 from asr.progress import Progress
@@ -68,3 +69,10 @@ def _frames(seconds: Seconds, config: RunConfig) -> Frames:
     features = config.features
     samples = seconds_to_samples(seconds, features.sample_rate)
     return num_frames(samples, window=features.window_samples, hop=features.hop_samples)
+
+
+def some(cuts: Sequence[LazyCut], seconds: Seconds) -> list[LazyCut]:
+    """Choose utterances of so much speech at most, the same ones every day."""
+    order = shuffled(cuts)
+    totals = accumulate(cut.duration for cut in order)
+    return [cut for cut, total in zip(order, totals, strict=True) if total <= seconds]

@@ -24,7 +24,9 @@ from asr.progress import SILENT
 from asr.recogniser.model_folder import load_model
 from asr.text.tokenizer import CharacterTokenizer
 from asr.training import adapt as module
-from asr.training.adapt import Judge, Speech, adapt, mixture, part_way, settings, some, suited
+from asr.training.adapt import Speech, adapt, mixture, part_way, settings, suited
+from asr.training.adapt_goal import Judge
+from asr.training.selection import some
 from asr.training.train import train
 
 
@@ -79,6 +81,7 @@ def test_speech_and_language_models_that_come_with_the_model_are_used(speech: Pa
     learnt = (read_ngram(path) for path in (lm, copy / lm.name))
     after, before = (model.predict(texts) for model in learnt)
     assert before.unknown > after.unknown == 0, "the recordings' words can be written now"
+    assert found.searched and "with the language model" in (found.folder / "README.md").read_text()
     alone = adapt(speech, base, tmp_path / "alone", epochs=1, threads=1, rehearsal=0.0)
     assert alone.general is None
 

@@ -1,0 +1,89 @@
+"""The goal of an adaptation: few errors on the recordings, little of general speech forgotten."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asr.data.cuts import LazyCut
+from asr.progress import Progress
+from asr.recogniser.recogniser import Recogniser
+from asr.scoring.score import summary_line
+from asr.training.goal import Judgement, Purpose
+from asr.training.objective import acoustic_of
+from asr.training.selection import some
+from asr.training.trainer import Trainer
+from asr.transcription.evaluate import Evaluation, evaluate
+from asr.transcription.transcribe import Transcriber
+from asr.units import Seconds
+
+JUDGED: Seconds = 300.0
+"""Most that is decoded of each set to judge by."""
+ALLOWED = 0.01
+"""What general speech may lose in word error rate without counting."""
+COST = 3.0
+"""Of an error in general speech beyond that, in errors on the recordings."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What models are compared by: recordings and general speech that are not trained on."""
+
+    own: Sequence[LazyCut]
+    general: Sequence[LazyCut]
+    before: float
+    """The base model's word error rate on general speech."""
+    progress: Progress
+
+    @classmethod
+    def of(
+        cls, base: Recogniser | None, own: Sequence[LazyCut], general: Sequence[LazyCut], progress: Progress
+    ) -> "Judge":
+        """Choose as much as is judged by, and see what the base model makes of general speech."""
+        general = [] if base is None else some(general, JUDGED)
+        before = 0.0
+        if base is not None and general:
+            before = evaluate(Transcriber(base), general, loaders=0, progress=progress).score.wer.value
+        return cls(some(own, JUDGED) or own, general, before, progress)
+
+    def __call__(self, recogniser: Recogniser) -> tuple[float, float, Evaluation, Evaluation | None]:
+        """Judge a model: errors, loss (less is better of both), and what it made of either."""
+        transcriber = Transcriber(recogniser)
+        own = evaluate(transcriber, self.own, loaders=0, progress=self.progress)
+        general = evaluate(transcriber, self.general, loaders=0, progress=self.progress) if self.general else None
+        lost = 0.0 if general is None else COST * max(0.0, general.score.wer.value - self.before - ALLOWED)
+        loss = own.loss + (0.0 if general is None else general.loss)
+        return min(own.score.wer.value, 1.0) + lost, loss, own, general
+
+
+@dataclass(frozen=True)
+class AdaptationGoal:
+    """The goal of few errors on the recordings, with little of general speech forgotten."""
+
+    trainer: Trainer
+    judged_by: Judge
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """The averaged model."""
+        return self.trainer.recogniser.with_acoustic(acoustic_of(self.trainer.averaged))
+
+    @property
+    def purpose(self) -> Purpose:
+        """For the model card."""
+        return Purpose(
+            title="A speech recogniser on its way to a speaker",
+            model=f" with CTC over {self.recogniser.tokenizer.size - 1} tokens, "
+            f"{self.recogniser.num_parameters / 1e6:.1f} M parameters",
+            data="speech, from another model's weights",
+            measure="greedy decoding, no language model",
+            commands=("asr transcribe RECORDING... --model FOLDER",),
+        )
+
+    def judge(self) -> Judgement:
+        """Decode both sets."""
+        errors, loss, own, general = self.judged_by(self.recogniser)
+        metrics = own.metrics | {"dropped_share": 0.0}  # which is not looked for
+        line = summary_line("dev", own.score)
+        if general is not None:
+            metrics["general_wer"] = general.score.wer.value
+            line += f"  general {100 * (general.score.wer.value - self.judged_by.before):+.1f}"
+        return Judgement((errors,), loss, metrics, line, silent=not any(own.hypotheses.values()))
