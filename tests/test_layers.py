@@ -10,7 +10,7 @@ import asr
 
 ROOT = Path(asr.__file__).parent
 
-GROUND = {"errors", "units", "files", "config", "child", "workers", "ranks", "progress"}
+GROUND = {"errors", "units", "files", "cache", "config", "child", "workers", "ranks", "progress"}
 """Modules that lie in no folder."""
 FOLDERS = (
     "model",

@@ -39,12 +39,11 @@ class WordSearch:
         self._flashlight = flashlight()
         self._tokenizer = tokenizer
         self.separator = separator(tokenizer)
-        spellings = {word: tuple(tokenizer.encode(word)) for word in words}
-        self.unspelt = tuple(word for word in words if tokenizer.decode(spellings[word]) != word)
-        if len(self.unspelt) == len(words):
+        spelt = dict(zip(words, tokenizer.spellings(words), strict=True))
+        spellings = {word: tuple(tokens) for word, tokens in spelt.items() if tokens is not None}
+        self.unspelt = tuple(word for word, tokens in spelt.items() if tokens is None)
+        if not spellings:
             raise nothing_spelt(path, words, tokenizer)
-        for word in self.unspelt:
-            del spellings[word]
         self._words = [*spellings, UNKNOWN]
         self._spellings = [*spellings.values(), ()]
         self._unknown = len(spellings)

@@ -19,6 +19,7 @@ one, so that nothing longer need be sought. A back-off of -0 tells that none beg
 
 import contextlib
 import gzip
+import hashlib
 import shutil
 import struct
 import tempfile
@@ -30,6 +31,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
+from asr.cache import cached
 from asr.errors import ModelError
 from asr.files import atomic, unpacking
 from asr.lm.compact import is_compact, read_compact
@@ -39,6 +41,8 @@ LONGEST_NGRAM = 6
 """Words of an n-gram, as flashlight-text's wheels have KenLM."""
 SLACK = np.float32(1.5)
 """Places of a table for each of its entries."""
+FORM = 1
+"""Number of what `write_binary` writes of a model: raise it when that changes."""
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 Floats32: TypeAlias = npt.NDArray[np.float32]
@@ -55,24 +59,24 @@ _TIMES, _WORD_TIMES = np.uint64(8978948897894561157), np.uint64(1789485748415648
 def for_kenlm(path: Path) -> Iterator[Path]:
     """Give a path where KenLM can read a model while the block runs: the file's own, or a copy's.
 
-    A compact model's copy is KenLM's binary, and a gzipped file's is unpacked.
+    A compact model's copy is KenLM's binary, which the user's cache keeps. A gzipped file is
+    unpacked.
 
     Raises:
         ModelError: as `read_compact` and `write_binary`, or if a gzipped file is damaged.
         AsrError: if there is no room for the copy.
     """
-    zipped = _is_gzipped(path)
-    if not zipped and not is_compact(path):
-        yield path
-        return
-    # KenLM goes on using what it has mapped. Windows cannot delete that yet.
-    with tempfile.TemporaryDirectory(prefix="asr-", ignore_cleanup_errors=True) as folder:
-        copy = Path(folder) / path.name  # under which errors know it
-        if zipped:
+    if _is_gzipped(path):
+        with tempfile.TemporaryDirectory(prefix="asr-", ignore_cleanup_errors=True) as folder:
+            copy = Path(folder) / path.name  # under which errors know it
             _unzip(path, copy)
-        else:
-            write_binary(read_compact(path), copy)
-        yield copy
+            yield copy
+    elif is_compact(path):
+        name = f"{hashlib.sha256(path.read_bytes()).hexdigest()}-{FORM}.kenlm"
+        with cached(name, lambda copy: write_binary(read_compact(path), copy, path)) as copy:
+            yield copy
+    else:
+        yield path
 
 
 def _is_gzipped(path: Path) -> bool:
@@ -89,13 +93,14 @@ def _unzip(path: Path, copy: Path) -> None:
         raise ModelError(f"{path}: is not a whole gzip file; copy it again") from None
 
 
-def write_binary(model: NgramModel, path: Path) -> None:
+def write_binary(model: NgramModel, path: Path, source: Path | None = None) -> None:
     """Write a model as KenLM's binary.
 
     Args:
         model: of n-grams whose ends are n-grams, too: of "a b c" it has "b c". `estimate` and its
             pruning leave none that is not.
         path: the file.
+        source: where the model is from, for errors; None is the file.
 
     Raises:
         ModelError: if it is of single words or of more than six, or the end of an n-gram is none.
@@ -103,9 +108,9 @@ def write_binary(model: NgramModel, path: Path) -> None:
     """
     if not 1 < model.order <= LONGEST_NGRAM:
         raise ModelError(
-            f"{path}: a search takes n-grams of 2 to {LONGEST_NGRAM} words, and these have {model.order}; build others"
+            f"{source or path}: a search takes n-grams of 2 to {LONGEST_NGRAM} words, and these have {model.order}; build others"
         )
-    ends = _ends(model, path)
+    ends = _ends(model, source or path)
     size, unknown = len(model.vocabulary), model.vocabulary.index(UNKNOWN)
     numbers = np.arange(1, size + 1)
     numbers[unknown:] -= 1
@@ -134,13 +139,13 @@ def write_binary(model: NgramModel, path: Path) -> None:
         file.write(b"".join(text + b"\0" for text in texts))
 
 
-def _ends(model: NgramModel, path: Path) -> list[Integers]:
+def _ends(model: NgramModel, source: Path) -> list[Integers]:
     """Of all n-grams of 2, 3, ... words: the places of their ends among those of a word less."""
     found = [model.levels[1].words]  # the first level has the words in their order
     for length, level in enumerate(model.levels[2:], start=3):
         places = model.places(length - 1, found[-1][level.histories], level.words)
         if (places < 0).any():
-            raise ModelError(f"{path}: has {length}-grams whose ends are no {length - 1}-grams; build it again")
+            raise ModelError(f"{source}: has {length}-grams whose ends are no {length - 1}-grams; build it again")
         found.append(places)
     return found
 

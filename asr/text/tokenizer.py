@@ -19,8 +19,6 @@ WORD_START = "\u2581"
 CHARACTERS_FILE = "characters.json"
 SENTENCEPIECE_FILE = "sentencepiece.model"
 
-_WORD_START = "\u2581"
-
 
 @dataclass(frozen=True)
 class TokenizerConfig:
@@ -62,6 +60,9 @@ class Tokenizer(Protocol):
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of tokens without blanks and repeats, its words parted by single spaces."""
 
+    def spellings(self, words: Sequence[str]) -> list[list[int] | None]:
+        """Tokens of each word; None of a word that they do not give back as it was."""
+
     def words(self, tokens: Sequence[int]) -> list[range]:
         """Positions of the tokens of each word, as `decode` has them; spaces belong to none."""
 
@@ -92,6 +93,9 @@ class CharacterTokenizer:
 
     def decode(self, tokens: Sequence[int]) -> str:
         return " ".join("".join(self.characters[token - 1] for token in tokens).split())
+
+    def spellings(self, words: Sequence[str]) -> list[list[int] | None]:
+        return [tokens if self.decode(tokens := self.encode(word)) == word else None for word in words]
 
     def words(self, tokens: Sequence[int]) -> list[range]:
         spaces = (position for position, token in enumerate(tokens) if self.characters[token - 1].isspace())
@@ -126,9 +130,18 @@ class SentencePieceTokenizer:
         pieces = [token - 1 for token in tokens if token - 1 != self._unknown]
         return " ".join(self._processor.decode(pieces).split())
 
+    def spellings(self, words: Sequence[str]) -> list[list[int] | None]:
+        # All at once: one by one, most of the time would be the library's own Python.
+        spelt = self._processor.encode(list(words), num_threads=1)
+        given_back = self._processor.decode(spelt, num_threads=1) if spelt else []
+        return [
+            [piece + 1 for piece in pieces] if text == word else None
+            for word, pieces, text in zip(words, spelt, given_back, strict=True)
+        ]
+
     def words(self, tokens: Sequence[int]) -> list[range]:
         pieces = (self._processor.id_to_piece(token - 1) for token in tokens)
-        starts = [position for position, piece in enumerate(pieces) if position and piece.startswith(_WORD_START)]
+        starts = [position for position, piece in enumerate(pieces) if position and piece.startswith(WORD_START)]
         words = [range(a, b) for a, b in pairwise([0, *starts, len(tokens)])]
         return [word for word in words if self.decode(tokens[word.start : word.stop])]  # else a lone space, or unknown
 

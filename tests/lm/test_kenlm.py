@@ -1,5 +1,6 @@
 """KenLM's binary of a model: KenLM finds in it what it finds in the model's text."""
 
+import hashlib
 import random
 from contextlib import nullcontext
 
@@ -12,7 +13,7 @@ from support.tiny import unhurried
 from asr.errors import ModelError
 from asr.lm.compact import is_compact, read_compact, write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
-from asr.lm.kenlm import _MIDDLE, _hashes, _table, for_kenlm, write_binary
+from asr.lm.kenlm import _MIDDLE, FORM, _hashes, _table, for_kenlm, write_binary
 from asr.lm.ngram import END, LOG10, START, Level, NgramModel, is_binary, vocabulary
 
 TEXT = ["a b c", "a b", "b c a b", "a", "c c a b a", "b a b c", "a b d", "naïve a", "extraordinarily b a c", "absolute"]
@@ -66,14 +67,33 @@ def test_a_search_finds_the_rounded_scores_of_a_compact_model(tmp_path):
     write_compact(train_ngram(TEXT, NgramConfig(3, prune=1e-3)), tmp_path / "words.ngram")
     model = read_compact(tmp_path / "words.ngram")
     with for_kenlm(tmp_path / "words.ngram") as path:
-        assert path.name == "words.ngram" and path.parent != tmp_path
+        assert path.parent != tmp_path
         assert set(vocabulary(path)) == set(WORDS[:-1])
         lm = read(path)
-    assert not path.exists()
     words, history = ["a", "b", "c", "d", "naïve", "b", "a"], (START,)
     for word, score in zip([*words, END], scores(lm, words), strict=True):
         assert score * LOG10 == pytest.approx(model.log_prob(history, word), abs=1e-5)
         history = (*history, word)
+
+
+def test_a_compact_model_is_unpacked_once(tmp_path):
+    found = []
+    for name, text in (("a.ngram", TEXT), ("the same.ngram", TEXT), ("b.ngram", TEXT[1:])):
+        write_compact(train_ngram(text, NgramConfig(2)), tmp_path / name)
+        with for_kenlm(tmp_path / name) as path:
+            found.append((path, path.stat().st_ino))
+    assert found[0] == found[1] != found[2]
+
+
+def test_what_is_kept_for_the_next_start_is_of_the_form_that_is_written_now(tmp_path):
+    """Whoever changes what `write_binary` writes raises `FORM`, so that no older file is taken."""
+    vocabulary = ["<unk>", START, END, "b", "extraordinarily"]
+    words = Level(np.zeros(5, np.int64), np.arange(5), np.array([-9.0, -99.0, -1.0, -2.0, -3.0]), np.arange(-5.0, 0.0))
+    pairs = Level(np.array([1, 3]), np.array([3, 4]), np.array([-0.5, -1.5]), np.array([-0.25, 0.0]))
+    triples = Level(np.array([0]), np.array([4]), np.array([-0.125]), np.zeros(1))
+    write_binary(NgramModel(vocabulary, [words, pairs, triples]), tmp_path / "lm.bin")
+    checksum = hashlib.sha256((tmp_path / "lm.bin").read_bytes()).hexdigest()
+    assert (FORM, checksum[:16]) == (1, "666936600e7d51fb")
 
 
 def test_a_history_that_backs_off_for_nothing_is_remembered(tmp_path):

@@ -57,6 +57,14 @@ def test_any_tokens_become_words_parted_by_single_spaces(tokenizer, data):
 
 
 @both
+@unhurried
+@given(words=st.lists(st.text(max_size=9) | texts_of_known_characters, max_size=5))
+def test_words_are_spelt_together_as_one_by_one(tokenizer, words):
+    alone = [tokenizer.encode(word) if tokenizer.decode(tokenizer.encode(word)) == word else None for word in words]
+    assert tokenizer.spellings(words) == alone
+
+
+@both
 def test_no_text_has_no_tokens_and_no_tokens_have_no_text(tokenizer):
     assert tokenizer.encode("") == []
     assert tokenizer.decode([]) == ""
