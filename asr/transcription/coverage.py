@@ -56,7 +56,7 @@ def mark(text: TimedText, waveform: Waveform, sample_rate: int, least: float, to
         least: words below it are marked.
         told: of the first words, whether they are not to be marked, whatever their confidence.
     """
-    words = (marked(word, waveform, sample_rate, least) for word in text.words)
+    words = marked(text.words, waveform, sample_rate, least)
     known = chain(told, repeat(None))
     judged = (
         word if sure is None else replace(word, unsure=not sure) for word, sure in zip(words, known, strict=False)
@@ -65,12 +65,17 @@ def mark(text: TimedText, waveform: Waveform, sample_rate: int, least: float, to
     return replace(text, segments=segments)
 
 
-def marked(word: Word, waveform: Waveform, sample_rate: int, least: float) -> Word:
-    """Judge one word, as `mark` does."""
-    around = slice(*(max(0, round(at * sample_rate)) for at in (word.start - AROUND, word.end + AROUND)))
-    if steadiness(waveform[around], sample_rate) >= STEADIEST:
-        word = replace(word, confidence=0.0)
-    return replace(word, unsure=word.confidence < least)
+def marked(words: Sequence[Word], waveform: Waveform, sample_rate: int, least: float) -> list[Word]:
+    """Judge words of a waveform, as `mark` does."""
+    around = [(round((word.start - AROUND) * sample_rate), round((word.end + AROUND) * sample_rate)) for word in words]
+    sure = [
+        word.confidence if steady < STEADIEST else 0.0
+        for word, steady in zip(words, steadiness(waveform, sample_rate, around), strict=True)
+    ]
+    return [
+        replace(word, confidence=confidence, unsure=confidence < least)
+        for word, confidence in zip(words, sure, strict=True)
+    ]
 
 
 def without_unsure(text: TimedText) -> TimedText:

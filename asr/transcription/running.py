@@ -192,7 +192,7 @@ class RunningText:
         words = time_words(
             self._recogniser, waveform, log_probs, best.spelling, best.spikes, reader.calibration, first=first
         )
-        self._sure += [not marked(word, waveform, rate, reader.min_confidence).unsure for word in words]
+        self._sure += [not word.unsure for word in marked(words, waveform, rate, reader.min_confidence)]
 
 
 def _alike(pair: tuple[object, object]) -> bool:

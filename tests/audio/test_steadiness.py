@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from support.tiny import RATE, noise, sine
 
-from asr.audio.steadiness import steadiness
+from asr.audio.steadiness import steadiness as of_stretches
+
+
+def steadiness(waveform, rate):
+    """Of all of it."""
+    return of_stretches(waveform, rate, [(0, len(waveform))])[0]
+
 
 CHORD = sum(sine(220 * ratio, 1.0, level=0.1) for ratio in (1, 1.26, 1.5))
 
@@ -38,3 +44,17 @@ def test_hum_does_not_make_noise_steady():
 @pytest.mark.parametrize("length", [0, 1, 1000, RATE])
 def test_silence_is_not_steady(length):
     assert steadiness(np.zeros(length, dtype=np.float32), RATE) == 0
+
+
+@pytest.mark.parametrize("rate", [8000, RATE, 22_050])
+def test_a_stretch_has_its_own_steadiness_whatever_is_asked_beside_it(rate):
+    """Moments are counted from the start of all, so a stretch that begins with one is as alone."""
+    sound = np.concatenate([sum(sine(f, 1.0, rate, level=0.1) for f in (220, 277, 330)), noise(rate, level=0.1)])
+    hop = round(0.02 * rate)
+    stretches = [(0, rate), (rate, 2 * rate), (30 * hop, 71 * hop + 3), (-rate, 3 * rate), (5, 9), (2 * rate, 3 * rate)]
+    found = of_stretches(sound, rate, stretches)
+    assert found == [of_stretches(sound, rate, [stretch])[0] for stretch in stretches]
+    assert found[0] > 0.97 and found[1] == pytest.approx(np.pi / 4, abs=0.03) and found[4:] == [0, 0]
+    assert found[2] == pytest.approx(steadiness(sound[30 * hop : 71 * hop + 3], rate), abs=1e-6)
+    assert of_stretches(sound, rate, [(29 * hop + 1, 71 * hop + 3)]) == [found[2]]
+    assert found[3] == steadiness(sound, rate)
