@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from support.tiny import RATE, noise, recogniser
+from support.tiny import RATE, gusts, recogniser
 
 import asr
 from asr.recogniser.model_folder import save_model
@@ -78,13 +78,13 @@ def test_nothing_is_imported_before_it_is_needed(code, without):
 
 def test_a_model_is_loaded_with_its_calibration_and_reads_files_and_arrays(folder, tmp_path):
     save_calibration(folder, Calibration(Platt(0.5, 0.1), Platt(0.4, 0.2)))
-    soundfile.write(tmp_path / "a.wav", noise(2 * RATE), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "a.wav", gusts(2 * RATE), RATE, subtype="FLOAT")
     model = asr.load(str(folder), device="cpu")
     assert isinstance(model, asr.Transcriber) and model.decoder is None
     assert model.calibration.words == Platt(0.5, 0.1)
     found = model.transcribe(str(tmp_path / "a.wav"))
     assert isinstance(found, asr.TimedText) and found.text
-    assert model.transcribe(noise(2 * RATE), RATE) == found
+    assert model.transcribe(gusts(2 * RATE), RATE) == found
 
 
 def test_a_beam_and_hot_words_ask_for_a_decoder(folder):

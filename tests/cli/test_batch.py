@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from support.tiny import RATE, noise, recogniser
+from support.tiny import RATE, gusts, recogniser
 from support.told import Told
 
 from asr.audio.folder import Found
@@ -22,7 +22,7 @@ FORMS = ("txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """A model that finds letters in noise."""
+    """A model that finds letters in gusts of noise."""
     folder = tmp_path_factory.mktemp("model")
     save_model(folder, recogniser(seed=1), readme="")
     return folder
@@ -31,7 +31,7 @@ def model(tmp_path_factory) -> Path:
 def write(path: Path, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:  # soundfile cannot take every name
-        soundfile.write(file, noise(RATE // 2, seed=seed), RATE, format="WAV")
+        soundfile.write(file, gusts(RATE // 2, seed=seed), RATE, format="WAV")
     return path
 
 
@@ -180,7 +180,7 @@ def test_progress_is_told_by_bytes_and_within_recordings(tmp_path: Path):
     """It only grows, and ends when all is done."""
     paths = [tmp_path / f"{name}.wav" for name in "abc"]
     for path, seconds in zip(paths, (25, 1, 0), strict=True):
-        soundfile.write(path, noise(seconds * RATE), RATE)
+        soundfile.write(path, gusts(seconds * RATE), RATE)
     (tmp_path / "c.wav").write_text("not audio")
     told = Told()
     waiting = jobs([Found(path, Path(path.name)) for path in paths], (), None)

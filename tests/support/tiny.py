@@ -27,6 +27,12 @@ def noise(num_samples: int, *, seed: int = 0, level: float = 0.1) -> np.ndarray:
     return (level * np.random.default_rng(seed).standard_normal(num_samples)).astype(np.float32)
 
 
+def gusts(num_samples: int, *, seed: int = 0, level: float = 0.1, rate: int = RATE) -> np.ndarray:
+    """White noise that comes and goes, as words do: even noise is no speech."""
+    time = np.arange(num_samples) / rate
+    return noise(num_samples, seed=seed, level=level) * (0.1 + np.sin(np.pi * time / 0.3) ** 2).astype(np.float32)
+
+
 def sine(frequency: float, seconds: float, rate: int = RATE, level: float = 0.5) -> np.ndarray:
     """A pure tone, float32."""
     return (level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32)

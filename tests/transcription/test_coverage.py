@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tiny import RATE, noise, recogniser, sine, unhurried
+from support.tiny import RATE, gusts, noise, recogniser, sine, unhurried
 
 from asr.errors import ConfigError
 from asr.text.formats import render_timed_text
@@ -18,6 +18,7 @@ from asr.transcription.coverage import count, coverage, mark, sum_counts, warnin
 from asr.transcription.transcribe import Transcriber
 
 HISS = noise(60 * RATE, level=1e-3)
+GUSTS = gusts(60 * RATE)
 
 
 def bursts(*places: tuple[int, int]) -> np.ndarray:
@@ -93,24 +94,32 @@ def texts(waveform: np.ndarray, *confidences: float) -> TimedText:
 
 
 def test_words_below_the_least_are_marked_or_dropped():
-    text = texts(HISS, 0.1, 0.5, 0.9)
-    marked = mark(text, HISS, RATE, 0.5)
+    text = texts(GUSTS, 0.1, 0.5, 0.9)
+    marked = mark(text, GUSTS, RATE, 0.5)
     assert [word.unsure for word in marked.words] == [True, False, False]
     assert marked.text == "0 1 2" and without_unsure(marked).text == "1 2"
-    assert without_unsure(mark(text, HISS, RATE, 0.0)) == text
-    assert without_unsure(mark(text, HISS, RATE, 1.0)).segments == ()
+    assert without_unsure(mark(text, GUSTS, RATE, 0.0)) == text
+    assert without_unsure(mark(text, GUSTS, RATE, 1.0)).segments == ()
 
 
 def test_a_word_on_a_held_tone_is_none():
-    waveform = noise(3 * RATE)
+    waveform = gusts(3 * RATE)
     waveform[RATE : 2 * RATE] = sine(440, 1.0)
     marked = mark(texts(waveform, 0.99, 0.99, 0.99), waveform, RATE, 0.05)
     assert [word.confidence for word in marked.words] == [0.99, 0.0, 0.99]
     assert without_unsure(marked).text == "0 2"
 
 
+def test_a_word_in_even_noise_or_silence_is_none():
+    waveform = gusts(9 * RATE)
+    waveform[3 * RATE : 6 * RATE] = noise(3 * RATE)
+    waveform[6 * RATE :] = 0
+    marked = mark(texts(waveform, *[0.99] * 9), waveform, RATE, 0.05)
+    assert [word.confidence for word in marked.words[1::3]] == [0.99, 0.0, 0.0]
+
+
 def test_json_says_what_is_low_and_what_is_covered():
-    text = replace(mark(texts(HISS, 0.1, 0.9), HISS, RATE, 0.5), coverage=of(bursts((10, 20))))
+    text = replace(mark(texts(GUSTS, 0.1, 0.9), GUSTS, RATE, 0.5), coverage=of(bursts((10, 20))))
     found = json.loads(render_timed_text(text, "json", "a"))
     low, sure = [segment["words"][0] for segment in found["segments"]]
     assert low["low"] is True and "low" not in sure
@@ -151,7 +160,7 @@ def test_a_word_where_one_held_chord_follows_another_is_none():
     chords = np.concatenate([sine(220 * 2 ** (step / 12), 0.5, level=0.2) for step in (0, 5, 7, 12, 4, 9)])
     onset = TimedText((Segment((Word("o", 0.98, 1.02, 0.9),), 0.9),), 3.0, 0.5)
     assert mark(onset, chords, RATE, 0.05).words[0].unsure
-    assert not mark(onset, noise(3 * RATE), RATE, 0.05).words[0].unsure
+    assert not mark(onset, gusts(3 * RATE), RATE, 0.05).words[0].unsure
 
 
 def test_values_that_are_not_allowed():

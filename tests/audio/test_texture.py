@@ -1,15 +1,23 @@
-"""Held tones are steady; noise, gliding tones and silence are not."""
+"""Held tones are steady, noise and silence are even; a voice is neither."""
 
 import numpy as np
 import pytest
 from support.tiny import RATE, noise, sine
 
-from asr.audio.steadiness import steadiness as of_stretches
+from asr.audio.texture import textures
+
+
+def of_stretches(waveform, rate, stretches):
+    return [texture.steadiness for texture in textures(waveform, rate, stretches)]
 
 
 def steadiness(waveform, rate):
     """Of all of it."""
     return of_stretches(waveform, rate, [(0, len(waveform))])[0]
+
+
+def swing(waveform, rate=RATE):
+    return textures(waveform, rate, [(0, len(waveform))])[0].swing
 
 
 CHORD = sum(sine(220 * ratio, 1.0, level=0.1) for ratio in (1, 1.26, 1.5))
@@ -58,3 +66,21 @@ def test_a_stretch_has_its_own_steadiness_whatever_is_asked_beside_it(rate):
     assert found[2] == pytest.approx(steadiness(sound[30 * hop : 71 * hop + 3], rate), abs=1e-6)
     assert of_stretches(sound, rate, [(29 * hop + 1, 71 * hop + 3)]) == [found[2]]
     assert found[3] == steadiness(sound, rate)
+
+
+@pytest.mark.parametrize("level", [0.5, 1e-2, 1e-4, 0.0])
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0], ids=["white", "pink", "brown"])
+def test_noise_of_any_colour_and_level_is_even(level, slope):
+    spectrum = np.fft.rfft(noise(5 * RATE))
+    coloured = np.fft.irfft(spectrum / np.maximum(1, np.arange(len(spectrum))) ** slope)
+    coloured *= level / np.abs(coloured).max()
+    rounded = (np.round(coloured * 32767) / 32768).astype(np.float32)
+    assert max(swing(rounded[start : start + RATE]) for start in range(0, 4 * RATE, RATE // 2)) < 6
+
+
+def test_a_sound_amid_quiet_swings_by_as_much_as_it_is_louder():
+    quiet = noise(RATE, level=0.001)
+    quiet[RATE // 3 : RATE // 2] *= 10
+    assert swing(quiet) == pytest.approx(20, abs=2)
+    assert swing(quiet[: RATE // 20]) == np.inf, "too short to tell"
+    assert swing(np.zeros(RATE, np.float32)) == 0
