@@ -4,8 +4,8 @@ The rules are those of Kaldi's and sherpa's online decoders. Silence is blank he
 the model hears no token.
 
     silence    ends a segment, if a token came before
-    longest    from half of this length on less and less silence suffices, and at it the least pause
-    idle       without a token, silence of this length is let go, but for half of it
+    longest    from half of this length on shorter and shorter silence suffices, at last any pause
+    idle       of silence without a token before it, when it is this long, the first half is dropped
 
 A cut is never behind the last token that was there before, so what was read stays as it was. It
 depends on what came before alone, not on how the samples come.
@@ -33,9 +33,9 @@ class LiveConfig:
     silence: Seconds = 0.8
     """Silence that ends a segment."""
     longest: Seconds = 20.0
-    """Length of a segment at which the least pause ends it."""
+    """Length at which any pause ends a segment; from half of it on, shorter and shorter silence does."""
     idle: Seconds = 2.4
-    """Silence before the first word that is let go, but for half of it."""
+    """Silence before the first word: when it is this long, its first half is dropped."""
     settle: Seconds = 0.8
     """With a beam search: how long a word stands unchanged until it is stable."""
     chunk: Seconds | None = None
