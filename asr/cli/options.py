@@ -42,7 +42,7 @@ class Search:
     commands: Path | None = None
     """The only phrases to listen for: a grammar, with lines as: turn {state: on | off} the lamp."""
     greedy: bool = False
-    """No language model, where --model is left out too: faster, with more errors."""
+    """Without the language model that the package's English has: faster, with more errors."""
 
     @property
     def is_wanted(self) -> bool:

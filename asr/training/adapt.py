@@ -324,4 +324,6 @@ Word error rates are of recordings that took no part, {"with the language model"
 the interval is a 95 % bootstrap over utterances.
 
     asr transcribe RECORDING... --model FOLDER
+
+If the folder has a language model, `--lm` takes it: fewer errors, in more time.
 """

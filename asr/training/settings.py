@@ -107,7 +107,7 @@ class RunConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     init: str | None = None
-    """A trained or pretrained model of this shape to begin with; of its output, known tokens."""
+    """A (pre)trained model of this shape to begin with; of its output, the tokens of both."""
     keep_statistics: bool = False
     """Keep the features' statistics of `init`; else they are those of the training data."""
     epochs: int = 30
@@ -117,7 +117,7 @@ class RunConfig:
     average: float = 0.99
     """Decay of the weights' exponential average, which is evaluated and kept; 0 for none."""
     patience: int | None = None
-    """Epochs in a row without fewer dev errors that end training; without less loss at 100 %."""
+    """Stop after so many epochs in a row without fewer dev errors (at 100 %, without less loss)."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of matrix products under autocast; float16 needs a CUDA device."""
     seed: int = 0
@@ -175,11 +175,11 @@ class TrainConfig(RunConfig):
     intermediate_weight: float = 0.3
     """Weight of the intermediate CTC losses, where the model has them."""
     rehearsal: float = 0.0
-    """Weight of staying like `init`: of the divergence from it, beside CTC; for the same tokens."""
+    """Weight of the divergence from `init`, beside CTC: stay like it; needs the same tokens."""
     final: bool = False
     """Train on dev too and keep the last epoch's weights, once dev has chosen the settings."""
     ctc_band: Seconds | None = None
-    """For very long audio: how far a token may be off an even pace; none is no limit, and slow."""
+    """For very long audio: seconds that a token may be off an even pace; none: no limit, slow."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

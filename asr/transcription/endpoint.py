@@ -33,7 +33,7 @@ class LiveConfig:
     silence: Seconds = 0.8
     """Silence that ends a segment."""
     longest: Seconds = 20.0
-    """Length at which any pause ends a segment; from half of it on, shorter and shorter silence does."""
+    """Length at which any pause ends a segment; from half of it on, ever shorter silence does."""
     idle: Seconds = 2.4
     """Silence before the first word: when it is this long, its first half is dropped."""
     settle: Seconds = 0.8
