@@ -43,6 +43,7 @@ bench: $(READY)  ## measurements that are not tests
 	@echo 'of a recording and a model with asr export --int8: python -m benchmarks.transcribe, benchmarks.startup'
 
 $(READY): pyproject.toml
+	@echo 'setting up $(VENV): a minute or two, without a word'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(addprefix --constraint ,$(CONSTRAINTS))
 	touch $@

@@ -20,6 +20,8 @@ password: please enter your [new] password [followed by the pound key]
 """
 COMMAND, SENTENCE, SPOKEN = "vm-leavemsg", "dir-nomatch", "vm-newpassword"
 """Held-out prompts: one that the grammar allows, one that it does not, one for times of words."""
+BEFORE, AFTER = "before.txt", "after.txt"
+"""What the model made of the held-out prompts before it was taught, and after."""
 
 
 def steps(out: Path) -> Iterator[tuple[str, list[str]]]:
@@ -27,21 +29,28 @@ def steps(out: Path) -> Iterator[tuple[str, list[str]]]:
     data, model, grammar = out / "data", out / "model", out / "commands.txt"
     test = str(data / "test.jsonl.gz")
     yield (
-        "Twenty minutes of recorded English prompts by one voice. Some are held out to judge by.",
+        "Twenty minutes of recorded English prompts by one voice. Some are held out to judge by. "
+        "What cannot be used is left out and listed.",
         ["prepare", "prompts", "--language", "en", "--out", str(data)],
     )
-    yield "The package's English model has never heard this voice, or such sentences.", ["evaluate", test]
+    yield (
+        "The package's English model has never heard this voice, or such sentences. So many words are wrong.",
+        ["evaluate", test, "--worst", "0", "--hypotheses", str(out / BEFORE)],
+    )
     yield (
         "Three minutes of training teach it the voice and its words, from the prompts that are not held out.",
         ["adapt", str(data), "--out", str(model), "--epochs", "6"],
     )
     yield (
         "The held-out prompts again, by the adapted model with the language model. The page shows each.",
-        ["evaluate", test, "--model", str(model), "--lm", "--html", str(out / "report.html")],
+        [
+            *("evaluate", test, "--model", str(model), "--lm"),
+            *("--hypotheses", str(out / AFTER), "--html", str(out / "report.html")),
+        ],
     )
     yield (
         "One of them, with the time and the confidence of each word.",
-        ["transcribe", recording(data, SPOKEN), "--model", str(model), "--lm", "--format", "tsv"],
+        ["transcribe", recording(data, SPOKEN), "--model", str(model), "--lm", "--format", "tsv", "--out", "-"],
     )
     grammar.write_text(GRAMMAR, encoding="utf-8")
     yield (
@@ -63,7 +72,18 @@ def recording(data: Path, name: str) -> str:
     from asr.data.cuts import load_cuts
 
     (cut,) = (cut for cut in load_cuts(data / "test.jsonl.gz") if cut.id == name)
-    return str(cut.cut().recording.sources[0].source)
+    path = Path(cut.cut().recording.sources[0].source)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def wrong(data: Path, hypotheses: Path) -> str:
+    """The word error rate of what was written of the held-out prompts."""
+    import asr
+    from asr.data.cuts import load_cuts
+
+    texts = dict(line.partition(" ")[::2] for line in hypotheses.read_text(encoding="utf-8").splitlines())
+    spoken = {cut.id: cut.text for cut in load_cuts(data / "test.jsonl.gz")}
+    return f"{100 * asr.score(list(spoken.values()), [texts[name] for name in spoken]).wer.value:.1f} %"
 
 
 def main() -> None:
@@ -78,8 +98,10 @@ def main() -> None:
         code = subprocess.run([sys.executable, "-m", "asr", *command], check=False).returncode
         if code:
             sys.exit(code)
+    before, after = (wrong(out / "data", out / name) for name in (BEFORE, AFTER))
     minutes, seconds = divmod(round(time.monotonic() - begin), 60)
-    print(f"\nthat took {minutes}:{seconds:02d}; model: {out / 'model'}   report: {out / 'report.html'}")
+    print(f"\nword error rate of the held-out prompts: {before} before, {after} after")
+    print(f"that took {minutes}:{seconds:02d}; model: {out / 'model'}   report: {out / 'report.html'}")
 
 
 if __name__ == "__main__":
