@@ -282,11 +282,12 @@ async def live(server: Server, waveforms: list[np.ndarray], count: int, seconds:
 
 
 async def endurance(server: Server, known: dict[Path, tuple[float, str]], options: argparse.Namespace) -> None:
-    """Memory every five minutes."""
+    """Memory every five minutes, or once in less."""
     (count, *_), rows = options.clients, []
-    for minute in range(5, round(60 * options.hours) + 1, 5):
-        row = await measured(server, known, count, 300)
-        rows.append({"minute": minute, "MB": server.processes.memory, **row})
+    every = min(5.0, 60 * options.hours)
+    for number in range(1, int(60 * options.hours / every) + 1):
+        row = await measured(server, known, count, 60 * every)
+        rows.append({"minute": number * every, "MB": server.processes.memory, **row})
         print(rows[-1], flush=True)
     report("memory", rows, options.json)
 
