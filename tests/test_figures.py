@@ -115,7 +115,7 @@ def test_the_size_of_the_english_model_is_that_of_its_files():
     size = (ROOT / "asr/bundled/english/model.safetensors").stat().st_size / 1e6
     with_lm = (ROOT / "asr/bundled/english/lm.ngram").stat().st_size / 1e6
     text = (ROOT / "docs/models.md").read_text("utf-8")
-    assert f"{size:.1f} MB |" in text and f"adds {with_lm:.1f} MB" in text
+    assert f"| {size:.1f} |\n" in text and f"adds {with_lm:.1f} MB" in text
 
 
 def test_the_first_table_agrees_with_the_sections(measured: str):
