@@ -10,7 +10,6 @@ from tyro.conf import Positional, arg
 from asr.cli.options import Device, ModelFolder
 from asr.cli.output import TerminalProgress, show
 from asr.cli.tables import adaptation
-from asr.decoding.tuned import load_tuned
 from asr.recogniser.bundled import bundled_model
 from asr.training.adapt import REHEARSAL, adapt
 
@@ -55,7 +54,6 @@ class Adapt:
             progress=TerminalProgress(),
         )
         show(adaptation(adapted))
-        tuned = load_tuned(adapted.folder)
-        search = " --lm" if tuned is not None and tuned.lm else ""
+        search = " --lm" if adapted.searched else ""
         print(f"adapted model: {adapted.folder}")
         print(f"try it: asr transcribe RECORDING --model {shlex.quote(str(adapted.folder))}{search}")

@@ -323,7 +323,5 @@ model's weights.
 Word error rates are of recordings that took no part, {"with the language model" if result.searched else "greedily"}; \
 the interval is a 95 % bootstrap over utterances.
 
-    asr transcribe RECORDING... --model FOLDER
-
-If the folder has a language model, `--lm` takes it: fewer errors, in more time.
+    asr transcribe RECORDING... --model FOLDER{" --lm" if result.searched else ""}
 """
