@@ -8,6 +8,9 @@ READY := $(VENV)/.ready
 # Warnings are errors.
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
+# Measured with what the package brings; each of them takes other recordings and models, too.
+MEASURED := train_step features decode transcribe startup memory scale
+
 .PHONY: demo test soak check audit docs bench clean
 
 demo: $(READY)  ## the package's model hears a new voice, learns it in three minutes, and takes commands
@@ -36,11 +39,13 @@ docs: $(READY)  ## the site, in build/site
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	$(SITE)
 
-bench: $(READY)  ## measurements that are not tests
-	$(BIN)/python -m benchmarks.training_speed
-	$(BIN)/python -m benchmarks.score_coverage
+bench: $(READY)  ## measurements that are not tests, in tables and as JSON in build/bench
+	mkdir -p build/bench
+	for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name --json build/bench/$$name.json || exit 1; done
 	$(BIN)/python -m benchmarks.score_speed
-	@echo 'of a recording and a model with asr export --int8: python -m benchmarks.transcribe, benchmarks.startup'
+	$(BIN)/python -m benchmarks.score_coverage
+	@echo 'of a corpus: python -m benchmarks.loader DATA/train.jsonl.gz; benchmarks.training_speed,'
+	@echo 'benchmarks.training_parts and benchmarks.bptt with --source AN4. The head of each file in benchmarks/ says more'
 
 $(READY): pyproject.toml
 	@echo 'setting up $(VENV): a minute or two, without a word'

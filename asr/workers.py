@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -218,5 +219,34 @@ def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int) -> Iter
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def one_ahead(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """Call a function of each item, in order, in a thread that is one item before the caller.
+
+    Items are taken in the caller's thread. What came before one that cannot be taken is given all
+    the same.
+
+    Args:
+        function: is called with an item.
+        items: any number.
+    """
+    pool, faults = ThreadPoolExecutor(1), list[Exception]()
+
+    def begun() -> Iterator[Future[T] | None]:
+        try:
+            yield from (pool.submit(function, item) for item in items)
+        except Exception as fault:
+            faults.append(fault)
+        yield None
+
+    try:
+        for before, _ in pairwise(begun()):
+            if before is not None:
+                yield before.result()
+        for fault in faults:
+            raise fault
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

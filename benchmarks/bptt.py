@@ -1,23 +1,24 @@
 """Peak memory and time of a training step against the length of an utterance.
 
     python -m benchmarks.bptt --source corpora/an4
+    python -m benchmarks.bptt --lengths 1200 --modes full recomputed --short 0 --longest 0
 
-Compares full, truncated, recomputed and chunked BPTT. Utterances of a corpus are joined to one of
-10 seconds, ..., 20 minutes. A step is the forward pass of a 3 x 320 model, CTC and the backward
-pass. It runs in a process of its own, on one thread. As many run at once as there are cores. Its
-memory is what the process grows by: weights and features are not counted.
+Compares full, truncated, recomputed and chunked BPTT; the default recomputes where a batch has no
+more utterances than each has segments, and so in all of this. Utterances of a corpus are joined to
+one of 10 seconds, ..., 20 minutes. A step is the forward pass of a 3 x 320 model, CTC and the
+backward pass. It runs in a process of its own, on one thread, and the modes take turns. Its memory
+is what the process grows by: weights and features are not counted.
 
-A table before has four utterances of 30 seconds. Its times are medians of steps that the modes take
-in turn, so that a noisy machine meets them all. A last line has one step on 60 minutes, recomputed.
-There CTC's paths stay within a minute of an even pace.
+A table before has four utterances of 30 seconds, whose steps are taken in turn in one process. A
+last line has one step on 60 minutes, recomputed. There CTC's paths stay within a minute of an even
+pace.
 """
 
 import json
-import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
@@ -47,14 +48,13 @@ from benchmarks.measure import peak_kilobytes
 MODES: dict[str, Bptt] = {  # segments of 2 s; chunks of 0.64 s with 0.32 s of lookahead
     "full": Full(),
     "truncated": Truncated(50, "never"),
-    "recomputed": Truncated(50, "always"),
+    "recomputed": Truncated(50),  # by itself
     "chunked": Chunked(16, 8),
 }
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 WARM_UP = 500  # input frames
 BAND: Seconds = 60.0
 FOUR: Seconds = 30.0
-TURNS = 5
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,17 @@ class Arguments:
     """Whose utterances are joined."""
     lengths: tuple[Seconds, ...] = (10, 60, 300, 1200)
     """Of the joined utterances."""
+    modes: tuple[str, ...] = tuple(MODES)
+    """Some of them, full among them."""
+    cells: tuple[Cell, ...] = CELLS
+    rounds: int = 1
+    """Steps on a joined utterance, of which the median counts."""
+    short: int = 5
+    """The same on four utterances; 0 leaves them out."""
     longest: Seconds = 3600
-    """Of the one that is only recomputed, with LSTM."""
+    """Of the one that is only recomputed, with LSTM; 0 leaves it out."""
+    at_once: int = 1
+    """Processes that measure joined utterances."""
     out: Path = Path("runs/bptt")
     """Folder for bptt.json and bptt.png."""
 
@@ -109,13 +118,13 @@ def measure(job: Job, folder: Path, num_tokens: int) -> Measured:
     return Measured(job.cell, job.mode, job.batch, job.length, seconds, (peak_kilobytes() - before) / 1024)
 
 
-def in_turn(cell: Cell, folder: Path, num_tokens: int) -> dict[str, Seconds]:
+def in_turn(cell: Cell, modes: Sequence[str], rounds: int, folder: Path, num_tokens: int) -> dict[str, Seconds]:
     """Each mode's median time of a step on four utterances."""
     model, log_mel, tokens = load(cell, 4, FOUR, folder, num_tokens)
-    times: dict[str, list[Seconds]] = {mode: [] for mode in MODES}
-    for _ in range(TURNS + 1):  # the first warms up
-        for mode, bptt in MODES.items():
-            times[mode].append(step(model, log_mel, tokens, bptt))
+    times: dict[str, list[Seconds]] = {mode: [] for mode in modes}
+    for _ in range(rounds + 1):  # the first warms up
+        for mode in modes:
+            times[mode].append(step(model, log_mel, tokens, MODES[mode]))
     return {mode: statistics.median(taken[1:]) for mode, taken in times.items()}
 
 
@@ -176,6 +185,12 @@ def write_examples(arguments: Arguments, lengths: list[Seconds], folder: Path) -
     return tokenizer
 
 
+def median(steps: Sequence[Measured]) -> Measured:
+    """Of equal steps."""
+    seconds, megabytes = (statistics.median(getattr(m, name) for m in steps) for name in ("seconds", "megabytes"))
+    return replace(steps[0], seconds=seconds, megabytes=megabytes)
+
+
 def table(title: str, measured: list[Measured]) -> Table:
     """Memory and time of each mode, and their ratios to full BPTT."""
     shown = Table(title=title, title_justify="left")
@@ -193,9 +208,9 @@ def draw(measured: list[Measured], path: Path) -> None:
     import matplotlib.figure
 
     figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
-    panels = figure.subplots(2, len(CELLS), sharex=True, sharey="row")
-    for column, cell in enumerate(CELLS):
-        for mode in MODES:
+    panels = figure.subplots(2, len({m.cell for m in measured}), squeeze=False, sharex=True, sharey="row")
+    for column, cell in enumerate(dict.fromkeys(m.cell for m in measured)):
+        for mode in dict.fromkeys(m.mode for m in measured):
             points = [m for m in measured if (m.cell, m.mode) == (cell, mode)]
             lengths = [m.length / 60 for m in points]
             panels[0, column].plot(lengths, [m.megabytes for m in points], "o-", label=mode)
@@ -217,7 +232,7 @@ def main(arguments: Arguments) -> None:
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        tokenizer = write_examples(arguments, sorted({*arguments.lengths, FOUR, arguments.longest}), folder)
+        tokenizer = write_examples(arguments, sorted({*arguments.lengths, FOUR, arguments.longest} - {0}), folder)
         measure_one = partial(measure, folder=folder, num_tokens=tokenizer.size)
 
         def measured(jobs: Iterable[Job], at_once: int) -> list[Measured]:
@@ -230,17 +245,19 @@ def main(arguments: Arguments) -> None:
                     found.append(m)
             return found
 
-        four = measured([Job(cell, mode, 4, FOUR) for cell in CELLS for mode in MODES], 1)
-        with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-            times = {cell: pool.apply(in_turn, (cell, folder, tokenizer.size)) for cell in CELLS}
-        four = [replace(m, seconds=times[m.cell][m.mode]) for m in four]
-        console.print(table("four utterances of 30 s", four))
-        cores = len(os.sched_getaffinity(0))
-        joined = measured(
-            [Job(c, mode, 1, length) for c in CELLS for length in arguments.lengths for mode in MODES], cores
-        )
+        cells, modes, four = arguments.cells, arguments.modes, list[Measured]()
+        if arguments.short:
+            four = measured([Job(cell, mode, 4, FOUR) for cell in cells for mode in modes], 1)
+            with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+                asked = {cell: (cell, modes, arguments.short, folder, tokenizer.size) for cell in cells}
+                times = {cell: pool.apply(in_turn, given) for cell, given in asked.items()}
+            four = [replace(m, seconds=times[m.cell][m.mode]) for m in four]
+            console.print(table("four utterances of 30 s", four))
+        jobs = [Job(cell, mode, 1, length) for cell in cells for length in arguments.lengths for mode in modes]
+        rounds = [measured(jobs, arguments.at_once) for _ in range(arguments.rounds)]
+        joined = [median(steps) for steps in zip(*rounds, strict=True)]
         console.print(table("one utterance", joined))
-        longest = measured([Job("lstm", "recomputed", 1, arguments.longest, BAND)], 1)
+        longest = measured([Job("lstm", "recomputed", 1, arguments.longest, BAND)] if arguments.longest else [], 1)
     with atomic(arguments.out / "bptt.json") as path:
         path.write_text(json.dumps([vars(m) for m in (*joined, *four, *longest)], indent=1) + "\n", encoding="utf-8")
     draw(joined, arguments.out / "bptt.png")

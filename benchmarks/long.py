@@ -1,8 +1,7 @@
-"""Long recordings: is the text that of the utterances, is none lost at a cut, does memory grow?
+"""Long recordings: is the text that of the utterances, and is none lost at a cut?
 
     python -m benchmarks.long runs/an4/data/test.jsonl.gz --model runs/an4/best --minutes 60
     python -m benchmarks.long runs/an4/data/test.jsonl.gz --model runs/an4/best --cuts 200
-    python -m benchmarks.long runs/an4/data/test.jsonl.gz --model runs/an4/best --hours 0.1667 1 10
 
 Utterances of a manifest are joined in random order, each as often as it takes, with pauses of 0.3
 to 2 s of faint noise or with none.
@@ -11,23 +10,15 @@ to 2 s of faint noise or with none.
   are those of words that both have: alone, plus where the utterance begins.
 - `--cuts`: recordings of a minute are cut into two at a random sample, and read as one stream, in
   blocks of random sizes. The text is compared with that of the whole.
-- `--hours`: recordings are written as FLAC. `asr transcribe` writes all its forms of each. The peak
-  memory is that of the whole process, as Linux tells it.
 """
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from rich.console import Console
 from rich.table import Table
 
@@ -37,12 +28,11 @@ from asr.data.batches import load_batches
 from asr.data.cuts import load_cuts
 from asr.progress import track
 from asr.scoring.score import score
-from asr.text.formats import FORMATS
 from asr.text.timed import TimedText, Word
+from asr.text.tokenizer import CharacterTokenizer
 from asr.transcription.segments import Segments
 from asr.transcription.sound import Sound
 from asr.transcription.transcribe import Transcriber
-from benchmarks.measure import peak_kilobytes
 
 FAINT = 1e-3
 """Level of the noise in pauses, of full scale."""
@@ -57,6 +47,13 @@ class Utterances:
     waveforms: list[Waveform]
     texts: list[str]
     rate: int
+
+    @classmethod
+    def read(cls, manifest: Path, rate: int) -> "Utterances":
+        """All of a manifest."""
+        plan = [[cut] for cut in load_cuts(manifest)]
+        batches = list(load_batches(plan, CharacterTokenizer("a"), sample_rate=rate, loaders=0))
+        return cls([batch.waveforms[0].numpy() for batch in batches], [batch.texts[0] for batch in batches], rate)
 
     def joined(self, seconds: float, draw: np.random.Generator, *, pauses: bool) -> Iterator[tuple[int, Waveform]]:
         """Numbers of utterances in random order, each with its pause after it."""
@@ -76,20 +73,15 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--cuts", type=int)
-    parser.add_argument("--hours", type=float, nargs="+")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model = Transcriber.load(options.model)
     rate = model.recogniser.config.features.sample_rate
-    plan = [[cut] for cut in load_cuts(options.manifest)]
-    batches = list(load_batches(plan, model.recogniser.tokenizer, sample_rate=rate, loaders=0))
-    said = Utterances([batch.waveforms[0].numpy() for batch in batches], [batch.texts[0] for batch in batches], rate)
+    said = Utterances.read(options.manifest, rate)
     if options.minutes:
         Console().print(errors(model, said, options.minutes, options.seed))
     if options.cuts:
         Console().print(cuts(model, said, options.cuts, options.seed))
-    if options.hours:
-        Console().print(memory(options.model, said, options.hours, options.seed))
 
 
 def errors(model: Transcriber, said: Utterances, minutes: float, seed: int) -> Table:
@@ -155,30 +147,6 @@ def streamed(model: Transcriber, parts: list[Waveform], draw: np.random.Generato
 
     found = Segments(nullcontext(Sound(blocks(), rate, [])), model.parts)
     return found.whole(tuple(found))
-
-
-def memory(model: Path, said: Utterances, hours: list[float], seed: int) -> Table:
-    """Peak memory and time of `asr transcribe`."""
-    table = Table("hours", "words", "peak memory (MB)", "processor time (s)")
-    for length in hours:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            with soundfile.SoundFile(folder / "long.flac", "w", said.rate, 1) as file:
-                for _, waveform in said.joined(3600 * length, np.random.default_rng(seed), pauses=True):
-                    file.write(waveform)
-            command = [sys.executable, "-m", "asr", "transcribe", file.name, "--model", model, "--out", folder]
-            process = subprocess.Popen([*map(str, command), "--format", *FORMATS], stdout=subprocess.DEVNULL)
-            done, peak = 0, 0.0
-            while not done:
-                time.sleep(0.1)
-                peak = max(peak, peak_kilobytes(process.pid) / 1000)
-                done, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if status:
-                sys.exit("asr transcribe has failed")
-            words = sum(1 for _ in (folder / "long.ctm").open())
-        table.add_row(f"{length:g}", str(words), f"{peak:.0f}", f"{usage.ru_utime + usage.ru_stime:.0f}")
-        TerminalProgress().say(f"{length:g} h: {peak:.0f} MB")
-    return table
 
 
 def differences(expected: list[tuple[str, float]], words: tuple[Word, ...]) -> np.ndarray:

@@ -2,14 +2,15 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
 import torch
 
 from asr import workers
-from asr.errors import AsrError, ConfigError
-from asr.workers import Workers, choose_device, core_quota, map_ahead, num_cores, num_workers
+from asr.errors import AsrError, ConfigError, DataError
+from asr.workers import Workers, choose_device, core_quota, map_ahead, num_cores, num_workers, one_ahead
 
 CPU = torch.device("cpu")
 
@@ -135,6 +136,52 @@ def test_an_error_of_one_item_ends_the_others():
     assert [next(found), next(found)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(found)
+
+
+def test_one_ahead_the_next_item_is_worked_on_while_the_last_one_is_used():
+    begun, second = [], threading.Event()
+
+    def negative(number):
+        begun.append(number)
+        if number == 1:
+            second.set()
+        return -number
+
+    found = one_ahead(negative, range(4))
+    assert next(found) == 0 and second.wait(10)
+    assert list(found) == [-1, -2, -3] and begun == [0, 1, 2, 3]
+    assert list(one_ahead(negative, [])) == []
+
+
+def test_what_was_taken_before_an_item_fails_is_given():
+    def items():
+        yield from (1, 2)
+        raise DataError("three")
+
+    found = one_ahead(str, items())
+    assert [next(found), next(found)] == ["1", "2"]
+    with pytest.raises(DataError, match="three"):
+        next(found)
+
+
+def test_nothing_is_called_after_it_failed_or_was_closed():
+    called = []
+
+    def fails(number):
+        called.append(number)
+        if number == 1:
+            raise ValueError("one")
+        return number
+
+    found = one_ahead(fails, range(100))
+    assert next(found) == 0
+    with pytest.raises(ValueError, match="one"):
+        next(found)
+    assert called in ([0, 1], [0, 1, 2])
+    found = one_ahead(called.append, range(100))
+    next(found)
+    found.close()
+    assert len(called) <= 6
 
 
 @pytest.fixture
