@@ -54,7 +54,9 @@ def seconds(function: Callable[[], object], rounds: int) -> tuple[float, float]:
     return statistics.median(spent), statistics.median(passed)
 
 
-def in_turn(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def in_turn(
+    steps: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, list[float]]:
     """The processor's seconds of each step, over rounds in which all take their turn.
 
     So a noisy machine meets them all. A first round warms up, and does not count.
@@ -62,10 +64,10 @@ def in_turn(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     spent: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(rounds + 1):
         for name, step in steps.items():
-            before = time.process_time()
+            before = clock()
             step()
             if number:
-                spent[name].append(time.process_time() - before)
+                spent[name].append(clock() - before)
     return spent
 
 

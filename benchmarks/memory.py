@@ -54,7 +54,8 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Measure, and print a table."""
-    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        rows = [trained(Path(name))]
     with with_graphs(arguments.model) as model, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for hours in arguments.hours:
@@ -66,8 +67,6 @@ def main(arguments: Arguments) -> None:
                 found = measured([*command, "--out", name, "--format", *FORMATS])
                 words = sum(1 for _ in (folder / "long.ctm").open())
                 rows.append({"command": f"asr transcribe, {engine}", "sound": f"{hours:.3g} h, {words} words"} | found)
-    with tempfile.TemporaryDirectory() as name:
-        rows.append(trained(Path(name)))
     report("Peak memory", rows, arguments.json)
 
 
@@ -90,9 +89,8 @@ def trained(folder: Path) -> dict[str, Any]:
         soundfile.write(folder / f"{number}.wav", sound(seconds), RATE)
         (folder / f"{number}.txt").write_text(f"all is well and nothing is lost {number % 10}\n")
     data = str(folder / "data")
-    subprocess.run(
-        [sys.executable, "-m", "asr", "prepare", str(folder), "--out", data], check=True, capture_output=True
-    )
+    prepare = [sys.executable, "-m", "asr", "prepare", "folder", "--source", str(folder), "--out", data]
+    subprocess.run(prepare, check=True, stdout=subprocess.DEVNULL)
     found = measured(["train", data, "--out", str(folder / "run"), "--epochs", "1", "--threads", "1"])
     return {"command": "asr train", "sound": "defaults"} | found
 

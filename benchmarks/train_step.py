@@ -3,8 +3,9 @@
     python -m benchmarks.train_step
     python -m benchmarks.train_step --utterances 20 --seconds 5 --layers 4 --hidden 256
 
-Forward and backward pass over random frames, a batch of utterances of unequal length, one thread.
-In each round all take their turn, so that a noisy machine meets them all.
+Forward and backward pass over random frames, a batch of utterances of unequal length. In each round
+all take their turn, so that a noisy machine meets them all. One thread is measured by the
+processor's time, several by the clock.
 
 - `ours`: `asr.model.recurrent.RecurrentLayer`, whole utterances; padding reaches no frame.
 - `padded`: `nn.LSTM` on the same frames. Its backward direction begins in the padding, so what it
@@ -12,10 +13,13 @@ In each round all take their turn, so that a noisy machine meets them all.
 - `packed`: `nn.LSTM` on a packed sequence, which is right.
 
 The share of the peak is the step's multiplications, padding not counted, against the best rate of a
-product of two large matrices.
+product of two large matrices. The last row is what products alone would take: of a frame's states
+by the recurrent matrix, forwards and backwards, at the rate that they reach, and all others at the
+peak. They are small: a row for each utterance.
 """
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +50,7 @@ class Arguments:
     """Of the longest one."""
     layers: int = 3
     hidden: int = 512
+    threads: int = 1
     rounds: int = 5
     json: Path | None = None
     """A file for the figures."""
@@ -69,7 +74,7 @@ class Ours(nn.Module):
 
 def main(arguments: Arguments) -> None:
     """Measure, and print a table."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     hidden, longest = arguments.hidden, round(arguments.seconds / HOP)
     lengths = torch.linspace(longest, SHORTEST * longest, arguments.utterances).round().long()
@@ -85,17 +90,29 @@ def main(arguments: Arguments) -> None:
     def trained(outputs: Tensor) -> None:
         (outputs * valid).sum().backward()
 
-    square = torch.randn(SIDE, SIDE)
+    square, states = torch.randn(SIDE, SIDE), torch.randn(len(lengths), hidden)
+    weights, gates = torch.randn(hidden, 4 * hidden), torch.randn(len(lengths), 4 * hidden)
+
+    def recurrence() -> None:
+        for _ in range(longest):
+            torch.mm(states, weights)
+            torch.mm(gates, weights.T)
+
     steps: dict[str, Callable[[], object]] = {
         "ours": lambda: trained(ours(frames, lengths)),
         "padded": lambda: trained(theirs(frames)[0]),
         "packed": lambda: trained(packed()),
     }
-    times = in_turn(steps | {"peak": lambda: torch.mm(square, square)}, arguments.rounds)
-    inputs = hidden + (arguments.layers - 1) * 2 * hidden
-    weights = 2 * 4 * hidden * (inputs + arguments.layers * hidden)
-    work = 3 * 2 * weights * int(lengths.sum())  # forward, and both gradients
+    others = {"peak": lambda: torch.mm(square, square), "recurrence": recurrence}
+    clock = time.process_time if arguments.threads == 1 else time.perf_counter
+    times = in_turn(steps | others, arguments.rounds, clock)
+    matrices, frame = 2 * arguments.layers, 4 * hidden * hidden  # recurrent ones, and a frame's multiplications
+    inputs = 2 * 4 * hidden * (hidden + (arguments.layers - 1) * 2 * hidden)
+    work = 3 * 2 * (inputs + matrices * frame) * int(lengths.sum())  # forward, and both gradients
     peak = 2 * SIDE**3 / min(times["peak"])
+    small = 2 * 2 * matrices * frame * int(lengths.sum())
+    rate = 2 * 2 * frame * len(lengths) * longest / min(times["recurrence"])
+    times["products"] = [small / rate + (work - small) / peak] * arguments.rounds
     rows = [
         {
             "layers": name,
@@ -104,11 +121,11 @@ def main(arguments: Arguments) -> None:
             "GFLOPS": work / statistics.median(times[name]) / 1e9,
             "share of peak": work / statistics.median(times[name]) / peak,
         }
-        for name in steps
+        for name in (*steps, "products")
     ]
     title = (
         f"{arguments.layers} x {hidden} LSTM, both directions, {arguments.utterances} x {arguments.seconds:g} s; "
-        f"peak {peak / 1e9:.0f} GFLOPS, one thread"
+        f"peak {peak / 1e9:.0f} GFLOPS, the recurrence {rate / 1e9:.0f}, threads {arguments.threads}"
     )
     report(title, rows, arguments.json)
 
