@@ -1,4 +1,4 @@
-"""Several channels -> one.
+"""Several channels -> one, and what samples may be.
 
 Channels are averaged. Where they cancel each other (one is the other's inverse, a wrong cable), the
 average would be silence; then a single one is taken.
@@ -13,6 +13,10 @@ from asr.units import Seconds
 
 CANCELLED = 0.25
 """Of the power that an average of independent channels has: one with less has lost its sound."""
+
+LOUDEST = 1e12
+"""Where full scale is 1, no sound is as loud; 32 bits that nobody scaled reach 2e9. In float32 the
+squares of samples a million times larger are infinite, and one of them would silence all others."""
 
 Channels = npt.NDArray[np.float32]
 """Shape (samples, channels), full scale is +-1."""
@@ -38,7 +42,14 @@ class Mixer:
         self._powers: npt.NDArray[np.float64] = np.zeros(1)
 
     def __call__(self, samples: Channels, sample_rate: int) -> npt.NDArray[np.float32]:
-        """Give (N,) of (N, channels), which should be about a second."""
+        """Give (N,) of (N, channels), which should be about a second.
+
+        Samples so large that their sum is no number give none; who reads them refuses that.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # numpy would warn on the screen
+            return self._mixed(samples, sample_rate)
+
+    def _mixed(self, samples: Channels, sample_rate: int) -> npt.NDArray[np.float32]:
         mixed = samples.mean(axis=1, dtype=np.float32) if self.channel is None else samples[:, self.channel]
         if self.channel is None and samples.shape[1] > 1:
             if len(self._powers) != samples.shape[1]:  # a stream has changed
@@ -72,10 +83,16 @@ def mixed(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[np.
     return average
 
 
+def are_sound(samples: npt.NDArray[np.float32]) -> bool:
+    """Whether samples are numbers, and none is beyond what sound can be: damaged floats are."""
+    return bool((np.abs(samples) <= LOUDEST).all())
+
+
 def to_float(samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Floats of full scale +-1 from these, or from PCM; bytes have no sign."""
     if np.issubdtype(samples.dtype, np.floating):
-        return samples.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # numbers of 64 bits that are no sound either
+            return samples.astype(np.float32, copy=False)
     size = 2.0 ** (8 * samples.dtype.itemsize - 1)
     offset = size if samples.dtype == np.uint8 else 0.0
     return ((samples.astype(np.float64) - offset) / size).astype(np.float32)

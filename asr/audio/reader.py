@@ -16,7 +16,7 @@ import soxr
 
 from asr.audio.bytestream import Stretch, is_text, ogg_links, opened
 from asr.audio.media import MediaSource, packet_seconds
-from asr.audio.mono import Channels, Mixer
+from asr.audio.mono import Channels, Mixer, are_sound
 from asr.audio.sound import SoundSource
 from asr.errors import DataError
 from asr.units import Samples, Seconds, seconds_to_samples
@@ -92,7 +92,7 @@ class Recording:
             duration: how much to read, in seconds; None reads to the end.
 
         Raises:
-            DataError: if there are no samples, or some are not numbers.
+            DataError: if there are no samples, or some are not numbers of sound.
         """
         self.seconds, self.breaks_off = 0.0, False
         self.warnings.clear()
@@ -108,8 +108,10 @@ class Recording:
     def _checked(self, waveforms: Iterable[Waveform], start: Seconds) -> Iterator[Waveform]:
         count: Samples = 0
         for waveform in waveforms:
-            if not np.isfinite(waveform).all():
-                raise DataError(f"{self.name}: holds samples that are not numbers; convert it again from its source")
+            if not are_sound(waveform):
+                raise DataError(
+                    f"{self.name}: holds samples that are not numbers of sound; convert it again from its source"
+                )
             count += len(waveform)
             self.seconds = count / self.sample_rate
             yield waveform

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from asr.audio.mono import mixed, to_float
+from asr.audio.mono import are_sound, mixed, to_float
 from asr.audio.reader import Waveform as Waveform
 from asr.audio.reader import open_recording
 from asr.errors import AsrError, ConfigError, DataError
@@ -99,8 +99,8 @@ def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
     if not np.issubdtype(samples.dtype, np.floating) and samples.dtype not in (np.int16, np.int32, np.uint8):
         raise DataError(f"samples are {samples.dtype}, whose full scale nobody knows; give int16 or floats up to 1")
     waveform = to_float(samples)
-    if not np.isfinite(waveform).all():
-        raise DataError("holds samples that are not numbers")
+    if not are_sound(waveform):
+        raise DataError("holds samples that are not numbers of sound")
     if waveform.ndim == 2:
         waveform = mixed(waveform, max(1, int(rate)))
     return resample(np.ascontiguousarray(waveform), rate, wanted)

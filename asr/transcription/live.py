@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from asr.audio.mono import to_float
+from asr.audio.mono import are_sound, to_float
 from asr.audio.reader import resampler
 from asr.audio.waveform import Waveform
 from asr.errors import ConfigError, DataError
@@ -112,8 +112,8 @@ class LiveStream:
         if samples.ndim != 1:
             raise DataError(f"samples have the shape {samples.shape}; a stream takes one channel, (N,)")
         waveform = to_float(samples)
-        if not np.isfinite(waveform).all():
-            raise DataError("holds samples that are not numbers")
+        if not are_sound(waveform):
+            raise DataError("holds samples that are not numbers of sound")
         self._received += len(waveform)
         if self._resampler is not None:
             waveform = self._resampler.resample_chunk(waveform)

@@ -413,12 +413,14 @@ def test_a_header_without_channels_or_rate_is_named(tmp_path):
         assert message(tmp_path / "a.wav").startswith("not readable as audio (")
 
 
-def test_a_single_sample_that_is_no_number_is_named(tmp_path):
-    for value in (np.nan, np.inf, -np.inf):
+def test_a_single_sample_that_is_no_number_of_sound_is_named(tmp_path):
+    for value in (np.nan, np.inf, -np.inf, 1e20):
         sound = noise(3 * RATE)
         sound[-5] = value
         soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
-        assert message(tmp_path / "a.wav") == "holds samples that are not numbers; convert it again from its source"
+        assert message(tmp_path / "a.wav") == (
+            "holds samples that are not numbers of sound; convert it again from its source"
+        )
 
 
 # ---- containers

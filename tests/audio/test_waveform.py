@@ -169,6 +169,7 @@ def test_samples_of_any_kind_become_one_waveform():
         (np.float32(1), r"shape \(\); give"),
         (np.array([0.0, np.nan]), "not numbers"),
         (np.array([0.0, np.inf]), "not numbers"),
+        (np.array([0.0, -1e13]), "not numbers of sound"),
         (np.array([1, 2]), "int64, whose full scale nobody knows"),
         (np.array(["a"]), "<U1, whose full scale"),
         (np.array([True]), "bool, whose full scale"),

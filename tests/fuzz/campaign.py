@@ -1,6 +1,6 @@
 """Targets -> faults: each target in a process of its own, with bounded memory and time.
 
-traceback   an error that is none of `asr.errors`
+traceback   an error that is none of `asr.errors`, or a warning of arithmetic (it is shown)
 memory      more than `MEMORY` beyond what valid inputs took
 time        more than `SECONDS` of a core
 death       of the process: a signal, or `HANGS` seconds without an answer
@@ -15,6 +15,7 @@ import struct
 import tempfile
 import time
 import traceback
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -113,6 +114,7 @@ def _read_all(target: Target, start: int, stop: int, folder: Path, reached: Path
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MEMORY, MEMORY))
+    warnings.simplefilter("error", RuntimeWarning)
     report = Report(target.name)
     with reached.open("r+b", buffering=0) as place:
         for number in range(start, stop):

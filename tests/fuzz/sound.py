@@ -84,6 +84,13 @@ def wav_head(data: bytes, *, channels: int, rate: int) -> bytes:
     return data[:22] + form + data[34:]
 
 
+def beyond_floats(_data: bytes) -> bytes:
+    """A WAV of floats whose channels have no mean."""
+    file = io.BytesIO()
+    soundfile.write(file, np.full((100, 2), 3e38, np.float32), RATE, format="WAV", subtype="FLOAT")
+    return file.getvalue()
+
+
 WAVES = (
     ("WAV", "PCM_16"),
     ("WAV", "FLOAT"),
@@ -103,6 +110,7 @@ TARGETS = [
         mended={
             "a second of gigabytes": lambda data: wav_head(data, channels=1024, rate=768_000),
             "a hundred thousand chunks": lambda data: data[:36] + b"LIST\0\0\0\0" * 30_000 + data[36:],
+            "samples whose mean is beyond all floats": beyond_floats,
         },
     ),
     Target("audio AIFF, AU, CAF, SPH", by_libsndfile(*OTHERS), read, words=(b"sample_count -i 9", b"SSND")),
