@@ -28,7 +28,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 
-Time = Annotated[Seconds, Field(ge=0, allow_inf_nan=False)]
+Time = Annotated[Seconds, Field(ge=0, le=1e7)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -10,6 +10,9 @@ from pydantic import BaseModel, Field
 from asr.audio.reader import RATES
 from asr.units import Seconds
 
+HOUR = 3_600_000
+"""In milliseconds."""
+
 
 class AudioFormat(BaseModel):
     """How sound comes: PCM of 16 bits, little-endian, or G.711; one channel."""
@@ -31,8 +34,8 @@ class TurnDetection(BaseModel):
     """When somebody has come to an end: after silence as long as said here, or as is usual."""
 
     type: Literal["server_vad", "semantic_vad"] = "server_vad"
-    prefix_padding_ms: int = Field(default=300, ge=0)
-    silence_duration_ms: int = Field(default=500, gt=0)
+    prefix_padding_ms: int = Field(default=300, ge=0, le=HOUR)
+    silence_duration_ms: int = Field(default=500, gt=0, le=HOUR)
 
 
 class InputSettings(BaseModel):
