@@ -100,9 +100,14 @@ def _live(
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if forked_by_main_thread:  # another thread may end before its process does
         _die_with_parent()
-    threading.Thread(target=_watch_parent, daemon=True).start()
+    end_with_parent()
     with contextlib.suppress(EOFError, OSError):  # the pipe is closed: nobody wants more
         function(pipe, *arguments)
+
+
+def end_with_parent() -> None:
+    """Let this process, which `multiprocessing` has begun, end soon after its parent."""
+    threading.Thread(target=_watch_parent, daemon=True).start()
 
 
 def _die_with_parent() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.checkup.finding import without_names
+from asr.child import end_with_parent
 from asr.errors import AsrError
 from asr.units import Seconds
 
@@ -88,6 +89,7 @@ class Sandbox:
 
 def _serve(pipe: Connection) -> None:
     """Answer calls until the other end is closed, or its process gone."""
+    end_with_parent()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asr.child import end_with_parent
 from asr.errors import AsrError
 
 if TYPE_CHECKING:  # slow to import, and left out where there is no PyTorch
@@ -103,6 +104,7 @@ def learn(recordings: Path, model: Path, out: Path, tell: Tell, stopped: threadi
 def _adapt(pipe: Connection, recordings: Path, model: Path, out: Path) -> None:
     """Adapt, in the process: tell how far it is, and at last what came of it, or what is wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    end_with_parent()
     if hasattr(os, "nice"):
         os.nice(PATIENT)
     from asr.training.adapt import adapt

@@ -11,6 +11,7 @@ from support.runs import SMALL
 
 from asr import child
 from asr.audio.log_mel import LogMel
+from asr.checkup.sandbox import Sandbox
 from asr.child import Child, send
 from asr.progress import SILENT
 from asr.recogniser.recogniser import Recogniser
@@ -85,6 +86,16 @@ def test_children_end_with_a_program_that_forgets_them(tmp_path: Path):
     kept: list[Child] = []
     process = begin(tmp_path / "log", parent)
     assert ended(process) == 0
+
+
+def test_a_sandbox_ends_with_its_program_whatever_it_does(tmp_path: Path):
+    def parent():
+        sandbox = Sandbox()
+        sandbox.call(os.getpid, limit=60.0)  # it has begun
+        sandbox._pipe.send((time.sleep, (600,)))
+        die()
+
+    assert ended(begin(tmp_path / "log", parent)) == KILLED, (tmp_path / "log").read_text()
 
 
 def test_a_child_of_a_thread_lives_on_when_the_thread_ends(tmp_path: Path):
