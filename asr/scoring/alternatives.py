@@ -146,7 +146,7 @@ def _choices(id: str, text: str, normalise: _Normalise) -> Choices:
 
 
 def _options(id: str, text: str, tokens: deque[str], normalise: _Normalise, depth: int) -> list[Words]:
-    """Read alternatives up to their closing brace: all that each may be, in order."""
+    """Read alternatives up to their closing brace: all that each may be, in order, each once."""
     if depth > DEEPEST:
         raise DataError(f"{id}: has more than {DEEPEST} braces within each other")
     options: list[Words] = []
@@ -154,7 +154,7 @@ def _options(id: str, text: str, tokens: deque[str], normalise: _Normalise, dept
     while tokens:
         token = tokens.popleft()
         if token == "}":
-            return [*options, *_joined(id, parts)]
+            return list(dict.fromkeys([*options, *_joined(id, parts)]))
         if token == "{":
             parts.append(_options(id, text, tokens, normalise, depth + 1))
         elif optional := _OPTIONAL.fullmatch(token):

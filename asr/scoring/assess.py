@@ -25,6 +25,8 @@ from asr.text.normalise import Normalisation, normaliser
 
 READINGS = 1000
 """Of a hypothesis with alternatives, so many are tried."""
+MOST_TRIED = 500_000
+"""Readings times words of the reference: of a very long one, fewer readings are tried."""
 
 
 @dataclass(frozen=True)
@@ -265,13 +267,15 @@ def _heard(
 ) -> dict[str, str]:
     """Normalise hypotheses; of alternatives in them, as in a CTM, take the cheapest.
 
-    Costs are sclite's. Of very many combinations only the first `READINGS` are tried.
+    Costs are sclite's. Of very many combinations only the first are tried.
     """
     found = {}
     for id, choices in parse_alternatives(texts, normalise).items():
         options = [stretch.options[:1] if stretch.optional else stretch.options for stretch in choices]
-        heard = [[word for words in choice for word in words] for choice in islice(product(*options), READINGS)]
         reference = readings.get(id, [])
+        size = sum(len(words) + 1 for stretch in reference for words in stretch.options)
+        most = min(READINGS, 1 + MOST_TRIED // (1 + size))
+        heard = [[word for words in choice for word in words] for choice in islice(product(*options), most)]
         found[id] = " ".join(min(heard, key=partial(cost, reference)) if len(heard) > 1 else heard[0])
     return found
 

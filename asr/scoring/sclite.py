@@ -119,8 +119,11 @@ def _costs(arcs: Sequence[_Arc], hypothesis: Sequence[str]) -> npt.NDArray[np.in
     costs[0] = inserted
     numbers = {word: number for number, word in enumerate(dict.fromkeys(hypothesis))}
     heard = np.array([numbers[word] for word in hypothesis], dtype=np.int64)
+    cheapest: dict[int, npt.NDArray[np.int64]] = {}  # before alternatives, of which there may be thousands
     for at, arc in enumerate(arcs[1:], start=1):
-        before = costs[list(arc.before)].min(axis=0)
+        if len(arc.before) > 1 and id(arc.before) not in cheapest:
+            cheapest[id(arc.before)] = costs[list(arc.before)].min(axis=0)
+        before = cheapest.get(id(arc.before), costs[arc.before[0]])
         row = before + arc.deletion
         number = -1 if arc.word is None else numbers.get(arc.word, -1)
         row[1:] = np.minimum(row[1:], before[:-1] + SUBSTITUTION * (heard != number))

@@ -91,8 +91,8 @@ def _part(target: Target, start: int, stop: int, folder: Path, report: Report, k
         found = Report(**json.loads(partial.read_text())) if partial.exists() else Report(target.name)
         why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else log.read_text()[-2000:] or "no answer"
         found.faults.append(f"{number}: the process died: {why}")
-        found.inputs += 1
         number += 1
+        found.inputs = number - start
     partial.unlink(missing_ok=True)
     report.inputs, report.refused = report.inputs + found.inputs, report.refused + found.refused
     report.slowest = max(report.slowest, found.slowest)

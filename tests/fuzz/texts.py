@@ -235,6 +235,10 @@ TARGETS = [
         words=(b"{ a / b } ", b"{", b"}", b"/", b"@", b"(a)"),
         mended={
             "readings that double forty times": lambda _: b"u0 {" + b"{a / b} " * 40 + b"/ c}\n",
+            "thousands of ways to say nothing": lambda _: b"u0 a {a " + b"/ " * 5000 + b"} b\n",
+            "thousands of alternatives": lambda _: (
+                b"u0 " + 2 * (b"{" + b" / ".join(b"%d" % n for n in range(9000)) + b"} ")
+            ),
             "braces in braces": lambda _: b"u0 " + b"{" * 3000 + b"a" + b"}" * 3000 + b"\n",
         },
     ),
