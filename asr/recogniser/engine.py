@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from asr.audio.reader import Waveform
+from asr.errors import ModelError
 from asr.model.labels import LogProbs
 from asr.model.reading import Chunked, Full
 from asr.recogniser.config import RecogniserConfig
@@ -15,6 +17,17 @@ from asr.units import Seconds
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 """By name, as safetensors keeps them."""
+
+
+def numbers(log_probs: LogProbs) -> LogProbs:
+    """What a model has found, unchanged.
+
+    Raises:
+        ModelError: if it is no numbers, as of damaged weights.
+    """
+    if np.isnan(log_probs).any():
+        raise ModelError("the model finds no numbers in this sound: its weights are damaged; get or train it again")
+    return log_probs
 
 
 class Engine(ABC):
@@ -54,6 +67,9 @@ class Engine(ABC):
         Args:
             waveforms: (N,) each, at the features' sample rate. One too short for a frame has no
                 log-probs.
+
+        Raises:
+            ModelError: if the weights are damaged.
         """
 
     @abstractmethod
@@ -73,6 +89,9 @@ class Engine(ABC):
             stream: what the last call returned; None begins a recording.
             reading: chunk and lookahead.
             last: whether the recording ends here.
+
+        Raises:
+            ModelError: if the weights are damaged.
         """
 
     @abstractmethod

@@ -17,7 +17,7 @@ from asr.model.labels import LogProbs
 from asr.model.reading import Chunked
 from asr.model.shape import CONTEXT, overhang
 from asr.recogniser.config import RecogniserConfig, read_config
-from asr.recogniser.engine import Arrays, Engine
+from asr.recogniser.engine import Arrays, Engine, numbers
 from asr.recogniser.onnx_check import fault
 from asr.text.tokenizer import Tokenizer, load_tokenizer
 from asr.units import Frames, Seconds, subsampled
@@ -84,7 +84,7 @@ class OnnxRecogniser(Engine):
             states = np.zeros((*self._states[:2], len(group), self._states[3]), np.float32)
             log_probs, frames, _ = self._run(batch, lengths, states)
             for number, rows, count in zip(group, log_probs, frames.tolist(), strict=True):
-                found[number] = rows[:count]
+                found[number] = numbers(rows[:count])
         return found
 
     def emissions(self, waveforms: Any, num_samples: Any) -> Any:
@@ -131,7 +131,9 @@ class OnnxRecogniser(Engine):
             found.append(log_probs[0])
             position += reading.chunk
         spent = max(dropped, min(position, total) - CONTEXT)
-        return np.concatenate(found), OnnxStream(buffered[(spent - dropped) * factor :], spent, position, states)
+        return numbers(np.concatenate(found)), OnnxStream(
+            buffered[(spent - dropped) * factor :], spent, position, states
+        )
 
     def stream_state(self, stream: OnnxStream) -> Arrays:
         """What `step` returned, to be kept."""

@@ -15,7 +15,7 @@ from asr.model.bptt import State
 from asr.model.labels import LogProbs
 from asr.model.reading import Chunked
 from asr.recogniser.config import RecogniserConfig
-from asr.recogniser.engine import Arrays, Engine
+from asr.recogniser.engine import Arrays, Engine, numbers
 from asr.text.tokenizer import Tokenizer
 from asr.units import Seconds
 
@@ -115,7 +115,7 @@ class Recogniser(Engine):
         if not waveforms:
             return []
         batch = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(each) for each in waveforms], batch_first=True)
-        return self.emissions(batch, torch.tensor(list(map(len, waveforms)))).utterances()
+        return [*map(numbers, self.emissions(batch, torch.tensor(list(map(len, waveforms)))).utterances())]
 
     def feature_stream(self) -> "_FeatureStream":
         """Begin a recording."""
@@ -126,7 +126,7 @@ class Recogniser(Engine):
         """Score frames of one recording as they come in."""
         self.acoustic.eval()
         log_probs, stream = self.acoustic.step(log_mel[None], stream, reading, last=last)
-        return log_probs[0].cpu().numpy(), stream
+        return numbers(log_probs[0].cpu().numpy()), stream
 
     def stream_state(self, stream: Stream) -> Arrays:
         """What `step` returned, to be kept."""

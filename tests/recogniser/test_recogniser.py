@@ -10,7 +10,7 @@ from support.tiny import RATE, noise, recogniser, unhurried
 
 from asr.audio.features import FeatureConfig
 from asr.audio.log_mel import LogMel
-from asr.errors import ConfigError
+from asr.errors import ConfigError, ModelError
 from asr.model.reading import Chunked, Full
 from asr.model.shape import AcousticConfig
 from asr.recogniser.config import RecogniserConfig
@@ -88,3 +88,15 @@ def test_a_model_reads_in_other_chunks_with_the_same_weights():
     assert other.acoustic is model.acoustic
     with pytest.raises(ConfigError, match="chunk"):
         model.in_chunks(0.0, 0.1)
+
+
+def test_weights_that_are_damaged_are_named_and_not_decoded():
+    model = recogniser()
+    with torch.no_grad():
+        model.acoustic.output.weight[0] = math.nan
+    with pytest.raises(ModelError, match="its weights are damaged"):
+        model.log_probs([noise(RATE)])
+    with pytest.raises(ModelError, match="its weights are damaged"):
+        stream = EmissionStream(model, model.long_reading)
+        stream.accept(noise(30 * RATE))
+        stream.finish()
