@@ -51,7 +51,7 @@ def hold_out(
     """
     keys = [key(utterance) for utterance in utterances]
     sizes = Counter(keys)
-    order = sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())
+    order = sorted(sizes, key=lambda name: hashlib.sha256(name.encode(errors="surrogatepass")).digest())
     room = round(share * len(utterances))
     held: set[str] = set()
     for name in order:

@@ -66,7 +66,7 @@ class Flashlight:
         try:
             with _quiet():
                 return self.kenlm.KenLM(str(path), dictionary)
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:  # its message may quote half a character
             reason = str(error).strip().split("\n")[-1].strip()
             raise ModelError(f"{path}: this language model cannot be read ({reason}); build or copy it again") from None
 

@@ -257,7 +257,8 @@ TARGETS = [
         mutate=of_json,
         words=FIELDS,
         mended={
-            "an offset that no float holds": lambda data: data.replace(b'"offset": 0.0', b'"offset": 1' + b"0" * 400)
+            "an offset that no float holds": lambda data: data.replace(b'"offset": 0.0', b'"offset": 1' + b"0" * 400),
+            "half a character in a text": lambda data: data.replace(b'"text": "ba"', b'"text": "\\ud800"'),
         },
     ),
     *(
@@ -303,7 +304,12 @@ TARGETS = [
         arpa,
         reads("lm.arpa", decode),
         words=(b"\\data\\", b"\\1-grams:", b"\\end\\", b"ngram 1=", b"\t"),
-        mended={"more n-grams than the file holds": lambda data: data.replace(b"ngram 2=", b"ngram 2=9999999999")},
+        mended={
+            "a message that ends amid a character": lambda data: data.replace(
+                b"</s>\t0.0", b"</s>\t0" + "\ufeff".encode() * 50 + b".0", 1
+            ),
+            "more n-grams than the file holds": lambda data: data.replace(b"ngram 2=", b"ngram 2=9999999999"),
+        },
     ),
     Target(
         "n-grams that learn words",
