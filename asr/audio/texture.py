@@ -37,7 +37,7 @@ class Texture(NamedTuple):
     """From the quietest moment to the loudest, in dB, above 200 Hz.
 
     White noise has less than 3, brown noise less than 6, silence 0, words with what is around them
-    7 to 60. It is infinite for what is shorter than 144 to 164 ms.
+    mostly 9 to 60. It is infinite for what is shorter than 144 to 164 ms.
     """
 
 

@@ -28,8 +28,8 @@ MIN_CONFIDENCE = 0.05
 STEADIEST = 0.93
 """A word amid a sound as steady as this is none: AN4's words reach 0.86, chords have 0.99."""
 EVENEST = 6.0
-"""A word amid a sound that swings less is none, in dB: noise reaches 5, words of five corpora had 7
-and more.
+"""A word amid a sound that swings less is none, in dB: noise reaches 5. Of 2,675 words of five
+corpora 13 had less, of which nine were in hiss where nobody spoke.
 """
 AROUND: Seconds = 0.3
 """What is looked at before and after a word. A model hears words where a chord begins: what lies
