@@ -152,7 +152,7 @@ def streamed(model: Transcriber, parts: list[Waveform], draw: np.random.Generato
 def differences(expected: list[tuple[str, float]], words: tuple[Word, ...]) -> np.ndarray:
     """How much later the words of one text begin than the same words of another, in seconds.
 
-    A word has the nearest of its own spelling within two seconds for its partner.
+    A word has the nearest of its own spelling within two seconds for its partner. NaN if none has.
     """
     found = []
     at = 0
@@ -162,7 +162,7 @@ def differences(expected: list[tuple[str, float]], words: tuple[Word, ...]) -> n
         near = [word.start - start for word in words[at : at + 40] if word.text == text and abs(word.start - start) < 2]
         if near:
             found.append(min(near, key=abs))
-    return np.array(found)
+    return np.array(found or [np.nan])
 
 
 if __name__ == "__main__":
