@@ -21,7 +21,7 @@ from asr.text.tokenizer import Tokenizer, TokenizerConfig
 READABLE_ORDERS = range(2, 7)
 """Of n-gram models: what KenLM reads, as flashlight-text has it."""
 LEAST_SHARE = 0.01
-"""Of either model in a mixture."""
+"""Of either model in a mixture, so that it knows the words of both."""
 HELD_OUT = 20
 """One sentence in so many is held out, where the user has no text for that."""
 
@@ -104,12 +104,7 @@ def train_arpa(
         model = train_ngram(train, config)
         results[f"{config.order}-gram of {'words' if tokenizer is None else 'tokens'}"] = model.predict(unseen)
         if base is not None:
-            share = best_share(base, model, unseen)
-            if not LEAST_SHARE < share < 1 - LEAST_SHARE:
-                raise DataError(
-                    f"the base predicts the held-out text best with {100 * share:.0f} % of these texts: there is nothing "
-                    "to mix; name text of the kind that you expect with --held-out, or leave out --base"
-                )
+            share = min(max(best_share(base, model, unseen), LEAST_SHARE), 1 - LEAST_SHARE)
             both = mixed(base, model, share)
             results["base"], results[f"{100 * share:.0f} % the texts"] = (m.predict(unseen) for m in (base, both))
     model = model if held_out is not None else train_ngram(sentences, config)
