@@ -17,7 +17,7 @@ import soundfile
 import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from support.tiny import RATE, noise, recogniser, sine
+from support.tiny import RATE, gusts, recogniser, sine
 
 import asr
 from asr.recogniser.model_folder import save_model
@@ -60,7 +60,7 @@ def model(tmp_path_factory):
 def recording(tmp_path_factory):
     path = tmp_path_factory.mktemp("recording") / "a.wav"
     pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 15)
-    sound = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + noise(3 * RATE, level=0.01)
+    sound = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + gusts(3 * RATE, level=0.3)
     soundfile.write(path, sound, RATE)
     return path
 
