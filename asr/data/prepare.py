@@ -6,7 +6,7 @@ utterances are left out and listed; the rest is written.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,6 +86,7 @@ def prepare(
     options: corpora.Options | None = None,
     text_form: TextForm = "basic",
     check: Check = "decode",
+    written: Set[str] = frozenset(),
     progress: Progress = SILENT,
 ) -> Prepared:
     """Read a corpus, check every utterance, and write the manifests of its splits.
@@ -102,6 +103,7 @@ def prepare(
         options: what some corpora let the user choose.
         text_form: form of the transcripts.
         check: whether recordings are decoded.
+        written: characters that a model writes already, so that train need not teach them.
         progress: who is told how far it is.
 
     Raises:
@@ -135,7 +137,7 @@ def prepare(
     with _writing(out):
         _write(out, cuts)
     splits = tuple(_summary(name, part) for name, part in cuts.items())
-    notes = (*read.notes, *_remark_notes(remarks, text_form), *_notes(cuts))
+    notes = (*read.notes, *_remark_notes(remarks, text_form), *_notes(cuts, written))
     return Prepared(out, splits, problems, notes, recommended_units(cuts["train"]))
 
 
@@ -270,7 +272,7 @@ def _summary(name: str, cuts: Sequence[Cut]) -> SplitSummary:
     )
 
 
-def _notes(cuts: Mapping[str, Sequence[Cut]]) -> Iterator[str]:
+def _notes(cuts: Mapping[str, Sequence[Cut]], written: Set[str]) -> Iterator[str]:
     """Say what is missing, and what a figure measured on these splits would hide."""
     for name, part in cuts.items():
         if not part:
@@ -283,4 +285,4 @@ def _notes(cuts: Mapping[str, Sequence[Cut]]) -> Iterator[str]:
     if again:
         yield again
     others = {name: list(map(text_of, cuts[name])) for name in ("dev", "test")}
-    yield from lacking(map(text_of, cuts["train"]), others)
+    yield from lacking([*map(text_of, cuts["train"]), *written], others)

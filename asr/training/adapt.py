@@ -176,7 +176,7 @@ def read_speech(source: Path, out: Path, tokenizer: Tokenizer, progress: Progres
     if not (source / "train.jsonl.gz").is_file():
         cased = any(letter != letter.lower() for letter in letters(tokenizer))
         form: TextForm = "verbatim" if cased else "basic"
-        prepared = prepare("folder", out, source=source, text_form=form, progress=progress)
+        prepared = prepare("folder", out, source=source, text_form=form, written=letters(tokenizer), progress=progress)
         for line in (*prepared.notes, *map(str, prepared.problems)):
             progress.say(line)
         folder = prepared.folder

@@ -74,6 +74,8 @@ def test_manifests_hold_normalised_text_and_sound_that_can_be_loaded(tmp_path):
         "test has characters that train lacks: m (1), a (1), b (1); no model of it can write them, which costs 100.0 % "
         "of test's words (WER) and 60.0 % of its characters (CER)",
     )
+    adapted = prepare("folder", tmp_path / "again", source=source, written=set("abmn"))
+    assert [note.partition(";")[0] for note in adapted.notes[1:]] == ["dev has characters that train lacks: o (1)"]
 
 
 def test_verbatim_keeps_case_and_punctuation(tmp_path):
