@@ -50,7 +50,7 @@ def steps(out: Path) -> Iterator[tuple[str, list[str]]]:
     )
     yield (
         "One of them, with the time and the confidence of each word.",
-        ["transcribe", recording(data, SPOKEN), "--model", str(model), "--lm", "--format", "tsv", "--out", "-"],
+        ["transcribe", recording(data, SPOKEN), "--model", str(model), "--lm", "--format", "ctm", "--out", "-"],
     )
     grammar.write_text(GRAMMAR, encoding="utf-8")
     yield (

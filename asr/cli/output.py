@@ -192,8 +192,10 @@ def deliver(transcripts: "Iterable[Transcript]", delivery: Delivery, total: int,
             delivery(transcript, transcript.timed)
             for warning in transcript.timed.warnings:
                 complain(warning)
-            if transcript.timed.coverage is not None:
-                complain(f"{transcript.name}: {transcript.timed.coverage}")
+            coverage = transcript.timed.coverage
+            if coverage is not None:
+                hint = "; --min-confidence 0 shows what is unsure" if coverage.unsure > coverage.transcribed else ""
+                complain(f"{transcript.name}: {coverage}{hint}")
     if failed and total == 1:
         sys.exit(AsrError.exit_code)
     if failed:
