@@ -79,11 +79,11 @@ def recording(data: Path, name: str) -> str:
 def wrong(data: Path, hypotheses: Path) -> str:
     """The word error rate of what was written of the held-out prompts."""
     import asr
-    from asr.data.cuts import load_cuts
+    from asr.scoring.transcripts import read_transcripts
 
-    texts = dict(line.partition(" ")[::2] for line in hypotheses.read_text(encoding="utf-8").splitlines())
-    spoken = {cut.id: cut.text for cut in load_cuts(data / "test.jsonl.gz")}
-    return f"{100 * asr.score(list(spoken.values()), [texts[name] for name in spoken]).wer.value:.1f} %"
+    spoken, heard = read_transcripts(data / "test.jsonl.gz"), read_transcripts(hypotheses, hypotheses=True)
+    score = asr.score([entry.text for entry in spoken.values()], [heard[name].text for name in spoken])
+    return f"{100 * score.wer.value:.1f} %"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""N-gram models from the files that programs exchange."""
+"""N-gram models from and to the files that programs exchange."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.errors import ModelError
-from asr.lm.compact import is_compact, read_compact
+from asr.lm.compact import SUFFIX, is_compact, read_compact, write_compact
 from asr.lm.kenlm import for_kenlm
 from asr.lm.ngram import LOG10, NOTHING, Level, NgramModel, is_binary, vocabulary
 
@@ -29,6 +29,18 @@ def read_ngram(path: Path) -> NgramModel:
             return _read_arpa(plain)
         except (ValueError, LookupError) as error:
             raise ModelError(f"{path}: not a whole ARPA file ({error}); build or copy it again") from None
+
+
+def write_ngram(model: NgramModel, path: Path) -> None:
+    """Write the compact form if the file is named .ngram, else an ARPA file.
+
+    Raises:
+        AsrError: if it cannot be written.
+    """
+    if path.suffix == SUFFIX:
+        write_compact(model, path)
+    else:
+        model.write(path)
 
 
 def _read_arpa(path: Path) -> NgramModel:

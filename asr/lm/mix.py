@@ -7,7 +7,6 @@ rest. A model gives a word that it does not know no probability.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -40,16 +39,17 @@ def mixed(general: NgramModel, own: NgramModel, share: float) -> NgramModel:
     """
     if not 0 < share < 1:
         raise ConfigError(f"a share of {share:g} mixes nothing; it should lie between 0 and 1")
-    vocabulary = tuple(dict.fromkeys(chain(general.vocabulary, own.vocabulary)))
+    vocabulary = _words(general, own)
     sources = [_Source(model, vocabulary) for model in (general, own)]
     weights = np.log([1 - share, share])
     levels: list[Level] = []
     texts: Integers = np.zeros((1, 0), np.int64)
     """The n-grams of the level before, (N, length), numbers of words."""
     for length in range(1, max(general.order, own.order) + 1):
-        keys = np.unique(np.concatenate([source.keys(length) for source in sources]))
-        for source in sources:
-            source.found(length, keys)
+        found = [source.keys(length) for source in sources]
+        keys = np.unique(np.concatenate(found))
+        for source, its in zip(sources, found, strict=True):
+            source.places = np.searchsorted(keys, its)
         histories, words = np.divmod(keys, len(vocabulary))
         texts = np.column_stack((texts[histories], words))
         log_probs = np.logaddexp(
@@ -74,7 +74,7 @@ def best_share(general: NgramModel, own: NgramModel, sentences: Sequence[str]) -
     Returns:
         Between 0 and 1; 0 if no word counts.
     """
-    vocabulary = tuple(dict.fromkeys(chain(general.vocabulary, own.vocabulary)))
+    vocabulary = _words(general, own)
     texts = _ngrams(sentences, max(general.order, own.order), vocabulary)
     first, second = (
         np.exp(np.concatenate([np.zeros(0), *map(_Source(model, vocabulary).log_probs, texts)]))
@@ -86,6 +86,11 @@ def best_share(general: NgramModel, own: NgramModel, sentences: Sequence[str]) -
     for _ in range(PASSES if len(first) else 0):
         share = float(np.mean(share * second / (share * second + (1 - share) * first)))
     return share
+
+
+def _words(general: NgramModel, own: NgramModel) -> tuple[str, ...]:
+    """The words that either model knows, each once."""
+    return tuple(dict.fromkeys((*general.vocabulary, *own.vocabulary)))
 
 
 def _ngrams(sentences: Iterable[str], order: int, vocabulary: Sequence[str]) -> list[Integers]:
@@ -110,7 +115,7 @@ class _Source:
         self._known = np.array([word in own for word in vocabulary])
         mixed = {word: number for number, word in enumerate(vocabulary)}
         self._mixed = np.array([mixed[word] for word in model.vocabulary])
-        self._places: Integers = np.zeros(1, np.int64)
+        self.places: Integers = np.zeros(1, np.int64)
         """Of each n-gram of the level before its number in the mixture."""
 
     def keys(self, length: int) -> Integers:
@@ -118,12 +123,8 @@ class _Source:
         if length > self._model.order:
             return np.zeros(0, np.int64)
         level = self._model.levels[length - 1]
-        keys: Integers = self._places[level.histories] * len(self._own) + self._mixed[level.words]
+        keys: Integers = self.places[level.histories] * len(self._own) + self._mixed[level.words]
         return keys
-
-    def found(self, length: int, keys: Integers) -> None:
-        """Note where its n-grams of a length are among the mixture's."""
-        self._places = np.searchsorted(keys, self.keys(length))
 
     def log_probs(self, texts: Integers) -> Floats:
         """ln p of the last words of texts after the others, (N,)."""

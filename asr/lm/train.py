@@ -8,7 +8,7 @@ import torch
 from asr.data.cuts import load_cuts
 from asr.errors import ConfigError, DataError
 from asr.files import read_text
-from asr.lm.compact import SUFFIX, write_compact
+from asr.lm.arpa import write_ngram
 from asr.lm.estimate import NgramConfig, train_ngram
 from asr.lm.mix import best_share, mixed
 from asr.lm.ngram import END, START, UNKNOWN, NgramModel, Prediction
@@ -97,6 +97,8 @@ def train_arpa(
             f"{READABLE_ORDERS[0]} to {READABLE_ORDERS[-1]}; 3 is usual for words, 6 for characters"
         )
     train, unseen = _split(sentences, held_out)
+    if base is not None and not unseen:
+        raise DataError("too little text to find shares of a mixture by; name some with --held-out")
     if tokenizer is not None:
         train, unseen, sentences = (spelt(part, tokenizer) for part in (train, unseen, sentences))
     results, share = {}, 0.0
@@ -109,13 +111,8 @@ def train_arpa(
             results["base"], results[f"{100 * share:.0f} % the texts"] = (m.predict(unseen) for m in (base, both))
     model = model if held_out is not None else train_ngram(sentences, config)
     if base is not None:
-        if not unseen:
-            raise DataError("too little text to find shares of a mixture by; name some with --held-out")
         model = both if held_out is not None else mixed(base, model, share)
-    if out.suffix == SUFFIX:
-        write_compact(model, out)
-    else:
-        model.write(out)
+    write_ngram(model, out)
     return results
 
 

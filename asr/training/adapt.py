@@ -162,7 +162,7 @@ def adapt(
     goal = AdaptationGoal(trainer, judge)
     best = run(trainer, goal, [*cuts, *replayed], [*judge.own, *judge.general], out / "run", progress)
     adapted, share = part_way(base if same else None, load_model(best, recogniser.device), judge)
-    searches = search, search and search.with_words(own.texts, out / "run", progress)
+    searches = search, search and search.with_words(own.texts, tokenizer, out / "run", progress)
     return _kept(out, (base, adapted), searches, share, own, other, progress)
 
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 from asr.decoding.decoder import Decoder
 from asr.decoding.flashlight import is_installed
+from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tune import keep
 from asr.decoding.tuned import load_decoder, load_tuned, tuned_models
 from asr.decoding.vocabulary import are_tokens
-from asr.lm.arpa import read_ngram
-from asr.lm.compact import SUFFIX, write_compact
+from asr.lm.arpa import read_ngram, write_ngram
 from asr.lm.estimate import NgramConfig, train_ngram
 from asr.lm.mix import best_share, mixed
 from asr.lm.ngram import END, START, UNKNOWN
 from asr.lm.train import spelt
 from asr.progress import Progress
 from asr.recogniser.recogniser import Recogniser
-from asr.text.tokenizer import Tokenizer, load_tokenizer
+from asr.text.tokenizer import Tokenizer
 
 MOST = 0.25
 """Share of the recordings' texts in the language model, so that general speech loses little."""
@@ -48,6 +48,7 @@ class Search:
     """Files and folders, which may lie elsewhere."""
     second: Path | None
     """A second recogniser."""
+    decoding: DecodingConfig
 
     @classmethod
     def of(cls, folder: Path) -> "Search | None":
@@ -57,13 +58,14 @@ class Search:
             ModelError: as `tuned_models`.
         """
         tuned = load_tuned(folder)
-        return None if tuned is None or not tuned.lm else cls(folder, *tuned_models(folder))
+        return None if tuned is None or not tuned.lm else cls(folder, *tuned_models(folder), tuned.decoding)
 
-    def with_words(self, texts: Texts, out: Path, progress: Progress) -> "Search":
+    def with_words(self, texts: Texts, tokenizer: Tokenizer, out: Path, progress: Progress) -> "Search":
         """Let the n-grams learn the words of texts.
 
         Args:
             texts: what is learnt.
+            tokenizer: the recogniser's.
             out: a folder for the new file.
             progress: is told what came of it.
 
@@ -71,7 +73,6 @@ class Search:
             ModelError: if a language model cannot be read.
             AsrError: if one cannot be written.
         """
-        tokenizer = load_tokenizer(self.folder)
         return replace(self, lm=[_with_words(path, tokenizer, texts, out, progress) for path in self.lm])
 
     def decoder(self, recogniser: Recogniser) -> Decoder | None:
@@ -88,9 +89,7 @@ class Search:
         Raises:
             AsrError: if something cannot be written.
         """
-        tuned = load_tuned(self.folder)
-        if tuned is not None:
-            keep(out, self.lm, self.second, tuned.decoding)
+        keep(out, self.lm, self.second, self.decoding)
 
 
 def _with_words(lm: Path, tokenizer: Tokenizer, texts: Texts, out: Path, progress: Progress) -> Path:
@@ -111,8 +110,5 @@ def _with_words(lm: Path, tokenizer: Tokenizer, texts: Texts, out: Path, progres
         f"({before.unknown} words unknown), now {after.perplexity:.0f} ({after.unknown} unknown)"
     )
     path = out / lm.name.removesuffix(".gz")
-    if path.suffix == SUFFIX:
-        write_compact(both, path)
-    else:
-        both.write(path)
+    write_ngram(both, path)
     return path
