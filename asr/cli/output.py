@@ -3,8 +3,9 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -34,6 +36,7 @@ from asr.text.formats import (
     write_timed_text,
 )
 from asr.text.timed import Segment, TimedText
+from asr.units import Seconds
 
 if TYPE_CHECKING:  # slow to import
     from asr.scoring.assess import Assessment
@@ -52,8 +55,12 @@ def show(renderable: RenderableType, *, aside: bool = False) -> None:
     Console(stderr=aside).print(renderable)
 
 
+LOGGED: Seconds = 30.0
+"""Of one bar's work until its first line in a log; each further line waits twice as long."""
+
+
 class TerminalProgress:
-    """Lines and bars on standard error; no bar where that is not a terminal."""
+    """Lines and bars on standard error; where that is no terminal, lines now and then for a bar."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
@@ -71,7 +78,7 @@ class TerminalProgress:
         both = sys.stdout.isatty()
         hidden = not self.console.is_terminal
         with Progress(*columns, console=self.console, transient=True, redirect_stdout=both, disable=hidden) as progress:
-            yield _Task(progress, progress.add_task(doing, total=total))
+            yield _Task(progress, progress.add_task(doing, total=total), self.say if hidden else None)
 
 
 def progress_of(ranks: Ranks) -> Told:
@@ -79,15 +86,32 @@ def progress_of(ranks: Ranks) -> Told:
     return TerminalProgress() if ranks.first else SILENT
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Task:
-    """A bar on the screen."""
+    """A bar on the screen, or its lines in a log."""
 
     progress: Progress
-    task: TaskID
+    number: TaskID
+    log: Callable[[str], None] | None
+    due: Seconds = LOGGED
+    """Of work, until the next line in the log."""
 
     def update(self, done: float, doing: str | None = None) -> None:
-        self.progress.update(self.task, completed=done, description=doing)
+        self.progress.update(self.number, completed=done, description=doing)
+        task = self.progress.tasks[self.number]
+        worked = task.elapsed or 0.0
+        if self.log and worked >= self.due:
+            self.due = 2 * worked
+            self.log(_logged(task))
+
+
+def _logged(task: Task) -> str:
+    """What a log says of work that is under way: `evaluating: 40 %, about 2:10 left`."""
+    if not task.total:
+        return f"{task.description}: since {timedelta(seconds=round(task.elapsed or 0.0))}"
+    line = f"{task.description}: {task.percentage:.0f} %"
+    left = None if task.finished or not task.completed else (task.total / task.completed - 1) * (task.elapsed or 0.0)
+    return line if left is None else f"{line}, about {timedelta(seconds=round(left))} left"
 
 
 class Delivery(Protocol):

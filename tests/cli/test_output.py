@@ -22,6 +22,36 @@ def test_a_bar_on_standard_error_leaves_results_on_standard_output(capsys):
     assert "2 of 2" in shown and "a.wav" not in shown
 
 
+def test_a_log_hears_of_long_work_now_and_then(monkeypatch):
+    """Where standard error is no terminal: after half a minute, then after twice as long each time."""
+    now = [0.0]
+    progress = TerminalProgress()
+    progress.console = Console(file=io.StringIO(), width=200)
+    monkeypatch.setattr(progress.console, "get_time", lambda: now[0])
+    with progress.bar("evaluating", 100) as bar:
+        for done in range(1, 101):
+            now[0] = 10.0 * done
+            bar.update(done)
+    told = progress.console.file.getvalue().splitlines()
+    assert told == [
+        "evaluating: 3 %, about 0:16:10 left",
+        "evaluating: 6 %, about 0:15:40 left",
+        "evaluating: 12 %, about 0:14:40 left",
+        "evaluating: 24 %, about 0:12:40 left",
+        "evaluating: 48 %, about 0:08:40 left",
+        "evaluating: 96 %, about 0:00:40 left",
+    ]
+
+
+def test_a_log_hears_nothing_of_short_work():
+    progress = TerminalProgress()
+    progress.console = Console(file=io.StringIO())
+    with progress.bar("evaluating", 3) as bar:
+        for done in (1, 2, 3):
+            bar.update(done)
+    assert progress.console.file.getvalue() == ""
+
+
 def test_who_gets_little_text_is_told_how_to_see_the_rest(capsys):
     for unsure, told in ((2.5, True), (0.9, False)):
         timed = TimedText(segments=(), duration=4.0, confidence=1.0, coverage=Coverage(4.0, 3.0, 1.6, unsure, 1.9))
