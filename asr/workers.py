@@ -13,7 +13,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -196,56 +195,39 @@ def group_limits(name: str, older: str = "") -> list[str]:
     return texts
 
 
-def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int) -> Iterator[T]:
+def map_ahead(function: Callable[[S], T], items: Iterable[S], jobs: int, *, ahead: int | None = None) -> Iterator[T]:
     """Call a function of each item, several at the same time, and give what it returns in order.
 
-    Items are taken in the caller's thread, and only a few before they are needed. The function runs
-    in threads, which pays where it lets go of Python's lock, as matrix products do.
+    Items are taken in the caller's thread, and only a few before they are needed. What came before
+    an item that cannot be taken is given all the same. The function runs in threads, which pays
+    where it lets go of Python's lock, as matrix products do.
 
     Args:
         function: is called with an item.
         items: any number.
-        jobs: how many at the same time; 1 takes no thread.
+        jobs: how many at the same time.
+        ahead: how many items may be under way or wait for the caller; None is `jobs`. One job
+            without it takes no thread.
     """
-    if jobs == 1:
+    if jobs == 1 and ahead is None:
         yield from map(function, items)
         return
-    waiting: deque[Future[T]] = deque()
+    most, waiting, faults = ahead or jobs, deque[Future[T]](), list[Exception]()
     pool = ThreadPoolExecutor(jobs)
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            while waiting and (len(waiting) > jobs or waiting[0].done()):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
-
-def one_ahead(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """Call a function of each item, in order, in a thread that is one item before the caller.
-
-    Items are taken in the caller's thread. What came before one that cannot be taken is given all
-    the same.
-
-    Args:
-        function: is called with an item.
-        items: any number.
-    """
-    pool, faults = ThreadPoolExecutor(1), list[Exception]()
-
-    def begun() -> Iterator[Future[T] | None]:
+    def begun() -> Iterator[Future[T]]:
         try:
             yield from (pool.submit(function, item) for item in items)
         except Exception as fault:
             faults.append(fault)
-        yield None
 
     try:
-        for before, _ in pairwise(begun()):
-            if before is not None:
-                yield before.result()
+        for future in begun():
+            waiting.append(future)
+            while len(waiting) > 1 and (len(waiting) > most or waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
         for fault in faults:
             raise fault
     finally:

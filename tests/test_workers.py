@@ -10,7 +10,7 @@ import torch
 
 from asr import workers
 from asr.errors import AsrError, ConfigError, DataError
-from asr.workers import Workers, choose_device, core_quota, map_ahead, num_cores, num_workers, one_ahead
+from asr.workers import Workers, choose_device, core_quota, map_ahead, num_cores, num_workers
 
 CPU = torch.device("cpu")
 
@@ -138,7 +138,7 @@ def test_an_error_of_one_item_ends_the_others():
         next(found)
 
 
-def test_one_ahead_the_next_item_is_worked_on_while_the_last_one_is_used():
+def test_the_next_items_are_worked_on_while_the_last_one_is_used():
     begun, second = [], threading.Event()
 
     def negative(number):
@@ -147,24 +147,25 @@ def test_one_ahead_the_next_item_is_worked_on_while_the_last_one_is_used():
             second.set()
         return -number
 
-    found = one_ahead(negative, range(4))
+    found = map_ahead(negative, range(4), 1, ahead=2)
     assert next(found) == 0 and second.wait(10)
     assert list(found) == [-1, -2, -3] and begun == [0, 1, 2, 3]
-    assert list(one_ahead(negative, [])) == []
+    assert list(map_ahead(negative, [], 1, ahead=2)) == []
 
 
-def test_what_was_taken_before_an_item_fails_is_given():
+@pytest.mark.parametrize(("jobs", "ahead"), [(1, None), (1, 1), (1, 9), (3, None), (3, 9)])
+def test_what_was_taken_before_an_item_fails_is_given(jobs, ahead):
     def items():
         yield from (1, 2)
         raise DataError("three")
 
-    found = one_ahead(str, items())
+    found = map_ahead(str, items(), jobs, ahead=ahead)
     assert [next(found), next(found)] == ["1", "2"]
     with pytest.raises(DataError, match="three"):
         next(found)
 
 
-def test_nothing_is_called_after_it_failed_or_was_closed():
+def test_only_a_few_are_called_after_one_failed_or_the_caller_left():
     called = []
 
     def fails(number):
@@ -173,12 +174,13 @@ def test_nothing_is_called_after_it_failed_or_was_closed():
             raise ValueError("one")
         return number
 
-    found = one_ahead(fails, range(100))
+    found = map_ahead(fails, range(100), 1, ahead=4)
     assert next(found) == 0
     with pytest.raises(ValueError, match="one"):
         next(found)
-    assert called in ([0, 1], [0, 1, 2])
-    found = one_ahead(called.append, range(100))
+    assert called == list(range(len(called))) and len(called) <= 6
+    called.clear()
+    found = map_ahead(called.append, range(100), 1, ahead=4)
     next(found)
     found.close()
     assert len(called) <= 6

@@ -11,8 +11,10 @@ from asr.transcription.journal import EVERY, Journal
 from asr.transcription.long import Parting, Piece
 from asr.transcription.part import Part, PieceReader
 from asr.transcription.sound import Sound
-from asr.workers import map_ahead, one_ahead
+from asr.workers import map_ahead
 
+AHEAD = 4
+"""Blocks that are searched for pauses before their pieces are needed: two long chunks."""
 State: TypeAlias = tuple[int, Arrays]
 """After how many of all pieces it is, and what `Parting.state` gave."""
 
@@ -28,7 +30,7 @@ def read_parts(reader: PieceReader, sound: Sound, journal: Journal | None = None
     """
     blocks = chain(sound, [None])
     parted = _Parted(reader.recogniser, journal)
-    found = map(parted, blocks) if jobs == 1 else one_ahead(parted, blocks)
+    found = map_ahead(parted, blocks, 1, ahead=None if jobs == 1 else AHEAD)
 
     def read(found: Piece | State) -> Part | State:
         return reader(found) if isinstance(found, Piece) else found

@@ -23,7 +23,7 @@ def test_a_bar_on_standard_error_leaves_results_on_standard_output(capsys):
 
 
 def test_a_log_hears_of_long_work_now_and_then(monkeypatch):
-    """Where standard error is no terminal: after half a minute, then after twice as long each time."""
+    """Where standard error is no terminal: after half a minute, then twice as long each time."""
     now = [0.0]
     progress = TerminalProgress()
     progress.console = Console(file=io.StringIO(), width=200)
