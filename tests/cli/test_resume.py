@@ -41,9 +41,7 @@ def recording(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    """The recording is short."""
     monkeypatch.setattr(parts, "EVERY", 30.0)
-    monkeypatch.setattr(parts, "AHEAD", 1)
 
 
 @pytest.fixture
@@ -86,19 +84,23 @@ def command(model: Path, recording: Path, out: Path, *options: str) -> tuple[obj
     )
 
 
-def test_a_stopped_job_keeps_what_it_has_and_the_same_command_goes_on(asr, stopped, model, recording, tmp_path):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_stopped_job_keeps_what_it_has_and_the_same_command_goes_on(asr, stopped, model, recording, tmp_path, jobs):
+    """With several jobs what is under way is not kept, and how much that is depends on the machine."""
     assert asr(*command(model, recording, tmp_path / "whole")).code == 0
     expected = contents(tmp_path / "whole")
     assert len(expected) == len(FORMATS)
     for after in (4, 8):
         patch = stopped(after)
-        assert asr(*command(model, recording, tmp_path / "out")).code == 130
+        assert asr(*command(model, recording, tmp_path / "out", "--jobs", jobs)).code == 130
         patch.undo()
         kept = contents(tmp_path / "out")
-        assert set(kept) == {"a.partial.jsonl", "a.partial.safetensors"}
-        assert kept["a.partial.jsonl"].count(b"\n") >= after - 3
-    ran = asr(*command(model, recording, tmp_path / "out"))
-    assert ran.code == 0 and "a.partial.jsonl: goes on after 0:0" in ran.err
+        assert "a.partial.jsonl" in kept
+        if jobs == 1:
+            assert set(kept) == {"a.partial.jsonl", "a.partial.safetensors"}
+            assert kept["a.partial.jsonl"].count(b"\n") >= after - 2
+    ran = asr(*command(model, recording, tmp_path / "out", "--jobs", jobs))
+    assert ran.code == 0 and (jobs > 1 or "a.partial.jsonl: goes on after 0:0" in ran.err)
     assert contents(tmp_path / "out") == expected
 
 
@@ -146,7 +148,7 @@ def test_a_killed_process_is_gone_on_from(asr, model, recording, tmp_path):
 
 @pytest.mark.parametrize("form", [None, "txt", "srt", "vtt"])
 def test_standard_output_has_what_is_certain_while_it_comes(asr, stopped, model, recording, tmp_path, form):
-    chosen = ("--min-confidence", 0, *(() if form is None else ("--format", form, "--out", "-")))
+    chosen = ("--jobs", 1, "--min-confidence", 0, *(() if form is None else ("--format", form, "--out", "-")))
     whole = asr("transcribe", recording, "--model", model, *chosen).out
     patch = stopped(7)
     part = asr("transcribe", recording, "--model", model, *chosen)
