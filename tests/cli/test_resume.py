@@ -86,7 +86,7 @@ def command(model: Path, recording: Path, out: Path, *options: str) -> tuple[obj
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_stopped_job_keeps_what_it_has_and_the_same_command_goes_on(asr, stopped, model, recording, tmp_path, jobs):
-    """With several jobs what is under way is not kept, and how much that is depends on the machine."""
+    """With several jobs what is under way is not kept; how much that is depends on the machine."""
     assert asr(*command(model, recording, tmp_path / "whole")).code == 0
     expected = contents(tmp_path / "whole")
     assert len(expected) == len(FORMATS)
