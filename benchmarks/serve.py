@@ -252,7 +252,10 @@ async def live(server: Server, waveforms: list[np.ndarray], count: int, seconds:
 
             async def listen() -> None:
                 while (end := await ends.get()) is not None:
-                    answer = json.loads(await asyncio.wait_for(socket.recv(), LONGEST_WAIT))
+                    try:
+                        answer = json.loads(await asyncio.wait_for(socket.recv(), LONGEST_WAIT))
+                    except websockets.ConnectionClosed as closed:
+                        answer = {"error": str(closed)}
                     if "error" in answer:
                         load.errors.append(answer["error"])
                         return

@@ -78,7 +78,13 @@ class Serve:
             if teaches:
                 complain(f"the page may teach models, and keeps what is read in {self.lessons}; --no-teach forbids it")
             server = uvicorn.Server(
-                uvicorn.Config(app, log_level="warning", timeout_keep_alive=30, server_header=False)
+                uvicorn.Config(
+                    app,
+                    log_level="warning",
+                    timeout_keep_alive=30,
+                    ws_ping_timeout=self.limits.patience,
+                    server_header=False,
+                )
             )
             before = signal.signal(signal.SIGTERM, lambda *_: None)  # the server raises it again at its end
             try:

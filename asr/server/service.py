@@ -24,6 +24,8 @@ from asr.transcription.sound import Sound
 from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
 
+STREAMS = 12
+"""Live streams for each job, unless the settings say otherwise."""
 KEPT = 4
 """Models with phrases of a client's, in memory for the next request."""
 
@@ -87,7 +89,8 @@ class Service:
         Raises:
             ApiError: if as many are open as allowed (503).
         """
-        if self.streams >= self.config.streams:
+        allowed = STREAMS * self.jobs if self.config.streams is None else self.config.streams
+        if self.streams >= allowed:
             reason = "as many streams as allowed are open; try again later"
             raise ApiError(503, reason, "too_many_streams", retry_after=30)
         self.streams += 1

@@ -24,8 +24,8 @@ class ServeConfig:
     """How long a request waits and is worked on at most."""
     patience: Seconds = 60
     """How long a client may send nothing in the middle of an upload or of live sound."""
-    streams: int = 32
-    """Live streams at the same time."""
+    streams: int | None = None
+    """Live streams at the same time; none takes twelve for each job, which a core keeps up with."""
 
     def __post_init__(self) -> None:
         check(

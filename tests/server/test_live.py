@@ -1,6 +1,7 @@
 """Live text by a client that is written from vosk's documentation; and what is counted."""
 
 import json
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.websockets import WebSocketDisconnect
 
 from asr.server.app import create_app
+from asr.server.failure import ApiError
 from asr.server.service import Service
 from asr.server.settings import ServeConfig
 from asr.transcription.live import Final, LiveStream
@@ -144,6 +146,17 @@ def test_streams_have_limits():
             socket.receive_text()
             socket.send_bytes(PCM.tobytes())
             assert "too long" in json.loads(socket.receive_text())["error"]
+
+
+def test_by_default_there_are_as_many_streams_as_jobs_keep_up_with():
+    service = Service({}, jobs=2)
+    with ExitStack() as opened:
+        for _ in range(24):
+            opened.enter_context(service.stream())
+        with pytest.raises(ApiError, match="as many streams as allowed are open"), service.stream():
+            pass
+    with service.stream():
+        assert service.streams == 1
 
 
 def test_a_stream_needs_a_token_and_no_page_of_another_site():
