@@ -15,7 +15,7 @@ from asr.text.tokenizer import CharacterTokenizer, TokenizerConfig, train_tokeni
 
 LETTERS = CharacterTokenizer(" abcdefghijklmnopqrstuvwxyz")
 TEXTS = ["turn on the kitchen light", "turn off the hall light", "go to sleep", "stop at once"]
-SUBWORDS = train_tokenizer(TokenizerConfig(units="sentencepiece", size=25), TEXTS)
+SUBWORDS = train_tokenizer(TokenizerConfig(units="sentencepiece", size=24), TEXTS)
 WORDS = train_tokenizer(TokenizerConfig(units="words"), TEXTS)
 GRAMMAR = parse_grammar(
     "light: turn {state: on | off} the {room: kitchen | hall} light\nsleep: go to sleep\nstop at once"
