@@ -77,7 +77,8 @@ class TerminalProgress:
         # Rich would print on standard error what is printed on standard output meanwhile.
         both = sys.stdout.isatty()
         hidden = not self.console.is_terminal
-        with Progress(*columns, console=self.console, transient=True, redirect_stdout=both, disable=hidden) as progress:
+        progress = Progress(*columns, console=self.console, transient=True, redirect_stdout=both, disable=hidden)
+        with contextlib.nullcontext() if hidden else progress:
             yield _Task(progress, progress.add_task(doing, total=total), self.say if hidden else None)
 
 

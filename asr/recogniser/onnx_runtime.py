@@ -1,5 +1,6 @@
 """A recogniser that needs no PyTorch: NumPy features and an ONNX graph, run by onnxruntime."""
 
+import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -203,7 +204,8 @@ def load_onnx(folder: Path, *, int8: bool = False, threads: int = 1) -> OnnxReco
         data = path.read_bytes()
         if found := fault(data):
             raise ValueError(f"it holds {found}, as no file of this program does")
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        with contextlib.redirect_stdout(None):  # where it fails, onnxruntime before 1.24 prints
+            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # each of its errors has a class of its own, without a common one
         raise ModelError(f"{path}: cannot be used ({_reason(error)}); write it again: asr export {folder}") from None
     if session.get_modelmeta().custom_metadata_map.get(FRONT_END_KEY) != str(FRONT_END):

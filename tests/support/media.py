@@ -52,7 +52,7 @@ def write_media(
         for number, stream in enumerate(streams):
             stream.bit_rate = 96_000
             if default is not None:
-                stream.disposition = av.stream.Disposition.default if number == default else 0
+                stream.disposition = av.stream.Disposition.default.value if number == default else 0
         if picture is not None:
             length = start + tracks[0].shape[1] / rate + sum(gap for _, gap in gaps)
             for number in range(max(1, int(length * 10))):
