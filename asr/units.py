@@ -34,3 +34,9 @@ def num_frames(num_samples: Samples, *, window: Samples, hop: Samples) -> Frames
 def subsampled(frames: Frames, factor: int) -> Frames:
     """Count the frames that are left when every `factor`-th is kept: ceil(frames / factor)."""
     return -(-frames // factor)
+
+
+def clock(seconds: Seconds) -> str:
+    """Write a time as minutes and seconds, with hours if there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -269,7 +269,8 @@ async def live(server: Server, waveforms: list[np.ndarray], count: int, seconds:
                 block, rest, sent = rest[:size], rest[size:], sent + 1
                 await asyncio.sleep(max(0, begun + sent * BLOCK - time.perf_counter()))
                 ends.put_nowait(begun + sent * BLOCK)
-                await socket.send((32767 * np.clip(block, -1, 1)).astype("<i2").tobytes())
+                with contextlib.suppress(websockets.ConnectionClosed):  # `listen` counts that
+                    await socket.send((32767 * np.clip(block, -1, 1)).astype("<i2").tobytes())
             load.sound += sent * BLOCK
             ends.put_nowait(None)
             await listening

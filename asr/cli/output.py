@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,13 +35,16 @@ from asr.text.formats import (
     write_timed_text,
 )
 from asr.text.timed import Segment, TimedText
-from asr.units import Seconds
+from asr.units import Seconds, clock
 
 if TYPE_CHECKING:  # slow to import
     from asr.scoring.assess import Assessment
     from asr.transcription.archive import Follow
     from asr.transcription.segments import Segments
     from asr.transcription.transcript import Transcript
+
+LOGGED: Seconds = 30.0
+"""Of one bar's work until its first line in a log; each further line waits twice as long."""
 
 
 def complain(line: str) -> None:
@@ -53,10 +55,6 @@ def complain(line: str) -> None:
 def show(renderable: RenderableType, *, aside: bool = False) -> None:
     """Print a table, on standard error if it stands aside from the result."""
     Console(stderr=aside).print(renderable)
-
-
-LOGGED: Seconds = 30.0
-"""Of one bar's work until its first line in a log; each further line waits twice as long."""
 
 
 class TerminalProgress:
@@ -103,16 +101,17 @@ class _Task:
         worked = task.elapsed or 0.0
         if self.log and worked >= self.due:
             self.due = 2 * worked
-            self.log(_logged(task))
+            self.log(_logged(task, worked))
 
 
-def _logged(task: Task) -> str:
+def _logged(task: Task, worked: Seconds) -> str:
     """What a log says of work that is under way: `evaluating: 40 %, about 2:10 left`."""
     if not task.total:
-        return f"{task.description}: since {timedelta(seconds=round(task.elapsed or 0.0))}"
+        return f"{task.description}: since {clock(worked)}"
     line = f"{task.description}: {task.percentage:.0f} %"
-    left = None if task.finished or not task.completed else (task.total / task.completed - 1) * (task.elapsed or 0.0)
-    return line if left is None else f"{line}, about {timedelta(seconds=round(left))} left"
+    if task.finished or not task.completed:
+        return line
+    return f"{line}, about {clock((task.total / task.completed - 1) * worked)} left"
 
 
 class Delivery(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from asr.data.cuts import LazyCut
 from asr.training.goal import Purpose
 from asr.training.trainer import Trainer
-from asr.units import Seconds
+from asr.units import clock
 
 
 def model_card(trainer: Trainer, cuts: Sequence[LazyCut], purpose: Purpose, result: str) -> str:
@@ -35,9 +35,3 @@ def model_card(trainer: Trainer, cuts: Sequence[LazyCut], purpose: Purpose, resu
 
 {commands}
 """
-
-
-def clock(seconds: Seconds) -> str:
-    """Write a time as minutes and seconds, with hours if there are any."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -26,7 +26,7 @@ from asr.errors import ConfigError, DataError, ModelError, TrainingError
 from asr.files import locked
 from asr.progress import Progress
 from asr.recogniser.model_folder import load_model, save_model
-from asr.training.card import clock, model_card
+from asr.training.card import model_card
 from asr.training.checkpoint import LAST, has_checkpoint, load_newest, save_checkpoint
 from asr.training.claim import agree, claim, digest
 from asr.training.goal import Goal
@@ -37,7 +37,7 @@ from asr.training.settings import RunConfig
 from asr.training.shortage import lacks_memory, shortage
 from asr.training.trainer import Trainer
 from asr.training.transfer import adopt
-from asr.units import Seconds
+from asr.units import Seconds, clock
 from asr.workers import choose_device
 
 STATISTICS_SECONDS = 3600.0

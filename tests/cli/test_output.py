@@ -34,12 +34,12 @@ def test_a_log_hears_of_long_work_now_and_then(monkeypatch):
             bar.update(done)
     told = progress.console.file.getvalue().splitlines()
     assert told == [
-        "evaluating: 3 %, about 0:16:10 left",
-        "evaluating: 6 %, about 0:15:40 left",
-        "evaluating: 12 %, about 0:14:40 left",
-        "evaluating: 24 %, about 0:12:40 left",
-        "evaluating: 48 %, about 0:08:40 left",
-        "evaluating: 96 %, about 0:00:40 left",
+        "evaluating: 3 %, about 16:10 left",
+        "evaluating: 6 %, about 15:40 left",
+        "evaluating: 12 %, about 14:40 left",
+        "evaluating: 24 %, about 12:40 left",
+        "evaluating: 48 %, about 8:40 left",
+        "evaluating: 96 %, about 0:40 left",
     ]
 
 
