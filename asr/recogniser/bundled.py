@@ -22,6 +22,17 @@ def bundled_model() -> Path:
     return FOLDER
 
 
+def model_named(name: str) -> Path:
+    """Find a model folder by its path, or the package's English model by the name `english`.
+
+    A folder that has this name comes first.
+
+    Raises:
+        ModelError: if `english` is meant, and this installation has none.
+    """
+    return bundled_model() if name == FOLDER.name and not Path(name).exists() else Path(name)
+
+
 def sample() -> tuple[Path, str]:
     """A sound, and the text that every engine reads in it.
 

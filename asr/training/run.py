@@ -25,6 +25,7 @@ from asr.data.cuts import LazyCut, perturb_speeds
 from asr.errors import ConfigError, DataError, ModelError, TrainingError
 from asr.files import locked
 from asr.progress import Progress
+from asr.recogniser.bundled import model_named
 from asr.recogniser.model_folder import load_model, save_model
 from asr.training.card import model_card
 from asr.training.checkpoint import LAST, has_checkpoint, load_newest, save_checkpoint
@@ -133,7 +134,7 @@ def _prepare(
         go_on(trainer, checkpoints, progress)
     else:
         if config.init is not None:
-            other = load_model(Path(config.init), untaught=True)
+            other = load_model(model_named(config.init), untaught=True)
             taken = adopt(trainer.recogniser, other, statistics=config.keep_statistics)
             progress.say(f"init: {taken}")
         trainer.begin()

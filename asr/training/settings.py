@@ -107,7 +107,10 @@ class RunConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     init: str | None = None
-    """A (pre)trained model of this shape to begin with; of its output, the tokens of both."""
+    """A (pre)trained model of this shape to begin with; of its output, the tokens of both.
+
+    `english` is the model of the package.
+    """
     keep_statistics: bool = False
     """Keep the features' statistics of `init`; else they are those of the training data."""
     epochs: int = 30

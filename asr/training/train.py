@@ -13,6 +13,7 @@ from asr.model.acoustic import AcousticModel
 from asr.model.reading import Full, Truncated
 from asr.progress import SILENT, Progress
 from asr.ranks import ALONE, Ranks
+from asr.recogniser.bundled import model_named
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import summary_line
@@ -86,7 +87,7 @@ def teacher_of(config: TrainConfig, recogniser: Recogniser) -> AcousticModel | N
     """
     if not config.rehearsal or config.init is None:
         return None
-    other = load_model(Path(config.init), recogniser.device)
+    other = load_model(model_named(config.init), recogniser.device)
     if other.tokenizer.pieces != recogniser.tokenizer.pieces:
         raise ConfigError(
             "rehearsal needs the tokens of init, and the training texts have others; leave it out, or adapt"

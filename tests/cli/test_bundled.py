@@ -11,6 +11,7 @@ from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tuned import TunedDecoding, save_tuned
 from asr.lm.compact import write_compact
 from asr.lm.estimate import NgramConfig, train_ngram
+from asr.recogniser.bundled import model_named
 
 
 @pytest.fixture
@@ -93,3 +94,10 @@ def test_mistakes_end_in_one_clear_line(refused, bundled: Path, recordings: Path
     refused(1, "no model comes with this installation; train one (asr train", "transcribe", sound)
     with pytest.raises(package.ModelError, match="no model comes with this installation"):
         package.load()
+
+
+def test_its_name_stands_for_its_folder_unless_there_is_one(bundled: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    assert model_named("english") == bundled and model_named("other/best") == Path("other/best")
+    monkeypatch.chdir(tmp_path)
+    assert model_named("english") == Path("english"), "the copy that lies here"
