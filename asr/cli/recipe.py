@@ -6,10 +6,11 @@ Recipes are in `recipes/*.py`.
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import tyro
 from rich.console import Group
 
 from asr.cli import exit_codes
@@ -24,6 +25,8 @@ from asr.errors import ConfigError
 from asr.files import atomic
 from asr.progress import Progress
 from asr.ranks import Ranks, joined
+from asr.recogniser.bundled import ENGLISH, bundled_model
+from asr.recogniser.model_folder import load_model
 from asr.scoring.breakdown import group
 from asr.scoring.report import figures, worst_utterances
 from asr.scoring.score import summary_line
@@ -58,19 +61,18 @@ class Recipe:
     config: Annotated[TrainConfig, NO_PREFIX] = field(default_factory=TrainConfig)
 
 
-@dataclass(frozen=True)
-class RecipeWithFast(Recipe):
-    __doc__ = Recipe.__doc__
-
-    fast: bool = False
-    """Settings for a shorter training, of a model that makes more errors."""
+VARIANTS = {
+    "fast": "Settings for a shorter training, of a model that makes more errors.",
+    "english": "Begin with the package's English model.",
+}
+"""Options for other stages, where a recipe has such; and what help says of them."""
 
 
 def recipe(
     corpus: str,
     *stages: TrainConfig,
     options: Options | None = None,
-    fast: Sequence[TrainConfig] = (),
+    **variants: Sequence[TrainConfig],
 ) -> NoReturn:
     """Prepare a corpus, train on it, evaluate on its test part, print `test WER ...`, and exit.
 
@@ -80,12 +82,18 @@ def recipe(
             one before. The last model is the recipe's. What the command line sets, it sets in all
             of them.
         options: the recipe's corpus options, which can also be set there.
-        fast: the stages of --fast, where the recipe has such.
+        variants: stages by the option of `VARIANTS` that asks for them; those of `english` get that
+            model's shape.
     """
     program, arguments = Path(sys.argv[0]), sys.argv[1:]
-    kind = RecipeWithFast if fast else Recipe
+    fields = [(name, Annotated[bool, tyro.conf.arg(help=VARIANTS[name])], field(default=False)) for name in variants]
+    kind = make_dataclass(Recipe.__name__, fields, bases=(Recipe,), frozen=True, kw_only=True)
+    kind.__doc__ = Recipe.__doc__
     with exit_codes(), joined() as ranks:
-        chosen = fast if fast and "--fast" in arguments else stages
+        chosen: Sequence[TrainConfig] = stages
+        for name in variants:
+            if f"--{name}" in arguments:
+                chosen = [from_english(stage) for stage in variants[name]] if name == "english" else variants[name]
         parsed = [
             parse(
                 kind,
@@ -95,10 +103,20 @@ def recipe(
             )
             for stage in ([in_chunks(chosen[-1])] if "--live" in arguments else chosen)
         ]
+        if sum(getattr(parsed[-1], name) for name in variants) > 1:
+            raise ConfigError(f"choose one of {', '.join(f'--{name}' for name in variants)}")
         if parsed[-1].live and parsed[-1].config.init is None:
             raise ConfigError("--live needs --init MODEL: the model that this recipe trains without --live")
         _run(corpus, parsed[-1], [one.config for one in parsed], ranks)
     sys.exit(0)
+
+
+def from_english(stage: TrainConfig) -> TrainConfig:
+    """The same training from the weights of the package's English model, in its shape."""
+    english = load_model(bundled_model()).config
+    ours = stage.acoustic
+    shape = replace(english.acoustic, dropout=ours.dropout, intermediate=ours.intermediate)
+    return replace(stage, features=english.features, acoustic=shape, init=ENGLISH)
 
 
 def in_chunks(stage: TrainConfig) -> TrainConfig:

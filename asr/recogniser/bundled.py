@@ -6,7 +6,9 @@ from pathlib import Path
 from asr.errors import ModelError
 from asr.recogniser.config import CONFIG_FILE
 
-FOLDER = Path(str(files("asr"))) / "bundled" / "english"
+ENGLISH = "english"
+"""What the model is called."""
+FOLDER = Path(str(files("asr"))) / "bundled" / ENGLISH
 
 
 def bundled_model() -> Path:
@@ -30,7 +32,7 @@ def model_named(name: str) -> Path:
     Raises:
         ModelError: if `english` is meant, and this installation has none.
     """
-    return bundled_model() if name == FOLDER.name and not Path(name).exists() else Path(name)
+    return bundled_model() if name == ENGLISH and not Path(name).exists() else Path(name)
 
 
 def sample() -> tuple[Path, str]:

@@ -11,7 +11,8 @@ N-grams that the base model brings learn the words of the recordings (`own_words
 
 An epoch, and at the end that share of the way, is chosen by the word error rate on a part of the
 recordings that is not trained on, plus what general speech has lost beyond one in a hundred words,
-three times.
+three times. The epoch is judged greedily, the share with the language model if there is one:
+posteriors that grew too sure cost nothing greedily, but a search is led astray by them.
 """
 
 import copy
@@ -161,9 +162,17 @@ def adapt(
     replayed = [] if other is None else some(other.train, REPLAYED * own.seconds)
     goal = AdaptationGoal(trainer, judge)
     best = run(trainer, goal, [*cuts, *replayed], [*judge.own, *judge.general], out / "run", progress)
-    adapted, share = part_way(base if same else None, load_model(best, recogniser.device), judge)
-    searches = search, search and search.with_words(own.texts, tokenizer, out / "run", progress)
-    return _kept(out, (base, adapted), searches, share, own, other, progress)
+    adapted, share = load_model(best, recogniser.device), 1.0
+    learnt = search and search.with_words(own.texts, tokenizer, out / "run", progress)
+    old, new = (one.decoder(base) if one else None for one in (search, learnt))
+    if same:
+        adapted, share = part_way(base, adapted, Judge.of(base, own.dev, judge.general, progress, (old, new)))
+    transcribers = Transcriber(base, old), Transcriber(adapted, new)
+    result = _judged(out, transcribers, share, own, other, progress)
+    save_model(out, adapted, readme=_card(result, own, adapted))
+    if learnt:
+        learnt.keep(out)
+    return result
 
 
 def read_speech(source: Path, out: Path, tokenizer: Tokenizer, progress: Progress) -> Speech:
@@ -238,6 +247,7 @@ def settings(
         optimiser=OptimiserConfig(learning_rate=5e-4 if same else 1e-3, warmup=0.1),
         init=str(model),
         keep_statistics=same,
+        intermediate_weight=0.0,
         rehearsal=rehearsal if same else 0.0,
         epochs=epochs or max(low, min(high, round((HEARD if same else 3 * HEARD) / max(1.0, heard)))),
         batch_seconds=30.0,
@@ -245,19 +255,17 @@ def settings(
     )
 
 
-def part_way(base: Recogniser | None, adapted: Recogniser, judge: Judge) -> tuple[Recogniser, float]:
+def part_way(base: Recogniser, adapted: Recogniser, judge: Judge) -> tuple[Recogniser, float]:
     """Go that part of the way from a model to an adapted one which judges best.
 
     Args:
-        base: the model, None where the two have other tokens: then all of the way is gone.
-        adapted: the adapted one.
+        base: the model.
+        adapted: the adapted one, with the same tokens.
         judge: what they are compared by.
 
     Returns:
         The model, and the share of the way; of equally good ones the least loss decides.
     """
-    if base is None:
-        return adapted, 1.0
     found = {}
     for share in (0.0, *SHARES):
         mixed = mixture(base, adapted, share)
@@ -277,31 +285,23 @@ def mixture(base: Recogniser, adapted: Recogniser, share: float) -> Recogniser:
     return adapted.with_acoustic(acoustic)
 
 
-def _kept(
+def _judged(
     out: Path,
-    models: tuple[Recogniser, Recogniser],
-    searches: tuple[Search | None, Search | None],
+    transcribers: tuple[Transcriber, Transcriber],
     share: float,
     own: Speech,
     other: Speech | None,
     progress: Progress,
 ) -> Adaptation:
-    """Judge on what took no part, and write the model folder."""
-    before, after = (
-        Transcriber(model, None if search is None else search.decoder(model))
-        for model, search in zip(models, searches, strict=True)
-    )
+    """Score the model before and after on what took no part."""
 
     def scores(cuts: Sequence[LazyCut]) -> tuple[Score, Score]:
-        first, second = (evaluate(one, cuts, loaders=0, progress=progress).score for one in (before, after))
+        first, second = (evaluate(one, cuts, loaders=0, progress=progress).score for one in transcribers)
         return first, second
 
     canary = [] if other is None else some(other.test, JUDGED)
-    result = Adaptation(out, scores(own.test), scores(canary) if canary else None, share, after.decoder is not None)
-    save_model(out, models[1], readme=_card(result, own, models[1]))
-    if searches[1]:
-        searches[1].keep(out)
-    return result
+    general = scores(canary) if canary else None
+    return Adaptation(out, scores(own.test), general, share, transcribers[1].decoder is not None)
 
 
 def _card(result: Adaptation, own: Speech, adapted: Recogniser) -> str:

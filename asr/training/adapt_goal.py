@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr.data.cuts import LazyCut
+from asr.decoding.decoder import Decoder
 from asr.progress import Progress
 from asr.recogniser.recogniser import Recogniser
 from asr.scoring.score import summary_line
@@ -32,21 +33,37 @@ class Judge:
     before: float
     """The base model's word error rate on general speech."""
     progress: Progress
+    decoder: Decoder | None = None
+    """With the language model; None decodes greedily."""
 
     @classmethod
     def of(
-        cls, base: Recogniser | None, own: Sequence[LazyCut], general: Sequence[LazyCut], progress: Progress
+        cls,
+        base: Recogniser | None,
+        own: Sequence[LazyCut],
+        general: Sequence[LazyCut],
+        progress: Progress,
+        decoders: tuple[Decoder | None, Decoder | None] = (None, None),
     ) -> "Judge":
-        """Choose as much as is judged by, and see what the base model makes of general speech."""
+        """Choose as much as is judged by, and see what the base model makes of general speech.
+
+        Args:
+            base: the base model, if its tokens are kept.
+            own: the recordings.
+            general: general speech.
+            progress: is told how far it is.
+            decoders: the base model's, and the one to judge with.
+        """
         general = [] if base is None else some(general, JUDGED)
         before = 0.0
         if base is not None and general:
-            before = evaluate(Transcriber(base), general, loaders=0, progress=progress).score.wer.value
-        return cls(some(own, JUDGED) or own, general, before, progress)
+            known = Transcriber(base, decoders[0])
+            before = evaluate(known, general, loaders=0, progress=progress).score.wer.value
+        return cls(some(own, JUDGED) or own, general, before, progress, decoders[1])
 
     def __call__(self, recogniser: Recogniser) -> tuple[float, float, Evaluation, Evaluation | None]:
         """Judge a model: errors, loss (less is better of both), and what it made of either."""
-        transcriber = Transcriber(recogniser)
+        transcriber = Transcriber(recogniser, self.decoder)
         own = evaluate(transcriber, self.own, loaders=0, progress=self.progress)
         general = evaluate(transcriber, self.general, loaders=0, progress=self.progress) if self.general else None
         lost = 0.0 if general is None else COST * max(0.0, general.score.wer.value - self.before - ALLOWED)

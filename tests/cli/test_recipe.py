@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,12 @@ from asr.training.settings import OptimiserConfig, TrainConfig
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], recordings: Path, tmp_path: Path):
     """Run a recipe on the recordings, with settings and options, in `tmp_path`."""
 
-    def run(*stages: TrainConfig, fast: tuple[TrainConfig, ...] = (), options: tuple[object, ...] = SMALL) -> Result:
+    def run(*stages: TrainConfig, options: tuple[object, ...] = SMALL, **variants: Sequence[TrainConfig]) -> Result:
         arguments = ["--source", recordings, "--out", tmp_path, *options]
         monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
-            recipe("folder", *stages, fast=fast)
+            recipe("folder", *stages, **variants)
         printed = capfd.readouterr()
         return Result(stop.value.code, printed.out, printed.err)
 
@@ -56,6 +57,18 @@ def test_a_recipe_with_a_fast_setting_begins_with_it_on_request(run, tmp_path: P
     assert (config_of(tmp_path)["epochs"], config_of(tmp_path)["acoustic"]["dropout"]) == (1, 0.0)
     without = run(config, options=("--fast",))
     assert without.code == 2 and "--fast" in without.err
+    both = run(config, fast=(fast,), english=(fast,), options=("--fast", "--english"))
+    assert both.code == 2 and both.err == "asr: choose one of --fast, --english\n"
+
+
+def test_a_recipe_begins_with_the_english_model_in_its_shape(run, model: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("asr.recogniser.bundled.FOLDER", model)
+    result = run(TrainConfig(), english=(TrainConfig(epochs=1),), options=("--english", "--threads", 1, "--loaders", 0))
+    assert result.code == 0, result.err
+    assert "init: all " in result.err
+    shape, usual = config_of(tmp_path)["acoustic"], TrainConfig().acoustic
+    assert (shape["channels"], shape["layers"], shape["hidden"]) == (4, 1, 8), "those of the fixture"
+    assert shape["dropout"] == usual.dropout
 
 
 def test_each_stage_of_a_recipe_begins_with_the_weights_of_the_one_before(run, tmp_path: Path):

@@ -17,7 +17,7 @@ from support.tones import RATE, waveform, write_corpus
 from asr.data.cuts import load_cuts
 from asr.decoding.hypothesis import DecodingConfig
 from asr.decoding.tune import keep
-from asr.decoding.tuned import load_tuned, tuned_models
+from asr.decoding.tuned import load_decoder, load_tuned, tuned_models
 from asr.errors import ConfigError, DataError
 from asr.lm.arpa import read_ngram
 from asr.progress import SILENT
@@ -28,6 +28,8 @@ from asr.training.adapt import Speech, adapt, mixture, part_way, settings, suite
 from asr.training.adapt_goal import Judge
 from asr.training.selection import some
 from asr.training.train import train
+from asr.transcription.evaluate import evaluate
+from asr.transcription.transcribe import Transcriber
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,8 @@ def test_letters_that_the_model_lacks_get_an_output_layer_of_their_own(base: Pat
         soundfile.write(path, waveform(text, draw), RATE)
         path.with_suffix(".txt").write_text(text.replace("c", "ж"), encoding="utf-8")
     said = io.StringIO()
-    adapt(tmp_path / "recordings", base, tmp_path / "mine", epochs=1, threads=1, progress=Lines(said))
+    found = adapt(tmp_path / "recordings", base, tmp_path / "mine", epochs=1, threads=1, progress=Lines(said))
+    assert found.share == 1.0, "nothing lies between two models of other tokens"
     assert "the base model cannot write 'ж': a new output layer of 5 characters is learnt" in said.getvalue()
     tokenizer = load_model(tmp_path / "mine").tokenizer
     assert isinstance(tokenizer, CharacterTokenizer) and set(tokenizer.characters) == set(" abcж")
@@ -125,7 +128,6 @@ def test_the_part_of_the_way_is_chosen_by_errors_then_by_loss(base: Path, monkey
     verdicts = {0.0: (0.5, 1.0), 0.25: (0.4, 2.0), 0.5: (0.4, 1.9), 0.75: (0.4, 2.1), 1.0: (0.6, 0.1)}
     monkeypatch.setattr(module, "mixture", lambda _base, _adapted, share: share)
     assert part_way(one, other, lambda share: (*verdicts[share], None, None))[1] == 0.5
-    assert part_way(None, other, lambda _: pytest.fail("nothing to compare"))[1] == 1.0
 
 
 def test_forgetting_counts_beyond_one_in_a_hundred(speech: Path, base: Path):
@@ -136,6 +138,17 @@ def test_forgetting_counts_beyond_one_in_a_hundred(speech: Path, base: Path):
     assert loss == pytest.approx(2 * own.loss)
     assert Judge(cuts, cuts, own.score.wer.value, SILENT)(model)[0] == pytest.approx(min(own.score.wer.value, 1))
     assert Judge(cuts, (), 0.0, SILENT)(model)[0] == pytest.approx(min(own.score.wer.value, 1))
+
+
+def test_a_judge_hears_with_the_language_model_if_there_is_one(speech: Path, base: Path, tmp_path: Path):
+    pytest.importorskip("flashlight.lib.text")
+    model, cuts = load_model(base), load_cuts(speech / "dev.jsonl.gz")
+    write_lm(tmp_path / "words.arpa")
+    decoder = load_decoder(base, model, [tmp_path / "words.arpa"])
+    greedily, searching = (Judge.of(model, cuts, cuts, SILENT, (None, found)) for found in (None, decoder))
+    assert searching.before == greedily.before > 0
+    assert searching(model)[2].hypotheses == evaluate(Transcriber(model, decoder), cuts, loaders=0).hypotheses
+    assert searching(model)[2].hypotheses != greedily(model)[2].hypotheses
 
 
 def test_tokens_are_kept_unless_they_cannot_spell_the_recordings(speech: Path):
