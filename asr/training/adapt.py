@@ -155,7 +155,7 @@ def adapt(
     torch.manual_seed(seed)
     recogniser = Recogniser(config.recogniser, tokenizer).to(usable_device(config))
     base.to(recogniser.device)
-    teacher = base.acoustic if config.rehearsal else None
+    teacher = base if config.rehearsal else None
     trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, teacher=teacher))
     judge = Judge.of(base if same else None, own.dev, [] if other is None else other.dev, progress)
     cuts = fitting(long_enough(own.train, config, progress), tokenizer, config, progress)

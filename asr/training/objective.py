@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from asr.data.batches import Batch
 from asr.model.acoustic import AcousticModel, Emissions
 from asr.model.ctc import ctc_loss, divergence
-from asr.model.reading import Bptt
+from asr.model.reading import Bptt, Full
+from asr.recogniser.recogniser import Recogniser
 from asr.text.pronunciation import Pronunciations
 from asr.training.settings import TrainConfig
 
@@ -99,7 +100,8 @@ class Transcription:
     With pronunciations these layers learn sounds instead of tokens. An utterance with a word that
     nobody can pronounce teaches them nothing. With two views, the loss is also how far they
     disagree (Yao et al. 2024). With a teacher, it is also how far the output departs from the
-    teacher's: pseudo-rehearsal of what that one knows (Li & Hoiem 2016; Yu et al. 2013).
+    teacher's: pseudo-rehearsal of what that one knows (Li & Hoiem 2016; Yu et al. 2013). A teacher
+    that was trained whole reads whole, also if its pupil reads in chunks.
     """
 
     def __init__(
@@ -107,10 +109,12 @@ class Transcription:
         config: TrainConfig,
         acoustic: AcousticModel,
         pronunciations: Pronunciations | None = None,
-        teacher: AcousticModel | None = None,
+        teacher: Recogniser | None = None,
     ) -> None:
         self.config = config
-        self.teacher = None if teacher is None else teacher.eval().requires_grad_(False)
+        self.teacher = teacher
+        if teacher is not None:
+            teacher.acoustic.eval().requires_grad_(False)
         self.pronunciations = pronunciations
         self.module = acoustic if pronunciations is None else Pronouncer(acoustic, pronunciations.size)
 
@@ -136,7 +140,8 @@ class Transcription:
         if views == 2:
             objective = objective + config.consistency.weight * divergence(emissions.log_probs, emissions.lengths)
         if self.teacher is not None:
-            taught = self.teacher(augmented.log_mel, augmented.lengths, bptt, states=augmented.states)
+            reading = Full() if self.teacher.config.chunk is None else bptt
+            taught = self.teacher.acoustic(augmented.log_mel, augmented.lengths, reading, states=augmented.states)
             objective = objective + config.rehearsal / views * departure(emissions, taught)
         feasible = final.feasible[: len(batch.ids)]
         infeasible = tuple(name for name, fits in zip(batch.ids, feasible.tolist(), strict=True) if not fits)

@@ -9,7 +9,6 @@ import torch
 from asr.data.cuts import LazyCut, load_cuts
 from asr.data.splits import lacking
 from asr.errors import ConfigError, DataError
-from asr.model.acoustic import AcousticModel
 from asr.model.reading import Full, Truncated
 from asr.progress import SILENT, Progress
 from asr.ranks import ALONE, Ranks
@@ -78,7 +77,7 @@ def _load_dev(config: TrainConfig, data: Path) -> list[LazyCut]:
     return [] if config.final and not manifest.exists() else load_cuts(manifest)
 
 
-def teacher_of(config: TrainConfig, recogniser: Recogniser) -> AcousticModel | None:
+def teacher_of(config: TrainConfig, recogniser: Recogniser) -> Recogniser | None:
     """Find the model that training should stay like; None if it need not.
 
     Raises:
@@ -92,7 +91,7 @@ def teacher_of(config: TrainConfig, recogniser: Recogniser) -> AcousticModel | N
         raise ConfigError(
             "rehearsal needs the tokens of init, and the training texts have others; leave it out, or adapt"
         )
-    return other.acoustic
+    return other
 
 
 @dataclass(frozen=True)

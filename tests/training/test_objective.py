@@ -13,7 +13,7 @@ from asr.model.reading import Full
 from asr.recogniser.recogniser import Recogniser
 from asr.text.pronunciation import Pronunciations
 from asr.training.objective import AugmentedBatch, Transcription, departure
-from asr.training.settings import ConsistencyConfig, OptimiserConfig
+from asr.training.settings import BpttConfig, ConsistencyConfig, OptimiserConfig
 
 
 def test_two_equal_views_are_one_and_two_different_ones_are_drawn_together():
@@ -101,7 +101,8 @@ def test_a_teacher_holds_what_it_knows():
     teacher = copy.deepcopy(taught.recogniser.acoustic)
     with torch.no_grad():
         teacher.output.bias[1] += 1.0
-    taught.objective = Transcription(config, taught.recogniser.acoustic, teacher=teacher)
+    known = taught.recogniser.with_acoustic(teacher)
+    taught.objective = Transcription(config, taught.recogniser.acoustic, teacher=known)
     given = batch(["ab", "a cab"])
     views, losses = 1, []
     for one in (plain, taught):
@@ -117,3 +118,22 @@ def test_a_teacher_holds_what_it_knows():
     assert losses[1].value == pytest.approx(losses[0].value) and expected > 0.1
     assert departure(emissions, emissions) == 0
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
+
+
+def test_a_teacher_that_was_trained_whole_teaches_chunks_what_it_hears_whole():
+    chunked = dataclasses.replace(PLAIN, bptt=BpttConfig("chunked", chunk=0.1, lookahead=0.1), init="x", rehearsal=1.0)
+    pupil, whole = trainer(chunked), trainer(PLAIN).recogniser
+    whole.acoustic.load_state_dict(pupil.recogniser.acoustic.state_dict())
+    augmented = pupil._augment(batch(["abc", "cab a"]), {}, 1, torch.Generator().manual_seed(0))
+
+    def learnt(teacher: Recogniser | None) -> torch.Tensor:
+        objective = Transcription(chunked, pupil.recogniser.acoustic, teacher=teacher)
+        return objective(augmented, pupil.bptt, torch.Generator()).objective
+
+    given = augmented.log_mel, augmented.lengths
+    live, full = (pupil.recogniser.acoustic(*given, how) for how in (pupil.bptt, Full()))
+    expected = departure(live, full)
+    assert expected > 1e-3, "a chunk does not hear what comes after it"
+    torch.testing.assert_close(learnt(whole) - learnt(None), expected, rtol=1e-4, atol=1e-4)
+    own = pupil.recogniser.with_acoustic(whole.acoustic)
+    torch.testing.assert_close(learnt(own), learnt(None), msg="a teacher in chunks hears the same")
