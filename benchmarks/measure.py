@@ -102,7 +102,10 @@ def report(title: str, rows: Sequence[dict[str, Any]], path: Path | None) -> Non
     table = Table(*rows[0], title=title)
     for row in rows:
         table.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
     found = conditions()
     print(", ".join(f"{name} {value}" for name, value in found.items()))
     if path is not None:
