@@ -31,6 +31,8 @@ AROUND: Seconds = 15.0
 """How far from a frame, to either side, its level is looked for."""
 HELD: Seconds = 0.05
 """How long a level is held that counts: longer than a click, shorter than a vowel."""
+ABOVE_NOISE = 1e3
+"""Speech is taken to be 30 dB above the quietest around it, where what comes is not known."""
 LOUDEST = 10.0
 """Mel energy above this multiple of the level (10 dB) is cut off."""
 SILENCE = 1e-16
@@ -155,9 +157,12 @@ class Reach:
     """How long a level is held that counts."""
     back: Frames
     ahead: Frames
+    noise_counts: bool
+    """Whether the level is at least `ABOVE_NOISE` times the quietest that is held."""
 
     @classmethod
     def of(cls, config: FeatureConfig, ahead: Seconds) -> "Reach":
         """Round to frames; at least one held level lies ahead."""
         held = max(1, round(HELD / config.exact_hop))
-        return cls(held, round(AROUND / config.exact_hop), max(round(ahead / config.exact_hop), held - 1))
+        back = round(AROUND / config.exact_hop)
+        return cls(held, back, max(round(ahead / config.exact_hop), held - 1), ahead < AROUND)

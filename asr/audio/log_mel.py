@@ -10,10 +10,11 @@ Hz at most a fortieth of its energy. From 100 Hz on nothing changes. (A filter w
 
 Energies are relative to the speech level: the loudest that is held for 50 ms within 15 seconds. So
 each speaker of a long recording stands at one level, and a click moves no frame but its own. A
-recogniser that reads in chunks looks back 15 seconds, and ahead no farther than it may. Each bin is
-then normalised by its mean and deviation over training data. (Over the utterance alone, as cepstral
-mean and variance normalisation has it, a word of half a second loses what tells it from others:
-isolated digits had 3.7 % errors instead of 0.7 %.)
+recogniser that reads in chunks looks back 15 seconds, and ahead no farther than it may. Before the
+first word it would take the room's noise for speech. So its level is also at least 30 dB above the
+quietest that is held. Each bin is then normalised by its mean and deviation over training data.
+(Over the utterance alone, as cepstral mean and variance normalisation has it, a word of half a
+second loses what tells it from others: isolated digits had 3.7 % errors instead of 0.7 %.)
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asr.audio.features import (
+    ABOVE_NOISE,
     AROUND,
     DYNAMIC_RANGE,
     FRONT_END,
@@ -66,6 +68,7 @@ class LogMel(nn.Module):
         self.highest = config.sample_rate / 2
         reach = Reach.of(config, ahead)
         self.held, self.back, self.ahead = reach.held, reach.back, reach.ahead
+        self.noise_counts = reach.noise_counts
         self.register_buffer("taper", torch.from_numpy(taper(config)), persistent=False)
         self.register_buffer("rumble", torch.from_numpy(rumble(config)), persistent=False)
         self.register_buffer("filters", torch.from_numpy(mel_filters(config)), persistent=False)
@@ -148,18 +151,29 @@ class LogMel(nn.Module):
         """The loudest that is held among the frames around each, (B, T) of (B, T).
 
         Grey-scale opening: the least of each `held` frames in a row, and of these the most. An
-        utterance of fewer frames has one such stretch, all of it.
+        utterance of fewer frames has one such stretch, all of it. The quietest is found by the
+        opposite, closing; a stretch with digital silence in it tells nothing of noise.
         """
-        time = torch.arange(loudness.shape[1], device=loudness.device)
         valid = _valid(loudness, lengths)
+        whole = _valid(loudness, (lengths - self.held + 1).clamp(min=1)) & valid
+        least = (-self._most_held(-loudness, valid)).masked_fill(~whole, 0.0)
+        level = self._most_around(least)
+        if self.noise_counts:
+            inverse = self._most_held(loudness, valid).reciprocal().masked_fill(least <= SILENCE, 0.0)
+            noise = self._most_around(inverse).reciprocal()
+            level = level.maximum(noise.masked_fill(noise.isinf(), 0.0) * ABOVE_NOISE)
+        return level
+
+    def _most_held(self, values: Tensor, valid: Tensor) -> Tensor:
+        """The most of each `held` valid frames in a row, by their first one, (B, T) of (B, T)."""
+        stretches = F.pad(values.masked_fill(~valid, -torch.inf), (0, self.held - 1), value=-torch.inf)
+        return F.max_pool1d(stretches.unsqueeze(1), self.held, stride=1).squeeze(1)
+
+    def _most_around(self, held: Tensor) -> Tensor:
+        """The most of the stretches that lie in what is seen of each frame, or reach into it."""
         apart = self.held - 1
-        stretches = F.pad(loudness.masked_fill(~valid, torch.inf), (0, apart), value=torch.inf)
-        least = -F.max_pool1d(-stretches.unsqueeze(1), self.held, stride=1).squeeze(1)  # by its first frame
-        whole = time <= (lengths - self.held).clamp(min=0)[:, None]
-        least = least.masked_fill(~(whole & valid), 0.0)
-        first, last = self.back + apart, self.ahead - apart  # stretches that lie in what may be seen or reach into it
-        around = F.pad(least, (first, last))
-        return F.max_pool1d(around.unsqueeze(1), first + last + 1, stride=1).squeeze(1)
+        first, last = self.back + apart, self.ahead - apart
+        return F.max_pool1d(F.pad(held, (first, last)).unsqueeze(1), first + last + 1, stride=1).squeeze(1)
 
 
 class LogMelStream:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from asr.audio.features import (
+    ABOVE_NOISE,
     AROUND,
     DYNAMIC_RANGE,
     LOUDEST,
@@ -72,13 +73,22 @@ class NumpyLogMel:
         return np.log(np.clip(energy[start:stop] / level, np.float32(DYNAMIC_RANGE), np.float32(LOUDEST)))
 
     def _level(self, loudness: Floats) -> Floats:
-        """The loudest that is held among the frames around each, (T,) of (T,)."""
-        held = min(self.reach.held, len(loudness))
-        least = np.zeros_like(loudness)
-        stretches = sliding_window_view(loudness, held).min(axis=1)  # by their first frame
-        least[: len(stretches)] = stretches
+        """As `LogMel._level`, (T,) of (T,)."""
+        stretches = sliding_window_view(loudness, min(self.reach.held, len(loudness)))
+        least = stretches.min(axis=1)
+        level = self._most_around(least, len(loudness))
+        if self.reach.noise_counts:
+            inverse = _inverse(stretches.max(axis=1), least > SILENCE)
+            noise = self._most_around(inverse, len(loudness))
+            level = np.maximum(level, _inverse(noise, noise > 0) * np.float32(ABOVE_NOISE))
+        return level
+
+    def _most_around(self, held: Floats, count: Frames) -> Floats:
+        """The most of stretches around each of `count` frames."""
         apart = self.reach.held - 1
-        return _running_max(least, self.reach.back + apart, self.reach.ahead - apart)
+        stretches = np.zeros(count, held.dtype)
+        stretches[: len(held)] = held  # by their first frame
+        return _running_max(stretches, self.reach.back + apart, self.reach.ahead - apart)
 
 
 class NumpyLogMelStream:
@@ -119,6 +129,11 @@ class NumpyLogMelStream:
         spent = max(0, stop - reach.back - reach.held)
         self._energy, self._given = self._energy[spent:], stop - spent
         return found
+
+
+def _inverse(values: Floats, where: npt.NDArray[np.bool_]) -> Floats:
+    """1 / values; 0 elsewhere."""
+    return np.divide(1, values, out=np.zeros_like(values), where=where)
 
 
 def _running_max(values: Floats, before: int, after: int) -> Floats:

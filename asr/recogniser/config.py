@@ -29,7 +29,7 @@ class RecogniserConfig:
     chunk: Seconds | None = None
     """Length of the chunks in which an utterance is read; none reads it whole."""
     lookahead: Seconds = 0.0
-    """What is seen beyond a chunk: half by the backward direction, half for the level."""
+    """What is seen beyond a chunk: a quarter for the level, the rest by the backward direction."""
 
     def __post_init__(self) -> None:
         check(
@@ -50,7 +50,7 @@ class RecogniserConfig:
     @property
     def level_ahead(self) -> Seconds:
         """How far beyond a frame its level is looked for."""
-        return AROUND if self.chunk is None else self.lookahead / 2
+        return AROUND if self.chunk is None else self.lookahead / 4
 
     @property
     def reading(self) -> Full | Chunked:

@@ -222,6 +222,25 @@ def test_in_a_long_recording_a_level_is_that_of_30_seconds():
     assert bool((found[near].amax(dim=1) < -6).all()), "the first speaker is within 15 s"
 
 
+@pytest.mark.parametrize("gain", [1.0, 0.01])
+@pytest.mark.parametrize("before", [0, RATE])
+def test_before_the_first_word_noise_is_not_taken_for_speech(gain, before):
+    """A room's noise stands 30 dB down, however loud it is, also behind digital silence.
+
+    From the first syllables on, 45 dB above it, the level is theirs.
+    """
+    room = noise(4 * RATE, level=0.0005)
+    room[2 * RATE :] += syllables(2 * RATE, level=0.1)
+    waveform = torch.from_numpy(np.concatenate([np.zeros(before, np.float32), room * np.float32(gain)]))
+    size = torch.tensor([len(waveform)])
+    found = LogMel(CONFIG, ahead=0.04)(waveform[None], size)[0][0, before // HOP :]
+    whole = LOG_MEL(waveform[None], size)[0][0, before // HOP :]
+    quiet, spoken = slice(10, 190), slice(300, None)
+    assert -9 < float(found[quiet].amax(dim=1).median()) < -6, "nats: about 30 dB"
+    assert float(whole[quiet].amax(dim=1).median()) < -10, "read whole, the level is known"
+    torch.testing.assert_close(found[spoken], whole[spoken], atol=0.5, rtol=0)
+
+
 def fitted(*batches):
     """Features fitted to the statistics of batches, each a list of waveforms.
 

@@ -86,7 +86,7 @@ def test_windows_with_states_handed_on_are_what_pytorch_streams(shape):
     model = made(**shape)
     graph, factor, total = session(model), model.config.acoustic.subsampling, 14
     log_mel = np.random.default_rng(2).normal(size=(1, factor * total, 16)).astype(np.float32)
-    reading = recogniser(chunk=4 * 0.04, lookahead=6 * 0.04).reading  # half of it is the level's
+    reading = recogniser(chunk=4 * 0.04, lookahead=4 * 0.04).reading  # a quarter of it is the level's
     with torch.no_grad():
         wanted, _ = model.acoustic.step(model.features.normalised(torch.from_numpy(log_mel)), None, reading, last=True)
     states, found = zeros(model, 1), []

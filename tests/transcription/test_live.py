@@ -120,7 +120,7 @@ def test_events_do_not_depend_on_how_the_samples_come(model):
 
 
 @pytest.mark.parametrize("model", kinds(), ids=NAMES)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, 2])
 def test_what_is_stable_stays_and_begins_the_final(model, seed):
     stood, stable = [], 0
     for event in told(model.stream(RATE, CONFIG), sound(seed=seed)):
