@@ -39,10 +39,6 @@ from asr.units import Seconds
 
 LIVE_CHUNK: Seconds = 0.32
 LIVE_LOOKAHEAD: Seconds = 0.64
-LIVE_SHORTER = 2
-"""By what training in chunks has fewer epochs than the model that it begins with."""
-LIVE_SLOWER = 3
-"""By what its learning rate is smaller."""
 
 
 @dataclass(frozen=True)
@@ -120,16 +116,16 @@ def from_english(stage: TrainConfig) -> TrainConfig:
 
 
 def in_chunks(stage: TrainConfig) -> TrainConfig:
-    """The same model trained on in chunks, from its weights: shorter, and with smaller steps.
+    """The same model trained on in chunks, from its weights.
 
-    Views are not compared: in chunks they would disagree at the borders.
+    A model that was trained whole tells a token before it has heard all of it. In chunks it must
+    learn to wait, which small steps do not teach. Views are not compared: in chunks they would
+    disagree at the borders.
     """
     return replace(
         stage,
         bptt=replace(stage.bptt, mode="chunked", chunk=LIVE_CHUNK, lookahead=LIVE_LOOKAHEAD),
-        optimiser=replace(stage.optimiser, learning_rate=stage.optimiser.learning_rate / LIVE_SLOWER),
         consistency=ConsistencyConfig(),
-        epochs=-(-stage.epochs // LIVE_SHORTER),
     )
 
 

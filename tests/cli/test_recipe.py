@@ -100,7 +100,7 @@ def test_a_recipe_trains_on_in_chunks_on_request(run, tmp_path: Path):
     result = run(whole, options=("--live", "--init", first, *UNDROPPED))
     assert result.code == 0, result.err
     stored = config_of(tmp_path)
-    assert (stored["bptt"]["mode"], stored["epochs"], stored["init"]) == ("chunked", 2, str(first))
+    assert (stored["bptt"]["mode"], stored["epochs"], stored["init"]) == ("chunked", 3, str(first))
     model, live = load_model(first), load_model(tmp_path / "best")
     assert model.config.chunk is None and live.config.chunk == 0.32
     for name, tensor in model.acoustic.state_dict().items():
