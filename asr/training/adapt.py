@@ -10,9 +10,9 @@ Training goes on from the base model. What it knew of general speech is kept by 
 N-grams that the base model brings learn the words of the recordings (`own_words`).
 
 An epoch, and at the end that share of the way, is chosen by the word error rate on a part of the
-recordings that is not trained on, plus what general speech has lost beyond one in a hundred words,
-three times. The epoch is judged greedily, the share with the language model if there is one:
-posteriors that grew too sure cost nothing greedily, but a search is led astray by them.
+recordings that is not trained on, plus what general speech has lost beyond one in a hundred words.
+The epoch is judged greedily, the share with the language model if there is one: posteriors that
+grew too sure cost nothing greedily, but lead a search astray.
 """
 
 import copy

@@ -19,9 +19,7 @@ from asr.units import Seconds
 JUDGED: Seconds = 300.0
 """Most that is decoded of each set to judge by."""
 ALLOWED = 0.01
-"""What general speech may lose in word error rate without counting."""
-COST = 3.0
-"""Of an error in general speech beyond that, in errors on the recordings."""
+"""What general speech may lose in word error rate without counting; more counts as much as own."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Judge:
         transcriber = Transcriber(recogniser, self.decoder)
         own = evaluate(transcriber, self.own, loaders=0, progress=self.progress)
         general = evaluate(transcriber, self.general, loaders=0, progress=self.progress) if self.general else None
-        lost = 0.0 if general is None else COST * max(0.0, general.score.wer.value - self.before - ALLOWED)
+        lost = 0.0 if general is None else max(0.0, general.score.wer.value - self.before - ALLOWED)
         loss = own.loss + (0.0 if general is None else general.loss)
         return min(own.score.wer.value, 1.0) + lost, loss, own, general
 
