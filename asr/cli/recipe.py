@@ -5,7 +5,7 @@ Recipes are in `recipes/*.py`.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -64,6 +64,14 @@ VARIANTS = {
 """Options for other stages, where a recipe has such; and what help says of them."""
 
 
+def recipe_with(variants: Iterable[str]) -> type[Recipe]:
+    """Give a recipe the options of some `VARIANTS`."""
+    fields = [(name, Annotated[bool, tyro.conf.arg(help=VARIANTS[name])], field(default=False)) for name in variants]
+    kind = make_dataclass(Recipe.__name__, fields, bases=(Recipe,), frozen=True, kw_only=True)
+    kind.__doc__ = Recipe.__doc__
+    return kind
+
+
 def recipe(
     corpus: str,
     *stages: TrainConfig,
@@ -82,9 +90,7 @@ def recipe(
             model's shape.
     """
     program, arguments = Path(sys.argv[0]), sys.argv[1:]
-    fields = [(name, Annotated[bool, tyro.conf.arg(help=VARIANTS[name])], field(default=False)) for name in variants]
-    kind = make_dataclass(Recipe.__name__, fields, bases=(Recipe,), frozen=True, kw_only=True)
-    kind.__doc__ = Recipe.__doc__
+    kind = recipe_with(variants)
     with exit_codes(), joined() as ranks:
         chosen: Sequence[TrainConfig] = stages
         for name in variants:

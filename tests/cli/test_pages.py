@@ -25,7 +25,7 @@ from support.tones import RATE, waveform
 
 from asr.cli import command_of
 from asr.cli.parse import parse
-from asr.cli.recipe import RecipeWithFast
+from asr.cli.recipe import VARIANTS, recipe_with
 from asr.data.cuts import load_cuts, save_cuts
 from asr.data.prepare import prepare
 from asr.decoding.hypothesis import DecodingConfig
@@ -242,7 +242,8 @@ def is_known(words: list[str]) -> bool:
         parse(command_of(arguments[0]), "asr", arguments[1:])
     elif program == "python" and arguments[0].startswith("recipes/"):
         assert (ROOT / arguments[0]).is_file(), words
-        parse(RecipeWithFast, arguments[0], arguments[1:], default=RecipeWithFast(Path("runs")))
+        kind = recipe_with(VARIANTS)
+        parse(kind, arguments[0], arguments[1:], default=kind(Path("runs")))
     elif program == "python" and arguments[:1] == ["-m"] and arguments[1].startswith("benchmarks."):
         source = (ROOT / arguments[1].replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
         options = [option.removeprefix("--") for option in arguments if option.startswith("--")]
