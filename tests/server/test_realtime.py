@@ -35,7 +35,7 @@ def model(seed, blank):
 TALKATIVE, PAUSING = model(24, 0.0), model(3, 2.0)
 """One gives words without an end, the other one now and then."""
 PCM = (32767 * np.clip(noise(4 * RATE, level=0.2), -1, 1)).astype("<i2")
-BURSTS = np.where(np.arange(len(PCM)) // (RATE // 2) % 2, 0, PCM).astype("<i2")
+BURSTS = np.where(np.arange(len(PCM)) // (RATE // 2) % 2, PCM // 300, PCM).astype("<i2")
 SPOKEN = "conversation.item.input_audio_transcription"
 
 
