@@ -107,7 +107,7 @@ class RunConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     init: str | None = None
-    """A trained model of this shape to begin with, or `english`; tokens of both keep their weights."""
+    """A trained model of this shape to begin with, or `english`; tokens of both keep weights."""
     keep_statistics: bool = False
     """Keep the features' statistics of `init`; else they are those of the training data."""
     epochs: int = 30
