@@ -26,7 +26,7 @@ from asr.files import atomic
 from asr.progress import Progress
 from asr.ranks import Ranks, joined
 from asr.recogniser.bundled import ENGLISH, bundled_model
-from asr.recogniser.model_folder import load_model
+from asr.recogniser.config import read_config
 from asr.scoring.breakdown import group
 from asr.scoring.report import figures, worst_utterances
 from asr.scoring.score import summary_line
@@ -92,10 +92,12 @@ def recipe(
     program, arguments = Path(sys.argv[0]), sys.argv[1:]
     kind = recipe_with(variants)
     with exit_codes(), joined() as ranks:
-        chosen: Sequence[TrainConfig] = stages
-        for name in variants:
-            if f"--{name}" in arguments:
-                chosen = [from_english(stage) for stage in variants[name]] if name == "english" else variants[name]
+        asked = [name for name in variants if f"--{name}" in arguments]
+        if len(asked) > 1:
+            raise ConfigError(f"choose one of {', '.join(f'--{name}' for name in asked)}")
+        chosen = variants[asked[0]] if asked else stages
+        if asked == ["english"]:
+            chosen = [from_english(stage) for stage in chosen]
         parsed = [
             parse(
                 kind,
@@ -105,8 +107,6 @@ def recipe(
             )
             for stage in ([in_chunks(chosen[-1])] if "--live" in arguments else chosen)
         ]
-        if sum(getattr(parsed[-1], name) for name in variants) > 1:
-            raise ConfigError(f"choose one of {', '.join(f'--{name}' for name in variants)}")
         if parsed[-1].live and parsed[-1].config.init is None:
             raise ConfigError("--live needs --init MODEL: the model that this recipe trains without --live")
         _run(corpus, parsed[-1], [one.config for one in parsed], ranks)
@@ -115,7 +115,7 @@ def recipe(
 
 def from_english(stage: TrainConfig) -> TrainConfig:
     """The same training from the weights of the package's English model, in its shape."""
-    english = load_model(bundled_model()).config
+    english = read_config(bundled_model())
     ours = stage.acoustic
     shape = replace(english.acoustic, dropout=ours.dropout, intermediate=ours.intermediate)
     return replace(stage, features=english.features, acoustic=shape, init=ENGLISH)
