@@ -17,6 +17,8 @@ LAG: Seconds = 0.080
 """Beyond the window, so that two spectra share no sample: noise is not steady."""
 LOWEST_HERTZ = 200
 """Below is mains hum, which lies under speech too."""
+FAINTEST = 1e-12
+"""A spectrum whose norm is below it has no shape: in single precision its squares are 0."""
 QUIETEST = -80.0
 """Levels below it, in dB of full scale, are taken for it: there 16 bits round."""
 AT_ONCE = 32
@@ -88,4 +90,4 @@ def _texture(alike: Sequence[float], levels: Floats, moments: range, lag: int) -
 
 def _shapes(spectra: Floats, norms: Floats) -> Floats:
     """Scale the magnitudes of each moment to a norm of 1; of silence 0."""
-    return np.asarray(spectra / np.maximum(norms, np.finfo(np.float32).tiny)[:, None], np.float32)
+    return np.asarray(spectra / np.maximum(norms, FAINTEST)[:, None], np.float32)

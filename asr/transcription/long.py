@@ -19,7 +19,7 @@ from asr.audio.waveform import Waveform
 from asr.model.labels import BLANK, IMPOSSIBLE, LogProbs
 from asr.recogniser.emission_stream import EmissionStream
 from asr.recogniser.engine import Arrays, Engine
-from asr.units import Frames, Samples, Seconds
+from asr.units import Frames, Samples, Seconds, seconds_to_samples
 
 PAUSE: Seconds = 0.8
 """Blank of this length ends a piece in its middle, if a token came before."""
@@ -27,6 +27,8 @@ WORD_PAUSE: Seconds = 0.6
 """Blank of this length parts words, though no token says so."""
 LONGEST: Seconds = 30.0
 """No piece is longer."""
+BEYOND: Seconds = 0.5
+"""Sound behind a piece by which its last word is judged. It is there when the piece is complete."""
 
 FindCut: TypeAlias = Callable[[npt.NDArray[np.floating]], Frames | None]
 """Where the first piece ends, in frames, of the log-probs (T, V) that there are by now."""
@@ -40,6 +42,8 @@ class Piece:
     waveform: Waveform
     """(N,)."""
     log_probs: LogProbs
+    beyond: Waveform
+    """(M,), what comes behind it, up to half a second."""
     is_all: bool = False
     """Whether it is the whole recording."""
 
@@ -107,7 +111,8 @@ class Parting:
 
     def _piece(self, samples: Samples, frames: Frames) -> Piece:
         start = self._position * self._hop / self._rate
-        return Piece(start, self._waveform[:samples], self._log_probs[:frames])
+        beyond = self._waveform[samples : samples + seconds_to_samples(BEYOND, self._rate)]
+        return Piece(start, self._waveform[:samples], self._log_probs[:frames], beyond)
 
 
 def pieces(recogniser: Engine, blocks: Iterable[Waveform]) -> Iterator[Piece]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from asr.decoding.commands import Commands
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
@@ -19,7 +21,7 @@ from asr.text.timed import Command, Segment, TimedText
 from asr.transcription.confidence import Calibration
 from asr.transcription.coverage import Counts, Low, count, mark, without_unsure
 from asr.transcription.long import WORD_PAUSE, Piece, part_words
-from asr.transcription.timing import time_text
+from asr.transcription.timing import time_text, token_spans
 from asr.units import Seconds
 
 
@@ -105,7 +107,9 @@ class PieceReader:
         if found.command is not None:
             timed = timed.as_command(found.command)
         else:
-            timed = mark(timed, piece.waveform, rate, self.min_confidence, told)
+            heard = np.concatenate([piece.waveform, piece.beyond])
+            tokens = token_spans(self.recogniser, found.spelling, found.spikes)
+            timed = mark(timed, tokens, heard, rate, self.min_confidence, told)
         counts = count(timed.words, piece.waveform, rate)
         return Part(piece.start, without_unsure(timed) if self.low == "drop" else timed, found.hypotheses, counts)
 

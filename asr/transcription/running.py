@@ -9,7 +9,8 @@ A word that is stable is never taken back, and begins the final text too.
 - A model that was trained whole reads again when the segment is complete. Nothing is stable before.
 - Where commands are listened for there is no text before the segment is complete.
 
-Whether a word is sure enough to be told is decided when it becomes stable.
+Whether a word is sure enough to be told is decided when it becomes stable. For that all sound must
+be there by which it is judged.
 """
 
 from collections.abc import Sequence
@@ -26,10 +27,10 @@ from asr.model.best_path import Spike, align
 from asr.model.labels import BLANK, LogProbs
 from asr.recogniser.engine import Engine
 from asr.text.spelling import Spelling, split_words
-from asr.transcription.coverage import marked
+from asr.transcription.coverage import AFTER, marked
 from asr.transcription.long import WORD_PAUSE, Piece, part_words
 from asr.transcription.part import Decoded, Part, PieceReader
-from asr.transcription.timing import time_words
+from asr.transcription.timing import time_words, token_spans
 from asr.units import Frames
 
 
@@ -78,7 +79,7 @@ class RunningText:
             log_probs = self._parted(piece.log_probs[:read])
             self._feed(log_probs)
             self._best = self._decoded(log_probs)
-        count = self._stabilise(len(piece.log_probs)) if self._is_final else 0
+        count = self._stabilise(piece) if self._is_final else 0
         self._judge(piece.waveform, self._parted(piece.log_probs[:read]))
         if count > len(self._stable.spelling.words):
             self._stable = _first(self._best, count)
@@ -161,9 +162,10 @@ class RunningText:
                 return Decoded(spelling, (*stable.spikes, *rest[first:]))
         return stable
 
-    def _stabilise(self, now: Frames) -> int:
+    def _stabilise(self, piece: Piece) -> int:
         """Count the words that are stable by now."""
-        spelling = self._best.spelling
+        now, spelling, config = len(piece.log_probs), self._best.spelling, self._recogniser.config
+        heard = len(piece.waveform) / config.features.sample_rate - AFTER
         texts = _texts(spelling)
         kept = len(list(takewhile(_alike, zip(texts, (word for word, _ in self._since), strict=False))))
         self._since = [*self._since[:kept], *((word, now) for word in texts[kept:])]
@@ -171,6 +173,8 @@ class RunningText:
         for word, at in spelling.words[count:]:
             agreed, complete = (at.stop < n or (self._whole_words and at.stop == n) for n in self._ends)
             if not (agreed or (complete and now - self._since[count][1] >= self._settle)):
+                break
+            if self._best.spikes[at.stop - 1].start * config.frame > heard:
                 break
             assert word == self._since[count][0]
             count += 1
@@ -192,7 +196,8 @@ class RunningText:
         words = time_words(
             self._recogniser, waveform, log_probs, best.spelling, best.spikes, reader.calibration, first=first
         )
-        self._sure += [not word.unsure for word in marked(words, waveform, rate, reader.min_confidence)]
+        tokens = token_spans(self._recogniser, best.spelling, best.spikes)[first:]
+        self._sure += [not word.unsure for word in marked(words, tokens, waveform, rate, reader.min_confidence)]
 
 
 def _alike(pair: tuple[object, object]) -> bool:

@@ -100,8 +100,7 @@ def time_words(
     """
     frame, rate = recogniser.config.frame, recogniser.config.features.sample_rate
     duration = len(waveform) / rate
-    own = [together(spikes[at.start : at.stop], recogniser.config.frames(BREAK)) for _, at in spelling.words]
-    spiked = [(of[0].start * frame, min(duration, of[-1].stop * frame)) for of in own]
+    spiked = [(own[0].start * frame, min(duration, own[-1].stop * frame)) for own in _own(recogniser, spelling, spikes)]
     spans = word_spans(spiked, *levels(waveform, rate))
     alone = [(number, number + 1) for number in range(first, len(spans))]
     sure = stretch_log_probs(log_probs, spelling, spikes, alone)
@@ -109,6 +108,15 @@ def time_words(
         Word(text, *span, calibration.words(log_prob), _tokens(recogniser, spelling.tokens, spikes, at, span))
         for (text, at), span, log_prob in zip(spelling.words[first:], spans[first:], sure, strict=True)
     ]
+
+
+def token_spans(recogniser: Engine, spelling: Spelling, spikes: Sequence[Spike]) -> list[Span]:
+    """When the first and the last token of each word begin to be certain.
+
+    Unlike a word's borders, these do not depend on the sound that comes behind it.
+    """
+    frame = recogniser.config.frame
+    return [(own[0].start * frame, own[-1].start * frame) for own in _own(recogniser, spelling, spikes)]
 
 
 def word_spans(spiked: Sequence[Span], level: npt.NDArray[np.float64], block: Seconds = BLOCK) -> list[Span]:
@@ -172,6 +180,12 @@ def segments(spans: Sequence[Span]) -> list[tuple[int, int]]:
             found.append((first, number))
             first = number
     return found
+
+
+def _own(recogniser: Engine, spelling: Spelling, spikes: Sequence[Spike]) -> list[Sequence[Spike]]:
+    """The spikes of each word that say where it is."""
+    most = recogniser.config.frames(BREAK)
+    return [together(spikes[at.start : at.stop], most) for _, at in spelling.words]
 
 
 def _pause(level: npt.NDArray[np.float64], loud: float, least: int) -> tuple[int, int]:

@@ -84,3 +84,9 @@ def test_a_sound_amid_quiet_swings_by_as_much_as_it_is_louder():
     assert swing(quiet) == pytest.approx(20, abs=2)
     assert swing(quiet[: RATE // 20]) == np.inf, "too short to tell"
     assert swing(np.zeros(RATE, np.float32)) == 0
+
+
+@pytest.mark.parametrize("exponent", [-10, -17, -20, -22, -30])
+def test_sound_of_next_to_nothing_is_no_steadier_than_a_held_tone(exponent):
+    """Squares of its spectra are not numbers of single precision."""
+    assert steadiness(noise(RATE, level=10.0**exponent), RATE) <= 1

@@ -93,19 +93,25 @@ def texts(waveform: np.ndarray, *confidences: float) -> TimedText:
     return TimedText(found, len(waveform) / RATE, 0.5)
 
 
+def judged(text: TimedText, waveform: np.ndarray, least: float) -> TimedText:
+    """With the tokens of each word in its middle."""
+    tokens = [((word.start + word.end) / 2,) * 2 for word in text.words]
+    return mark(text, tokens, waveform, RATE, least)
+
+
 def test_words_below_the_least_are_marked_or_dropped():
     text = texts(GUSTS, 0.1, 0.5, 0.9)
-    marked = mark(text, GUSTS, RATE, 0.5)
+    marked = judged(text, GUSTS, 0.5)
     assert [word.unsure for word in marked.words] == [True, False, False]
     assert marked.text == "0 1 2" and without_unsure(marked).text == "1 2"
-    assert without_unsure(mark(text, GUSTS, RATE, 0.0)) == text
-    assert without_unsure(mark(text, GUSTS, RATE, 1.0)).segments == ()
+    assert without_unsure(judged(text, GUSTS, 0.0)) == text
+    assert without_unsure(judged(text, GUSTS, 1.0)).segments == ()
 
 
 def test_a_word_on_a_held_tone_is_none():
     waveform = gusts(3 * RATE)
     waveform[RATE : 2 * RATE] = sine(440, 1.0)
-    marked = mark(texts(waveform, 0.99, 0.99, 0.99), waveform, RATE, 0.05)
+    marked = judged(texts(waveform, 0.99, 0.99, 0.99), waveform, 0.05)
     assert [word.confidence for word in marked.words] == [0.99, 0.0, 0.99]
     assert without_unsure(marked).text == "0 2"
 
@@ -114,12 +120,12 @@ def test_a_word_in_even_noise_or_silence_is_none():
     waveform = gusts(9 * RATE)
     waveform[3 * RATE : 6 * RATE] = noise(3 * RATE)
     waveform[6 * RATE :] = 0
-    marked = mark(texts(waveform, *[0.99] * 9), waveform, RATE, 0.05)
+    marked = judged(texts(waveform, *[0.99] * 9), waveform, 0.05)
     assert [word.confidence for word in marked.words[1::3]] == [0.99, 0.0, 0.0]
 
 
 def test_json_says_what_is_low_and_what_is_covered():
-    text = replace(mark(texts(GUSTS, 0.1, 0.9), GUSTS, RATE, 0.5), coverage=of(bursts((10, 20))))
+    text = replace(judged(texts(GUSTS, 0.1, 0.9), GUSTS, 0.5), coverage=of(bursts((10, 20))))
     found = json.loads(render_timed_text(text, "json", "a"))
     low, sure = [segment["words"][0] for segment in found["segments"]]
     assert low["low"] is True and "low" not in sure
@@ -135,8 +141,8 @@ def talkative() -> Transcriber:
 
 
 def test_a_transcriber_drops_marks_and_counts(talkative):
-    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 450)
-    waveform = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + noise(90 * RATE, level=0.01)
+    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 900)
+    waveform = np.concatenate([sine(pitch, 0.1) for pitch in pitches]) + noise(90 * RATE, level=0.01)
     every = talkative.transcribe(waveform, RATE)
     least = float(np.median([word.confidence for word in every.words]))
     kept = replace(talkative, min_confidence=least)
@@ -159,8 +165,8 @@ def test_a_word_where_one_held_chord_follows_another_is_none():
     """Around it all is steady, though at the word itself the sound changes."""
     chords = np.concatenate([sine(220 * 2 ** (step / 12), 0.5, level=0.2) for step in (0, 5, 7, 12, 4, 9)])
     onset = TimedText((Segment((Word("o", 0.98, 1.02, 0.9),), 0.9),), 3.0, 0.5)
-    assert mark(onset, chords, RATE, 0.05).words[0].unsure
-    assert not mark(onset, gusts(3 * RATE), RATE, 0.05).words[0].unsure
+    assert judged(onset, chords, 0.05).words[0].unsure
+    assert not judged(onset, gusts(3 * RATE), 0.05).words[0].unsure
 
 
 def test_values_that_are_not_allowed():

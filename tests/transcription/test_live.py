@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from support.tiny import RATE, noise, recogniser
+from support.tiny import RATE, noise, recogniser, sine
 
 from asr.audio.waveform import resample
 from asr.decoding.decoder import Decoder
@@ -153,6 +153,22 @@ def test_finals_hold_every_token_of_the_whole_once(tokenizer, size):
     assert tuple(token for piece in pieces for token in greedy(piece.log_probs).tokens) == expected
     np.testing.assert_array_equal(np.concatenate([piece.waveform for piece in pieces]), waveform)
     texts = [model.reader(piece).timed.text for piece in pieces]
+    assert " ".join(final_words(told(stream, waveform))) == " ".join(filter(None, texts))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_word_is_believed_live_if_it_is_believed_later(seed):
+    """On a held tone it is none. Its borders move while it is being said; that must not matter."""
+    model = replace(talkative(WORDS), min_confidence=1e-9)
+    bursts = [sound(2, seed=3 * seed + number) for number in range(3)]
+    held = [noise(RATE, level=0.05) + sine(pitch, 1.0, level=0.2) for pitch in (200, 900, 2500, 6000)]
+    waveform = np.concatenate([bursts[0], *held, bursts[1], *held[::-1], bursts[2]])
+    stream = model.stream(RATE, LiveConfig(silence=0.5, longest=6.0))
+    parting = Parting(stream._recogniser, stream._parting._find)
+    pieces = [*parting.accept(waveform), *parting.finish()]
+    texts = [" ".join(word.text for word in model.reader(piece).timed.words) for piece in pieces]
+    every = [word for piece in pieces for word in replace(model, low="mark").reader(piece).timed.words]
+    assert 0 < sum(word.unsure for word in every) < len(every)
     assert " ".join(final_words(told(stream, waveform))) == " ".join(filter(None, texts))
 
 

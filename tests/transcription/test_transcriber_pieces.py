@@ -42,8 +42,8 @@ def test_a_long_recording_is_read_in_parts_that_lie_where_they_are():
     model = Transcriber(recogniser(layers=2))
     with torch.no_grad():
         model.recogniser.acoustic.output.bias[0] -= 2  # else it says next to nothing
-    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 450)
-    waveform = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + noise(90 * RATE, level=0.01)
+    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 900)
+    waveform = np.concatenate([sine(pitch, 0.1) for pitch in pitches]) + noise(90 * RATE, level=0.01)
     timed = model.transcribe(waveform, RATE)
     words = timed.words
     assert timed.duration == 90 and len(timed.segments) >= 3
@@ -57,8 +57,8 @@ def test_a_file_is_read_block_by_block_and_its_segments_come_before_its_end(tmp_
     model = Transcriber(recogniser(layers=2))
     with torch.no_grad():
         model.recogniser.acoustic.output.bias[0] -= 2
-    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 900)
-    waveform = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + noise(180 * RATE, level=0.01)
+    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 1800)
+    waveform = np.concatenate([sine(pitch, 0.1) for pitch in pitches]) + noise(180 * RATE, level=0.01)
     soundfile.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
     sizes = []
     blocks = Recording.blocks
@@ -111,6 +111,6 @@ def test_several_pieces_at_a_time_make_the_same_text():
     model = Transcriber(recogniser(layers=2))
     with torch.no_grad():
         model.recogniser.acoustic.output.bias[0] -= 2
-    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 450)
-    waveform = np.concatenate([sine(pitch, 0.2) for pitch in pitches]) + noise(90 * RATE, level=0.01)
+    pitches = np.random.default_rng(0).choice([0, 200, 900, 2500, 6000], 900)
+    waveform = np.concatenate([sine(pitch, 0.1) for pitch in pitches]) + noise(90 * RATE, level=0.01)
     assert replace(model, jobs=3).transcribe(waveform, RATE) == model.transcribe(waveform, RATE)
