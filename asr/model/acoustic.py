@@ -189,7 +189,8 @@ class AcousticModel(nn.Module):
         left = (lengths - starts).clamp(0, rows.shape[1]).flatten()
         outputs = []
         for layer in self.layers:
-            rows = layer.chunks(rows, left, bptt.chunk, count, generator)  # type: ignore[operator]
+            beyond = layer is not self.layers[-1]
+            rows = layer.chunks(rows, left, bptt.chunk, count, generator, beyond=beyond)  # type: ignore[operator]
             own = rows[:, : bptt.chunk].unflatten(0, (count, -1)).transpose(0, 1)
             outputs.append(own.flatten(1, 2)[:, :frames])
         return self._to_read(outputs)
@@ -274,10 +275,18 @@ class Block(nn.Module):
         return self._finish(inputs, outputs), state
 
     def chunks(
-        self, inputs: Tensor, lengths: Tensor, chunk: Frames, count: int, generator: torch.Generator | None
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        chunk: Frames,
+        count: int,
+        generator: torch.Generator | None,
+        *,
+        beyond: bool,
     ) -> Tensor:
         """As `RecurrentLayer.chunks`."""
-        return self._finish(inputs, self.recurrent.chunks(inputs, lengths, chunk, count, generator))
+        outputs = self.recurrent.chunks(inputs, lengths, chunk, count, generator, beyond=beyond)
+        return self._finish(inputs[:, : outputs.shape[1]], outputs)
 
     def _finish(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         projected: Tensor = self.project(outputs)

@@ -14,7 +14,8 @@ direction sees.
 Truncated BPTT can also recompute. Its forward pass then keeps each layer's inputs and the states
 between segments, but no gates. Given those states, the segments of a layer no longer depend on one
 another. So the backward pass recomputes several at once, as rows of one batch, in fewer and larger
-matrix products. Only those segments have gates in memory.
+matrix products. Only those segments have gates in memory. The forward direction of chunks always
+recomputes so: it must run once through the utterance anyway, for the states.
 
 Only the recurrence is cut, never the loss: CTC reads the log-probs of the whole utterance. In a
 stack, every layer and direction is cut at its own hand-overs. A frame's gradient with respect to
@@ -159,6 +160,59 @@ class _Recomputed(torch.autograd.Function):
         return (None, None, None, None, None, to_inputs, *(next(ours) if w.requires_grad else None for w in weights))
 
 
+def unroll_chunks(rnn: nn.RNNBase, rows: Tensor, chunk: Frames, count: int) -> Tensor:
+    """Run the forward direction of one layer over all chunks of utterances, keeping no gates.
+
+    Args:
+        rnn: as in `unroll`.
+        rows: (count x B, chunk or more, F), the first chunk of each utterance with what lies beyond
+            it, then the second, and so on.
+        chunk: frames of a chunk.
+        count: chunks of an utterance.
+
+    Returns:
+        (count x B, chunk or more, H). The state is handed from chunk to chunk, its gradient is not.
+    """
+    outputs: Tensor = _Chunks.apply(rnn, chunk, count, rows, *rnn.parameters())
+    return outputs
+
+
+class _Chunks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rnn: nn.RNNBase, chunk: Frames, count: int, rows: Tensor, *weights: Tensor) -> Tensor:
+        own, states = [], [None]
+        for frames in torch.chunk(rows[:, :chunk], count):
+            output, state = rnn(frames, states[-1])
+            own.append(output)
+            states.append(state)
+        device = rows.device.type
+        ctx.rnn, ctx.states = rnn, stack(states[:-1])
+        ctx.autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+        ctx.save_for_backward(rows, *weights)
+        if rows.shape[1] == chunk:
+            return torch.cat(own)
+        return torch.cat([torch.cat(own), rnn(rows[:, chunk:], stack(states[1:]))[0]], dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        rows, *weights = ctx.saved_tensors
+        enabled, dtype = ctx.autocast
+        trained = [weight for weight in weights if weight.requires_grad]
+        sums = [torch.zeros_like(weight) for weight in trained]
+        to_rows = torch.empty_like(rows)
+        groups = -(-len(rows) // ROWS)
+        borders = [len(rows) * number // groups for number in range(groups + 1)]
+        for at in (slice(*pair) for pair in pairwise(borders)):
+            some = rows[at].detach().requires_grad_()
+            with torch.enable_grad(), torch.autocast(rows.device.type, dtype, enabled=enabled):
+                outputs = ctx.rnn(some, _of_rows(ctx.states, at))[0]
+            to_rows[at], *found = torch.autograd.grad(outputs, [some, *trained], gradients[0][at])
+            torch._foreach_add_(sums, found)
+        ours = iter(sums)
+        return (None, None, None, to_rows, *(next(ours) if w.requires_grad else None for w in weights))
+
+
 def state_after(rnn: nn.RNNBase, inputs: Tensor, lengths: Tensor, state: State) -> State:
     """Compute the state that a direction reaches at the end of each sequence, without gradient.
 
@@ -228,6 +282,11 @@ def stack(states: Sequence[State]) -> State:
         return torch.cat(known, dim=1)  # type: ignore[arg-type]
     hidden, cell = zip(*known, strict=True)
     return torch.cat(hidden, dim=1), torch.cat(cell, dim=1)
+
+
+def _of_rows(state: State, at: slice) -> State:
+    """The state of some of the rows."""
+    return each(lambda of_all: of_all[:, at].contiguous(), state)
 
 
 def each(function: Callable[[Tensor], Tensor], state: State) -> State:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asr.model.bptt import State, each, read, stack, state_after, unroll, unroll_recomputed
+from asr.model.bptt import State, each, read, state_after, unroll, unroll_chunks, unroll_recomputed
 from asr.model.reading import Full, Truncated
 from asr.model.shape import Cell, Merge
 from asr.units import Frames
@@ -212,13 +212,20 @@ class RecurrentLayer(nn.Module):
         return self._merge(outputs, lengths), each(Tensor.detach, state)
 
     def chunks(
-        self, inputs: Tensor, lengths: Tensor, chunk: Frames, count: int, generator: torch.Generator | None = None
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        chunk: Frames,
+        count: int,
+        generator: torch.Generator | None = None,
+        *,
+        beyond: bool = True,
     ) -> Tensor:
         """Read all chunks of utterances at once, as `window` does one after the other.
 
-        The forward direction first runs over the chunks' own frames without gradient. That gives
-        the state in which each chunk begins. Given these, chunks do not depend on one another, and
-        gradients end at their borders anyway.
+        The forward direction runs through the chunks' own frames. That gives the state in which
+        each chunk begins. Given these, chunks do not depend on one another, and gradients end at
+        their borders anyway.
 
         Args:
             inputs: (count x B, chunk + lookahead, input_size), the first chunk of each utterance,
@@ -227,16 +234,13 @@ class RecurrentLayer(nn.Module):
             chunk: frames of a chunk.
             count: chunks of an utterance.
             generator: source of the dropout masks in training.
+            beyond: whether a layer above reads the outputs beyond the chunk.
 
         Returns:
-            (count x B, chunk + lookahead, output_size).
+            (count x B, chunk + lookahead, output_size), or (count x B, chunk, output_size).
         """
         frames = self._prepare(inputs, self._draw(inputs, generator))
-        states: list[State] = [None]
-        with torch.no_grad():
-            for own in torch.chunk(frames[:, :chunk], count)[:-1]:
-                states.append(self.rnns[0](own, states[-1])[1])
-        outputs = [self.rnns[0](frames, stack(states))[0]]
+        outputs = [unroll_chunks(self.rnns[0], frames if beyond else frames[:, :chunk], chunk, count)]  # type: ignore[arg-type]
         outputs += [rnn(reverse_within(frames, lengths))[0] for rnn in self.rnns[1:]]
         return self._merge(outputs, lengths)
 
@@ -247,7 +251,7 @@ class RecurrentLayer(nn.Module):
         """Outputs of each direction, in its reading order -> outputs of the layer."""
         if len(outputs) == 1:
             return outputs[0]
-        forwards, backwards = outputs[0], reverse_within(outputs[1], lengths)
+        forwards, backwards = outputs[0], reverse_within(outputs[1], lengths)[:, : outputs[0].shape[1]]
         return forwards + backwards if self.merge == "sum" else torch.cat([forwards, backwards], dim=-1)
 
     def _prepare(self, frames: Tensor, kept: Tensor | None) -> Tensor:

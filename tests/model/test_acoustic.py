@@ -13,6 +13,7 @@ from support import reference
 import asr.model.acoustic
 from asr.errors import ConfigError
 from asr.model.acoustic import AcousticModel, Emissions, Subsampling
+from asr.model.bptt import ROWS
 from asr.model.ctc import ctc_loss
 from asr.model.reading import Chunked, Full, Truncated
 from asr.model.recurrent import drop, dropout_mask
@@ -348,9 +349,17 @@ def test_a_lookahead_over_the_whole_utterance_in_one_chunk_is_full(cell):
 
 
 @unhurried
-@given(config=CONFIGS, lengths=st.lists(st.integers(1, 30), min_size=1, max_size=3), bptt=CHUNKED)
-def test_all_chunks_at_once_have_the_gradients_of_one_after_the_other(config, lengths, bptt):
-    """Values and gradients, of inputs and weights, against windows that hand their state on."""
+@given(
+    config=CONFIGS,
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=3),
+    bptt=CHUNKED,
+    at_once=st.sampled_from([1, 4, ROWS]),
+)
+def test_all_chunks_at_once_have_the_gradients_of_one_after_the_other(config, lengths, bptt, at_once):
+    """Values and gradients, of inputs and weights, against windows that hand their state on.
+
+    However many rows are recomputed at a time.
+    """
     model, valid = build(config).eval(), torch.tensor(lengths)
     hidden = torch.randn(len(lengths), max(lengths), config.hidden, dtype=torch.float64, requires_grad=True)
 
@@ -369,11 +378,17 @@ def test_all_chunks_at_once_have_the_gradients_of_one_after_the_other(config, le
     inputs = [hidden, *model.layers.parameters()]
     weights = torch.randn_like(found)
     for one, other in zip(
-        *(torch.autograd.grad((top * weights).sum(), inputs, allow_unused=True) for top in (found, expected)),
+        *(gradients((top * weights).sum(), inputs, at_once) for top in (found, expected)),
         strict=True,
     ):
         if one is not None or other is not None:
             torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
+def gradients(loss, inputs, at_once):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asr.model.bptt.ROWS", at_once)
+        return torch.autograd.grad(loss, inputs, allow_unused=True)
 
 
 @pytest.mark.parametrize("cell", CELLS)
