@@ -94,24 +94,27 @@ class _Task:
     log: Callable[[str], None] | None
     due: Seconds = LOGGED
     """Of work, until the next line in the log."""
+    first: tuple[float, Seconds] | None = None
+    """What was done when it was first told, and when. Work that goes on does not begin with nothing."""
 
     def update(self, done: float, doing: str | None = None) -> None:
         self.progress.update(self.number, completed=done, description=doing)
         task = self.progress.tasks[self.number]
         worked = task.elapsed or 0.0
+        self.first = self.first or (done, worked)
         if self.log and worked >= self.due:
             self.due = 2 * worked
-            self.log(_logged(task, worked))
+            self.log(_logged(task, worked, *self.first))
 
 
-def _logged(task: Task, worked: Seconds) -> str:
+def _logged(task: Task, worked: Seconds, first: float, since: Seconds) -> str:
     """What a log says of work that is under way: `evaluating: 40 %, about 2:10 left`."""
     if not task.total:
         return f"{task.description}: since {clock(worked)}"
     line = f"{task.description}: {task.percentage:.0f} %"
-    if task.finished or not task.completed:
+    if task.finished or task.completed <= first:
         return line
-    return f"{line}, about {clock((task.total / task.completed - 1) * worked)} left"
+    return f"{line}, about {clock((task.total - task.completed) / (task.completed - first) * (worked - since))} left"
 
 
 class Delivery(Protocol):

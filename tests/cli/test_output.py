@@ -43,6 +43,18 @@ def test_a_log_hears_of_long_work_now_and_then(monkeypatch):
     ]
 
 
+def test_work_that_goes_on_is_not_quicker_for_what_was_done_before(monkeypatch):
+    now = [0.0]
+    progress = TerminalProgress()
+    progress.console = Console(file=io.StringIO(), width=200)
+    monkeypatch.setattr(progress.console, "get_time", lambda: now[0])
+    with progress.bar("epoch 2/2", 100) as bar:
+        for done in range(61, 65):
+            now[0] = 10.0 * (done - 60)
+            bar.update(done)
+    assert progress.console.file.getvalue() == "epoch 2/2: 63 %, about 6:10 left\n"
+
+
 def test_a_log_hears_nothing_of_short_work():
     progress = TerminalProgress()
     progress.console = Console(file=io.StringIO())
