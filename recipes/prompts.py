@@ -1,10 +1,11 @@
 """Asterisk's recorded prompts: about 20 minutes of one studio voice a language.
 
     python recipes/prompts.py --language it --out runs/prompts-it
-    python recipes/prompts.py --language it --out runs/it --init en/best --optimiser.warmup 0.1
+    python recipes/prompts.py --language it --out runs/prompts-it-english --english
 
-The languages are English, Spanish, French, Italian and Russian. `--fast` is for the demo: two to
-five minutes of training on two cores.
+The languages are English, Spanish, French, Italian and Russian. With the package's English model to
+begin with each is learnt better, in half as many epochs. `--fast` takes two to five minutes on two
+cores.
 """
 
 from dataclasses import replace
@@ -12,7 +13,7 @@ from dataclasses import replace
 from asr.audio.augment import LIGHT
 from asr.cli.recipe import recipe
 from asr.model.shape import AcousticConfig
-from asr.training.settings import OptimiserConfig, TrainConfig
+from asr.training.settings import ConsistencyConfig, OptimiserConfig, TrainConfig
 
 CONFIG = TrainConfig(
     acoustic=AcousticConfig(subsampling=3, layers=3, hidden=256, dropout=0.3, intermediate=(2,)),
@@ -28,6 +29,12 @@ FAST = TrainConfig(
     batch_seconds=24.0,
     average=0.98,
 )
+ENGLISH = replace(
+    CONFIG,
+    optimiser=OptimiserConfig(learning_rate=1e-3, warmup=0.1, weight_decay=0.05),
+    consistency=ConsistencyConfig(weight=0.2),
+    epochs=20,
+)
 
 if __name__ == "__main__":
-    recipe("prompts", CONFIG, fast=(FAST,))
+    recipe("prompts", CONFIG, fast=(FAST,), english=(ENGLISH,))

@@ -95,8 +95,8 @@ def hum(waveform: Waveform, sample_rate: int, draw: Draw) -> Waveform:
 
 
 def overdrive(waveform: Waveform, sample_rate: int, draw: Draw) -> Waveform:
-    """Cut off the loudest peaks, by 3 to 20 dB."""
-    limit = np.abs(waveform).max() * 10 ** (-draw.uniform(3, 20) / 20)
+    """Cut off the loudest peaks, by 3 to 25 dB."""
+    limit = np.abs(waveform).max() * 10 ** (-draw.uniform(3, 25) / 20)
     return np.clip(waveform, -limit, limit)
 
 
@@ -186,7 +186,7 @@ CHANNELS: dict[Channel, float] = {
     noise: 0.3,
     babble: 0.15,
     hum: 0.15,
-    overdrive: 0.15,
+    overdrive: 0.4,
     faint: 0.15,
     line: 0.5,
 }

@@ -95,7 +95,7 @@ class _Task:
     due: Seconds = LOGGED
     """Of work, until the next line in the log."""
     first: tuple[float, Seconds] | None = None
-    """What was done when it was first told, and when. Work that goes on does not begin with nothing."""
+    """What was done when it was first told, and when: not nothing, where work goes on."""
 
     def update(self, done: float, doing: str | None = None) -> None:
         self.progress.update(self.number, completed=done, description=doing)

@@ -198,6 +198,7 @@ def load_onnx(folder: Path, *, int8: bool = False, threads: int = 1) -> OnnxReco
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    options.enable_mem_pattern = False  # it keeps a plan for every length that came
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would burn the cores of others
     try:
         require_weights(path, config.acoustic.least_weights(tokenizer.size))
