@@ -19,6 +19,7 @@ from asr.audio.waveform import Waveform
 from asr.model.labels import BLANK, IMPOSSIBLE, LogProbs
 from asr.recogniser.emission_stream import EmissionStream
 from asr.recogniser.engine import Arrays, Engine
+from asr.transcription.coverage import AFTER
 from asr.units import Frames, Samples, Seconds, seconds_to_samples
 
 PAUSE: Seconds = 0.8
@@ -27,8 +28,6 @@ WORD_PAUSE: Seconds = 0.6
 """Blank of this length parts words, though no token says so."""
 LONGEST: Seconds = 30.0
 """No piece is longer."""
-BEYOND: Seconds = 0.5
-"""Sound behind a piece by which its last word is judged. It is there when the piece is complete."""
 
 FindCut: TypeAlias = Callable[[npt.NDArray[np.floating]], Frames | None]
 """Where the first piece ends, in frames, of the log-probs (T, V) that there are by now."""
@@ -43,7 +42,7 @@ class Piece:
     """(N,)."""
     log_probs: LogProbs
     beyond: Waveform
-    """(M,), what comes behind it, up to half a second."""
+    """(M,), what comes behind it, as far as its last word is judged by it."""
     is_all: bool = False
     """Whether it is the whole recording."""
 
@@ -111,7 +110,7 @@ class Parting:
 
     def _piece(self, samples: Samples, frames: Frames) -> Piece:
         start = self._position * self._hop / self._rate
-        beyond = self._waveform[samples : samples + seconds_to_samples(BEYOND, self._rate)]
+        beyond = self._waveform[samples : samples + seconds_to_samples(AFTER, self._rate)]
         return Piece(start, self._waveform[:samples], self._log_probs[:frames], beyond)
 
 
