@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from asr.recogniser.model_folder import load_model
 from asr.recogniser.onnx_export import export
+from asr.recogniser.voices import OTHERS_FOLDER
 
 
 @dataclass(frozen=True)
@@ -20,5 +21,7 @@ class Export:
     """Also write model.int8.onnx: a quarter of the size, two to three times as fast."""
 
     def run(self) -> None:
-        for path in export(load_model(self.model), self.model, int8=self.int8):
-            print(path, flush=True)
+        others = self.model / OTHERS_FOLDER
+        for folder in (self.model, *([others] if others.is_dir() else [])):
+            for path in export(load_model(folder), folder, int8=self.int8):
+                print(path, flush=True)

@@ -7,13 +7,14 @@ from typing import Literal, TypeAlias, get_args
 from asr.errors import ConfigError, MissingExtra
 from asr.recogniser.engine import Engine
 from asr.recogniser.onnx_runtime import INT8_FILE, MODEL_FILE, OnnxRecogniser, load_onnx
+from asr.recogniser.voices import OTHERS_FOLDER, VOICE_FILE, ByVoice, load_voice
 
 EngineName: TypeAlias = Literal["auto", "torch", "onnx", "int8"]
 """What runs a model: PyTorch, or onnxruntime with weights of 32 or of 8 bits."""
 
 
 def load_engine(folder: Path, name: EngineName = "auto", device: str = "auto") -> Engine:
-    """Read a model folder for the engine that is wanted.
+    """Read a model folder for the engine that is wanted; that of an adapted model holds two.
 
     Args:
         folder: the model's.
@@ -26,6 +27,14 @@ def load_engine(folder: Path, name: EngineName = "auto", device: str = "auto") -
         ConfigError: if there is no such engine or device.
         MissingExtra: if the engine is not installed.
     """
+    engine = _load(folder, name, device)
+    if not (folder / VOICE_FILE).is_file():
+        return engine
+    others = _load(folder / OTHERS_FOLDER, name, device)
+    return ByVoice(engine, others, load_voice(folder, engine.config.features.num_mels))
+
+
+def _load(folder: Path, name: EngineName, device: str) -> Engine:
     if name not in get_args(EngineName):
         raise ConfigError(f"engine is {name!r}; it is one of {', '.join(get_args(EngineName))}")
     if name == "auto":
@@ -44,7 +53,7 @@ def load_engine(folder: Path, name: EngineName = "auto", device: str = "auto") -
 
 def beside(engine: Engine, folder: Path) -> Engine:
     """Read a second model folder, by the first one's library where it can be."""
-    if isinstance(engine, OnnxRecogniser):
+    if isinstance(engine.own if isinstance(engine, ByVoice) else engine, OnnxRecogniser):
         return load_engine(folder)
     return load_engine(folder, "torch", str(engine.device))
 

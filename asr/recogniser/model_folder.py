@@ -22,10 +22,19 @@ from asr.recogniser.checksums import SUMS_FILE, write_sums
 from asr.recogniser.compact import compacted, expanded
 from asr.recogniser.config import CONFIG_FILE, SECOND_FOLDER, read_config
 from asr.recogniser.recogniser import ACOUSTIC, Recogniser
+from asr.recogniser.voices import OTHERS_FOLDER, VOICE_FILE
 from asr.text.tokenizer import load_tokenizer
 
 WEIGHTS_FILE = "model.safetensors"
-FITTED_FILES = ("confidence.json", "reliability.png", "decoding.json", "commands.json", "model.onnx", "model.int8.onnx")
+FITTED_FILES = (
+    "confidence.json",
+    "reliability.png",
+    "decoding.json",
+    "commands.json",
+    "model.onnx",
+    "model.int8.onnx",
+    VOICE_FILE,
+)
 """What was fitted to the weights in the folder, and does not outlast them."""
 
 
@@ -47,15 +56,16 @@ def compact_model(folder: Path, out: Path) -> None:
     """Copy a model folder with its weights rounded to 8 bits, a quarter of their size.
 
     All that lies in the folder comes along: calibration, decoding weights, language models. Only
-    ONNX graphs, of the weights before, do not. A second recogniser's weights are rounded too. The
-    copy has a list of checksums (`recogniser.checksums`).
+    ONNX graphs, of the weights before, do not. A second recogniser's weights are rounded too, and
+    those of the model for other voices. The copy has a list of checksums (`recogniser.checksums`).
 
     Raises:
         ModelError: as `load_model`, and if `out` is the folder itself.
         AsrError: if something cannot be written.
     """
-    models = [path.parent for path in (folder / CONFIG_FILE, folder / SECOND_FOLDER / CONFIG_FILE) if path.is_file()]
-    recognisers = {inner.relative_to(folder): load_model(inner, untaught=True) for inner in models or [folder]}
+    inner = (folder / name for name in (".", SECOND_FOLDER, OTHERS_FOLDER))
+    models = [path for path in inner if (path / CONFIG_FILE).is_file()]
+    recognisers = {path.relative_to(folder): load_model(path, untaught=True) for path in models or [folder]}
     if out.resolve().is_relative_to(folder.resolve()):
         raise ModelError(f"{out}: is the model folder, or in it; choose another --out")
     written = {inner / WEIGHTS_FILE for inner in recognisers} | {Path(SUMS_FILE)}
@@ -64,8 +74,8 @@ def compact_model(folder: Path, out: Path) -> None:
         if source.suffix != ".onnx" and source.relative_to(folder) not in written:
             with atomic(target) as path:
                 shutil.copyfile(source, path)
-    for inner, recogniser in recognisers.items():
-        _write_weights(out / inner, compacted(recogniser.state()))
+    for path, recogniser in recognisers.items():
+        _write_weights(out / path, compacted(recogniser.state()))
     write_sums(out)
 
 

@@ -31,6 +31,7 @@ from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress
 from asr.recogniser.model_folder import load_model, save_model
 from asr.recogniser.recogniser import Recogniser
+from asr.recogniser.voices import OTHERS_FOLDER
 from asr.scoring.score import Score, summary_line
 from asr.text.normalise import TextForm
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer
@@ -41,6 +42,7 @@ from asr.training.run import run, usable_device
 from asr.training.selection import fitting, long_enough, some
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 from asr.training.trainer import Trainer
+from asr.training.voice import learn_voice
 from asr.transcription.evaluate import evaluate
 from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
@@ -157,7 +159,8 @@ def adapt(
     base.to(recogniser.device)
     teacher = base if config.rehearsal else None
     trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, teacher=teacher))
-    judge = Judge.of(base if same else None, own.dev, [] if other is None else other.dev, progress)
+    voice = None if other is None or not other.train else learn_voice(base, own.train, other.train)
+    judge = Judge.of(base if same else None, own.dev, [] if other is None else other.dev, progress, voice=voice)
     cuts = fitting(long_enough(own.train, config, progress), tokenizer, config, progress)
     replayed = [] if other is None else some(other.train, REPLAYED * own.seconds)
     goal = AdaptationGoal(trainer, judge)
@@ -166,10 +169,14 @@ def adapt(
     learnt = search and search.with_words(own.texts, tokenizer, out / "run", progress)
     old, new = (one.decoder(base) if one else None for one in (search, learnt))
     if same:
-        adapted, share = part_way(base, adapted, Judge.of(base, own.dev, judge.general, progress, (old, new)))
-    transcribers = Transcriber(base, old), Transcriber(adapted, new)
+        judge = Judge.of(base, own.dev, judge.general, progress, (old, new), voice)
+        adapted, share = part_way(base, adapted, judge)
+    transcribers = Transcriber(base, old), Transcriber(judge.engine(adapted), new)
     result = _judged(out, transcribers, share, own, other, progress)
     save_model(out, adapted, readme=_card(result, own, adapted))
+    if voice is not None:
+        save_model(out / OTHERS_FOLDER, base, readme="What reads other voices than the one adapted to.\n")
+        voice.save(out)
     if learnt:
         learnt.keep(out)
     return result
@@ -311,6 +318,7 @@ def _card(result: Adaptation, own: Speech, adapted: Recogniser) -> str:
         names = ("general speech before", "general speech after")
         lines += [summary_line(name, score) for name, score in zip(names, result.general, strict=True)]
     figures = "\n".join(f"- {line}" for line in lines)
+    others = "" if result.general is None else "- other voices are read by the base model, in `others/`\n"
     return f"""# A speech recogniser, adapted
 
 {adapted.num_parameters / 1e6:.1f} M parameters, CTC over {adapted.tokenizer.size - 1} tokens. It began with another \
@@ -318,7 +326,7 @@ model's weights.
 
 - adapted to {len(own.train)} utterances, {own.seconds / 60:.1f} minutes of speech
 - {100 * result.share:.0f} % of the way from the base model's weights to the adapted ones
-{figures}
+{others}{figures}
 
 Word error rates are of recordings that took no part, {"with the language model" if result.searched else "greedily"}; \
 the interval is a 95 % bootstrap over utterances.

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from asr.data.cuts import LazyCut
 from asr.decoding.decoder import Decoder
 from asr.progress import Progress
+from asr.recogniser.engine import Engine
 from asr.recogniser.recogniser import Recogniser
+from asr.recogniser.voices import ByVoice, Voice
 from asr.scoring.score import summary_line
 from asr.training.goal import Judgement, Purpose
 from asr.training.objective import acoustic_of
@@ -33,6 +35,8 @@ class Judge:
     progress: Progress
     decoder: Decoder | None = None
     """With the language model; None decodes greedily."""
+    others: tuple[Recogniser, Voice] | None = None
+    """The base model, if it goes on reading other voices than this one."""
 
     @classmethod
     def of(
@@ -42,6 +46,7 @@ class Judge:
         general: Sequence[LazyCut],
         progress: Progress,
         decoders: tuple[Decoder | None, Decoder | None] = (None, None),
+        voice: Voice | None = None,
     ) -> "Judge":
         """Choose as much as is judged by, and see what the base model makes of general speech.
 
@@ -51,17 +56,23 @@ class Judge:
             general: general speech.
             progress: is told how far it is.
             decoders: the base model's, and the one to judge with.
+            voice: whose utterances the base model does not read any more.
         """
         general = [] if base is None else some(general, JUDGED)
         before = 0.0
         if base is not None and general:
             known = Transcriber(base, decoders[0])
             before = evaluate(known, general, loaders=0, progress=progress).score.wer.value
-        return cls(some(own, JUDGED) or own, general, before, progress, decoders[1])
+        others = None if base is None or voice is None else (base, voice)
+        return cls(some(own, JUDGED) or own, general, before, progress, decoders[1], others)
+
+    def engine(self, recogniser: Recogniser) -> Engine:
+        """What reads, if this is the adapted model."""
+        return recogniser if self.others is None else ByVoice(recogniser, *self.others)
 
     def __call__(self, recogniser: Recogniser) -> tuple[float, float, Evaluation, Evaluation | None]:
         """Judge a model: errors, loss (less is better of both), and what it made of either."""
-        transcriber = Transcriber(recogniser, self.decoder)
+        transcriber = Transcriber(self.engine(recogniser), self.decoder)
         own = evaluate(transcriber, self.own, loaders=0, progress=self.progress)
         general = evaluate(transcriber, self.general, loaders=0, progress=self.progress) if self.general else None
         lost = 0.0 if general is None else max(0.0, general.score.wer.value - self.before - ALLOWED)

@@ -21,7 +21,10 @@ from asr.decoding.tuned import load_decoder, load_tuned, tuned_models
 from asr.errors import ConfigError, DataError
 from asr.lm.arpa import read_ngram
 from asr.progress import SILENT
+from asr.recogniser.engines import load_engine
 from asr.recogniser.model_folder import load_model
+from asr.recogniser.recogniser import Recogniser
+from asr.recogniser.voices import ByVoice
 from asr.text.tokenizer import CharacterTokenizer
 from asr.training import adapt as module
 from asr.training.adapt import Speech, adapt, mixture, part_way, settings, suited
@@ -63,6 +66,10 @@ def test_it_ends_with_a_model_and_says_what_it_cost(speech: Path, base: Path, tm
     )
     before = load_model(base)
     assert torch.equal(after.features.mean, before.features.mean), "the base model's statistics are kept"
+    assert "other voices are read by the base model" in card
+    both = load_engine(tmp_path / "mine", "torch")
+    assert isinstance(both, ByVoice)
+    assert all(torch.equal(both.others.state()[name], tensor) for name, tensor in before.state().items())
     again = adapt(speech, base, tmp_path / "mine", general=speech, epochs=2, threads=1, progress=Lines(said))
     assert "is finished" in said.getvalue() and again.share == found.share
     same = weights(tmp_path / "mine")
@@ -86,6 +93,7 @@ def test_speech_and_language_models_that_come_with_the_model_are_used(speech: Pa
     assert found.searched and "with the language model" in (found.folder / "README.md").read_text()
     alone = adapt(speech, base, tmp_path / "alone", epochs=1, threads=1, rehearsal=0.0)
     assert alone.general is None
+    assert isinstance(load_engine(alone.folder, "torch"), Recogniser), "no other voices are known"
 
 
 def test_letters_that_the_model_lacks_get_an_output_layer_of_their_own(base: Path, tmp_path: Path):
