@@ -1,16 +1,14 @@
 """What minutes of one's own speech bring: adapted and from scratch, and what is forgotten.
 
     python -m benchmarks.adaptation DATA --model DIR --general GENERAL --out runs/adaptation
-    python -m benchmarks.adaptation DATA --model DIR --general GENERAL --out runs/ways --ways
 
 DATA and GENERAL are folders of manifests. Each amount of speech is a part of DATA's train; its dev
-and test stay as they are. `--ways` compares, at ten minutes, the means against forgetting.
+and test stay as they are.
 """
 
 import argparse
 import time
 from pathlib import Path
-from unittest import mock
 
 from rich.console import Console
 from rich.table import Table
@@ -20,8 +18,7 @@ from asr.data.cuts import load_cuts, save_cuts
 from asr.model.shape import AcousticConfig
 from asr.recogniser.bundled import bundled_model
 from asr.scoring.score import Score
-from asr.training import adapt as module
-from asr.training.adapt import REHEARSAL, REPLAYED, adapt
+from asr.training.adapt import adapt
 from asr.training.selection import some
 from asr.training.settings import OptimiserConfig, TrainConfig
 from asr.training.train import train
@@ -34,13 +31,6 @@ SCRATCH = TrainConfig(
     epochs=40,
     batch_seconds=24.0,
 )
-WAYS = {
-    "nothing against forgetting": (0.0, 0.0),
-    "pseudo-rehearsal": (REHEARSAL, 0.0),
-    "replay": (0.0, REPLAYED),
-    "both": (REHEARSAL, REPLAYED),
-}
-"""Weight of pseudo-rehearsal and share of replay."""
 
 
 def main() -> None:
@@ -52,26 +42,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, nargs="+", default=[5.0, 15.0, 30.0])
     parser.add_argument("--scratch", action="store_true", help="train from scratch, too")
-    parser.add_argument("--ways", action="store_true")
     options = parser.parse_args()
     model, progress = options.model or bundled_model(), TerminalProgress()
     columns = ("before", "after", "general before", "general after", "of the way", "time")
     table = Table("speech", *columns)
-    runs = [(f"{m:g} min", m, REHEARSAL, REPLAYED) for m in options.minutes]
-    if options.ways:
-        runs = [(name, 10.0, *way) for name, way in WAYS.items()]
-    for name, minutes, rehearsal, replayed in runs:
-        data = part(options.data, options.out / f"data-{minutes:g}", minutes)
+    for minutes in options.minutes:
+        name, data = f"{minutes:g} min", part(options.data, options.out / f"data-{minutes:g}", minutes)
         began = time.monotonic()
-        with mock.patch.object(module, "REPLAYED", replayed):
-            found = adapt(
-                data,
-                model,
-                options.out / name.replace(" ", "-"),
-                general=options.general,
-                rehearsal=rehearsal,
-                progress=progress,
-            )
+        found = adapt(data, model, options.out / f"adapted-{minutes:g}", general=options.general, progress=progress)
         general = [shown(score) for score in found.general or ()] or ["", ""]
         spent = f"{time.monotonic() - began:.0f} s"
         table.add_row(f"{name}, adapted", *map(shown, found.own), *general, f"{100 * found.share:.0f} %", spent)

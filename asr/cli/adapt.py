@@ -11,7 +11,7 @@ from asr.cli.options import Device, ModelFolder
 from asr.cli.output import TerminalProgress, show
 from asr.cli.tables import adaptation
 from asr.recogniser.bundled import bundled_model
-from asr.training.adapt import REHEARSAL, adapt
+from asr.training.adapt import adapt
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Adapt:
     """Folder of the adapted model."""
     model: ModelFolder = None
     general: Path | None = None
-    """General speech with transcripts, not to be forgotten; without it, what the model brings."""
-    rehearsal: float = REHEARSAL
-    """Weight of staying like the base model; 0 for not at all."""
+    """General speech with transcripts, to tell other voices by; none is what the model brings."""
+    rehearsal: float | None = None
+    """Weight of staying like the base model; none is 0 with general speech, else 0.3."""
     epochs: int | None = None
     """Passes over the recordings; none takes as many as fit into about five minutes."""
     device: Device = "auto"

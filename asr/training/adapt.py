@@ -1,9 +1,10 @@
 """A trained recogniser and minutes of somebody's recordings -> a recogniser that knows them better.
 
-Training goes on from the base model. What it knew of general speech is kept by up to three means:
+Training goes on from the base model. What it knew of general speech is kept by one of two means,
+and a third:
 
-- general speech with transcripts is replayed beside the recordings, if there is some;
-- the output stays like the base model's (pseudo-rehearsal), if the tokens are the same;
+- where general speech is there, the base model goes on reading other voices (`recogniser.voices`);
+- else the output stays like the base model's (pseudo-rehearsal), if the tokens are the same;
 - of the way from the base model's weights to the adapted ones only so much is gone as helps
   (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
@@ -11,8 +12,9 @@ N-grams that the base model brings learn the words of the recordings (`own_words
 
 An epoch, and at the end that share of the way, is chosen by the word error rate on a part of the
 recordings that is not trained on, plus what general speech has lost beyond one in a hundred words.
-The epoch is judged greedily, the share with the language model if there is one: posteriors that
-grew too sure cost nothing greedily, but lead a search astray.
+An epoch loses none if the base model is kept. It is judged greedily, the share with the language
+model if there is one: posteriors that grew too sure cost nothing greedily, but lead a search
+astray.
 """
 
 import copy
@@ -48,16 +50,14 @@ from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
 
 GENERAL_FOLDER = "general"
-"""In a model folder: general speech with transcripts, to replay and to judge by."""
+"""In a model folder: general speech with transcripts, to know other voices and to judge by."""
 HEARD: Seconds = 10_000.0
 """Of speech, over all epochs, that a training hears: four to five minutes' work of two cores."""
 EPOCHS = (4, 30)
-REPLAYED = 0.5
-"""Of general speech in an epoch, as a share of the recordings."""
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the way from the base model's weights to the adapted ones."""
 REHEARSAL = 0.3
-"""Weight of staying like the base model."""
+"""Weight of staying like the base model, where that one is not kept for other voices."""
 SPELT = 0.95
 """Share of the recordings that the base model's tokens must be able to spell, to be kept."""
 
@@ -109,7 +109,7 @@ def adapt(
     out: Path,
     *,
     general: Path | None = None,
-    rehearsal: float = REHEARSAL,
+    rehearsal: float | None = None,
     epochs: int | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -124,7 +124,8 @@ def adapt(
         model: the base model's folder.
         out: the adapted model's folder; its run is in `out/run`.
         general: general speech, as `recordings`; None takes what the model folder brings.
-        rehearsal: weight of staying like the base model; 0 for not at all.
+        rehearsal: weight of staying like the base model, 0 for not at all. None is `REHEARSAL`, and
+            0 where the base model is kept for other voices.
         epochs: passes over the recordings; None chooses as many as take about five minutes.
         device: as in training.
         threads: as in training.
@@ -152,24 +153,26 @@ def adapt(
     if general is None and (model / GENERAL_FOLDER).is_dir():
         general = model / GENERAL_FOLDER
     other = None if general is None or not same else read_speech(general, out / "general", tokenizer, progress)
-    config = settings(base, model, own, other, same=same, rehearsal=rehearsal, epochs=epochs)
+    voice = None if other is None or not other.train else learn_voice(base, own.train, other.train)
+    if rehearsal is None:
+        rehearsal = REHEARSAL if voice is None else 0.0
+    config = settings(base, model, own, same=same, rehearsal=rehearsal, epochs=epochs)
     config = replace(config, device=device, threads=threads, seed=seed)
     torch.manual_seed(seed)
     recogniser = Recogniser(config.recogniser, tokenizer).to(usable_device(config))
     base.to(recogniser.device)
     teacher = base if config.rehearsal else None
     trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, teacher=teacher))
-    voice = None if other is None or not other.train else learn_voice(base, own.train, other.train)
-    judge = Judge.of(base if same else None, own.dev, [] if other is None else other.dev, progress, voice=voice)
+    general_dev = [] if other is None else other.dev
+    judge = Judge.of(base if same else None, own.dev, general_dev if voice is None else [], progress)
     cuts = fitting(long_enough(own.train, config, progress), tokenizer, config, progress)
-    replayed = [] if other is None else some(other.train, REPLAYED * own.seconds)
     goal = AdaptationGoal(trainer, judge)
-    best = run(trainer, goal, [*cuts, *replayed], [*judge.own, *judge.general], out / "run", progress)
+    best = run(trainer, goal, cuts, [*judge.own, *judge.general], out / "run", progress)
     adapted, share = load_model(best, recogniser.device), 1.0
     learnt = search and search.with_words(own.texts, tokenizer, out / "run", progress)
     old, new = (one.decoder(base) if one else None for one in (search, learnt))
     if same:
-        judge = Judge.of(base, own.dev, judge.general, progress, (old, new), voice)
+        judge = Judge.of(base, own.dev, general_dev, progress, (old, new), voice)
         adapted, share = part_way(base, adapted, judge)
     transcribers = Transcriber(base, old), Transcriber(judge.engine(adapted), new)
     result = _judged(out, transcribers, share, own, other, progress)
@@ -224,7 +227,6 @@ def settings(
     base: Recogniser,
     model: Path,
     own: Speech,
-    other: Speech | None,
     *,
     same: bool,
     rehearsal: float = REHEARSAL,
@@ -236,12 +238,10 @@ def settings(
         base: the model to begin with.
         model: its folder.
         own: the recordings.
-        other: general speech, if there is some.
         same: whether the tokens are the model's.
-        rehearsal: as in `adapt`.
+        rehearsal: weight of staying like the base model.
         epochs: as in `adapt`.
     """
-    heard = own.seconds + (0.0 if other is None else min(REPLAYED * own.seconds, other.seconds))
     low, high = EPOCHS
     chunk = base.config.chunk
     return TrainConfig(
@@ -256,7 +256,7 @@ def settings(
         keep_statistics=same,
         intermediate_weight=0.0,
         rehearsal=rehearsal if same else 0.0,
-        epochs=epochs or max(low, min(high, round((HEARD if same else 3 * HEARD) / max(1.0, heard)))),
+        epochs=epochs or max(low, min(high, round((HEARD if same else 3 * HEARD) / max(1.0, own.seconds)))),
         batch_seconds=30.0,
         average=0.95,
     )
