@@ -44,7 +44,7 @@ from asr.training.run import run, usable_device
 from asr.training.selection import fitting, long_enough, some
 from asr.training.settings import BpttConfig, OptimiserConfig, TrainConfig
 from asr.training.trainer import Trainer
-from asr.training.voice import learn_voice
+from asr.training.voice import learn_voice, share_taken
 from asr.transcription.evaluate import evaluate
 from asr.transcription.transcribe import Transcriber
 from asr.units import Seconds
@@ -153,7 +153,8 @@ def adapt(
     if general is None and (model / GENERAL_FOLDER).is_dir():
         general = model / GENERAL_FOLDER
     other = None if general is None or not same else read_speech(general, out / "general", tokenizer, progress)
-    voice = None if other is None or not other.train else learn_voice(base, own.train, other.train)
+    known, judged = ([], []) if other is None else (other.train, other.dev)
+    voice = learn_voice(base, own.train, known) if known else None
     if rehearsal is None:
         rehearsal = REHEARSAL if voice is None else 0.0
     config = settings(base, model, own, same=same, rehearsal=rehearsal, epochs=epochs)
@@ -163,8 +164,7 @@ def adapt(
     base.to(recogniser.device)
     teacher = base if config.rehearsal else None
     trainer = Trainer(config, recogniser, Transcription(config, recogniser.acoustic, teacher=teacher))
-    general_dev = [] if other is None else other.dev
-    judge = Judge.of(base if same else None, own.dev, general_dev if voice is None else [], progress)
+    judge = Judge.of(base if same else None, own.dev, judged if voice is None else [], progress)
     cuts = fitting(long_enough(own.train, config, progress), tokenizer, config, progress)
     goal = AdaptationGoal(trainer, judge)
     best = run(trainer, goal, cuts, [*judge.own, *judge.general], out / "run", progress)
@@ -172,12 +172,17 @@ def adapt(
     learnt = search and search.with_words(own.texts, tokenizer, out / "run", progress)
     old, new = (one.decoder(base) if one else None for one in (search, learnt))
     if same:
-        judge = Judge.of(base, own.dev, general_dev, progress, (old, new), voice)
+        judge = Judge.of(base, own.dev, judged, progress, (old, new), voice)
         adapted, share = part_way(base, adapted, judge)
     transcribers = Transcriber(base, old), Transcriber(judge.engine(adapted), new)
     result = _judged(out, transcribers, share, own, other, progress)
     save_model(out, adapted, readme=_card(result, own, adapted))
     if voice is not None:
+        yours, others = (share_taken(voice, base, cuts) for cuts in (own.test, judged or known))
+        progress.say(
+            f"the base model stays for other voices; taken for yours are {100 * yours:.0f} % of your recordings held "
+            f"out, and {100 * others:.0f} % of general speech"
+        )
         save_model(out / OTHERS_FOLDER, base, readme="What reads other voices than the one adapted to.\n")
         voice.save(out)
     if learnt:

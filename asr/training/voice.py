@@ -1,11 +1,12 @@
 """Utterances of one voice and of others -> what tells them apart: logistic regression."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from asr.audio.features import Floats
 from asr.audio.log_mel_numpy import NumpyLogMel
 from asr.data.batches import load_batches
 from asr.data.cuts import LazyCut
@@ -51,9 +52,21 @@ def learn_voice(recogniser: Recogniser, own: Sequence[LazyCut], others: Sequence
     return Voice(torch.cat([scaled, weights.detach()[-1:] - mean @ scaled]).float().numpy())
 
 
-def _described(recogniser: Recogniser, cuts: Sequence[LazyCut]) -> np.ndarray:
+def share_taken(voice: Voice, recogniser: Recogniser, cuts: Sequence[LazyCut]) -> float:
+    """Which share of utterances, at least one, is taken for the voice's.
+
+    Raises:
+        DataError: if an utterance's audio cannot be read.
+    """
+    return float(np.mean([voice(log_mel) for log_mel in _log_mels(recogniser, cuts[:MOST])]))
+
+
+def _described(recogniser: Recogniser, cuts: Sequence[LazyCut]) -> Floats:
+    return np.stack([describe(log_mel) for log_mel in _log_mels(recogniser, cuts) if len(log_mel)])
+
+
+def _log_mels(recogniser: Recogniser, cuts: Sequence[LazyCut]) -> Iterator[Floats]:
     features = NumpyLogMel(recogniser.config.features, ahead=recogniser.config.level_ahead)
     rate = recogniser.config.features.sample_rate
     batches = load_batches([[cut] for cut in cuts], recogniser.tokenizer, sample_rate=rate, loaders=0)
-    log_mels = [features(batch.sounds()[0]) for batch in batches]
-    return np.stack([describe(log_mel) for log_mel in log_mels if len(log_mel)])
+    return (features(batch.sounds()[0]) for batch in batches)

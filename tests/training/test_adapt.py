@@ -59,7 +59,7 @@ def test_it_ends_with_a_model_and_says_what_it_cost(speech: Path, base: Path, tm
     after = load_model(tmp_path / "mine")
     assert found.folder == tmp_path / "mine" and found.share in (0.0, *module.SHARES)
     assert found.own[0].words.reference_length == found.own[1].words.reference_length > 0
-    assert found.general is not None
+    assert found.general is not None and "the base model stays for other voices; taken for yours are" in said.getvalue()
     card = (tmp_path / "mine" / "README.md").read_text()
     assert (
         f"{100 * found.share:.0f} % of the way" in card and "general speech after" in card and str(speech) not in card

@@ -9,7 +9,7 @@ from support.tiny import RATE, gusts, recogniser
 from asr.audio.log_mel_numpy import NumpyLogMel
 from asr.data.cuts import load_cuts
 from asr.data.prepare import prepare
-from asr.training.voice import learn_voice
+from asr.training.voice import learn_voice, share_taken
 
 MODEL = recogniser()
 
@@ -33,6 +33,7 @@ def cuts(folder: Path, brightness: float, seed: int):
 def test_utterances_that_were_not_learnt_from_are_told_apart_at_any_level(tmp_path):
     dull, bright = cuts(tmp_path / "dull", -0.6, 0), cuts(tmp_path / "bright", 0.6, 1)
     voice = learn_voice(MODEL, dull, bright[:3])  # few of one kind do not make it improbable
+    assert (share_taken(voice, MODEL, dull), share_taken(voice, MODEL, bright)) == (1.0, 0.0)
     features = NumpyLogMel(MODEL.config.features)
     for seed in range(20):
         for gain in (0.05, 1.0):
