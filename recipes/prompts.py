@@ -3,8 +3,8 @@
     python recipes/prompts.py --language it --out runs/prompts-it
     python recipes/prompts.py --language it --out runs/prompts-it-english --english
 
-The languages are English, Spanish, French, Italian and Russian. With the package's English model to
-begin with each is learnt better, in half as many epochs. `--fast` takes two to five minutes on two
+The languages are English, Spanish, French, Italian and Russian. `--english` begins with the
+package's English model, and takes half as many epochs. `--fast` takes two to five minutes on two
 cores.
 """
 
