@@ -33,7 +33,7 @@ from asr.errors import ConfigError, DataError
 from asr.progress import SILENT, Progress
 from asr.recogniser.model_folder import load_model, save_model
 from asr.recogniser.recogniser import Recogniser
-from asr.recogniser.voices import OTHERS_FOLDER
+from asr.recogniser.voices import OTHERS_FOLDER, Voice
 from asr.scoring.score import Score, summary_line
 from asr.text.normalise import TextForm
 from asr.text.tokenizer import CharacterTokenizer, Tokenizer
@@ -178,13 +178,7 @@ def adapt(
     result = _judged(out, transcribers, share, own, other, progress)
     save_model(out, adapted, readme=_card(result, own, adapted))
     if voice is not None:
-        yours, others = (share_taken(voice, base, cuts) for cuts in (own.test, judged or known))
-        progress.say(
-            f"the base model stays for other voices; taken for yours are {100 * yours:.0f} % of your recordings held "
-            f"out, and {100 * others:.0f} % of general speech"
-        )
-        save_model(out / OTHERS_FOLDER, base, readme="What reads other voices than the one adapted to.\n")
-        voice.save(out)
+        _keep(out, base, voice, (own.test, judged or known), progress)
     if learnt:
         learnt.keep(out)
     return result
@@ -314,6 +308,19 @@ def _judged(
     canary = [] if other is None else some(other.test, JUDGED)
     general = scores(canary) if canary else None
     return Adaptation(out, scores(own.test), general, share, transcribers[1].decoder is not None)
+
+
+def _keep(
+    out: Path, base: Recogniser, voice: Voice, cuts: tuple[Sequence[LazyCut], Sequence[LazyCut]], progress: Progress
+) -> None:
+    """Keep a base model for other voices, and say how well these are told from the own one."""
+    save_model(out / OTHERS_FOLDER, base, readme="What reads other voices than the one adapted to.\n")
+    voice.save(out)
+    yours, others = (share_taken(voice, base, part) for part in cuts)
+    progress.say(
+        f"the base model stays for other voices; taken for yours are {100 * yours:.0f} % of your recordings held "
+        f"out, and {100 * others:.0f} % of general speech"
+    )
 
 
 def _card(result: Adaptation, own: Speech, adapted: Recogniser) -> str:
