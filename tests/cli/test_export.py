@@ -19,6 +19,14 @@ def exported(asr, model: Path, tmp_path: Path) -> Path:
     return folder
 
 
+def test_the_model_for_other_voices_gets_graphs_too(asr, model: Path, tmp_path: Path):
+    folder = shutil.copytree(model, tmp_path / "adapted")
+    shutil.copytree(model, folder / "others")
+    written = asr("export", folder)
+    assert written.code == 0, written.err
+    assert written.out.splitlines() == [str(folder / "model.onnx"), str(folder / "others" / "model.onnx")]
+
+
 def test_every_engine_writes_the_same_text(asr, exported: Path, recordings: Path):
     test = recordings / "test"
     shown = {
