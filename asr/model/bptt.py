@@ -23,6 +23,7 @@ its input passes down to the layer below untouched.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -122,9 +123,7 @@ class _Recomputed(torch.autograd.Function):
             states.append(state)
             output, state = step(_read(inputs, reading, stretch), _read(kept, reading, stretch), state)
             outputs.append(output)
-        device = inputs.device.type
-        ctx.step, ctx.bptt, ctx.states = step, bptt, states
-        ctx.autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+        ctx.step, ctx.bptt, ctx.states, ctx.autocast = step, bptt, states, _autocast(inputs)
         ctx.save_for_backward(inputs, reading, kept, *weights)
         return torch.cat(outputs, dim=1)
 
@@ -132,9 +131,7 @@ class _Recomputed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs, reading, kept, *weights = ctx.saved_tensors
-        segment, (enabled, dtype) = ctx.bptt.segment, ctx.autocast
-        trained = [weight for weight in weights if weight.requires_grad]
-        sums = [torch.zeros_like(weight) for weight in trained]
+        segment, again = ctx.bptt.segment, _Again(weights, ctx.autocast)
         to_inputs = inputs.new_empty(inputs.shape)
         borders = [*ctx.bptt.starts(inputs.shape[1]), inputs.shape[1]]
         count, at_once = len(ctx.states), max(1, ROWS // len(inputs))
@@ -145,19 +142,16 @@ class _Recomputed(torch.autograd.Function):
         ]  # a shorter first segment is alone
         for first, last in pairwise(groups):
             states, stretch = ctx.states[first:last], slice(borders[first], borders[last])
-            rows = _fold(_read(inputs, reading, stretch), segment).requires_grad_()
+            rows = _fold(_read(inputs, reading, stretch), segment)
             masks = None if kept is None else _fold(_read(kept, reading, stretch), segment)
-            with torch.enable_grad(), torch.autocast(inputs.device.type, dtype, enabled=enabled):
-                outputs, _ = ctx.step(rows, masks, stack(states))
-            found = torch.autograd.grad(outputs, [rows, *trained], _fold(gradients[0][:, stretch], segment))
-            to_stretch = _unfold(found[0], len(states))[:, : stretch.stop - stretch.start]
+            step = partial(ctx.step, kept=masks, state=stack(states))
+            to_rows = again.gradient(step, rows, _fold(gradients[0][:, stretch], segment))
+            to_stretch = _unfold(to_rows, len(states))[:, : stretch.stop - stretch.start]
             if reading is None:
                 to_inputs[:, stretch] = to_stretch
             else:
                 to_inputs.view(-1, inputs.shape[2])[_rows(reading[:, stretch], inputs)] = to_stretch.flatten(0, 1)
-            torch._foreach_add_(sums, found[1:])
-        ours = iter(sums)
-        return (None, None, None, None, None, to_inputs, *(next(ours) if w.requires_grad else None for w in weights))
+        return (None, None, None, None, None, to_inputs, *again.of_weights)
 
 
 def unroll_chunks(rnn: nn.RNNBase, rows: Tensor, chunk: Frames, count: int) -> Tensor:
@@ -185,9 +179,7 @@ class _Chunks(torch.autograd.Function):
             output, state = rnn(frames, states[-1])
             own.append(output)
             states.append(state)
-        device = rows.device.type
-        ctx.rnn, ctx.states = rnn, stack(states[:-1])
-        ctx.autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+        ctx.rnn, ctx.states, ctx.autocast = rnn, stack(states[:-1]), _autocast(rows)
         ctx.save_for_backward(rows, *weights)
         if rows.shape[1] == chunk:
             return torch.cat(own)
@@ -197,20 +189,49 @@ class _Chunks(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         rows, *weights = ctx.saved_tensors
-        enabled, dtype = ctx.autocast
-        trained = [weight for weight in weights if weight.requires_grad]
-        sums = [torch.zeros_like(weight) for weight in trained]
+        again = _Again(weights, ctx.autocast)
         to_rows = torch.empty_like(rows)
         groups = -(-len(rows) // ROWS)
         borders = [len(rows) * number // groups for number in range(groups + 1)]
         for at in (slice(*pair) for pair in pairwise(borders)):
-            some = rows[at].detach().requires_grad_()
-            with torch.enable_grad(), torch.autocast(rows.device.type, dtype, enabled=enabled):
-                outputs = ctx.rnn(some, _of_rows(ctx.states, at))[0]
-            to_rows[at], *found = torch.autograd.grad(outputs, [some, *trained], gradients[0][at])
-            torch._foreach_add_(sums, found)
-        ours = iter(sums)
-        return (None, None, None, to_rows, *(next(ours) if w.requires_grad else None for w in weights))
+            step = partial(ctx.rnn, hx=_of_rows(ctx.states, at))
+            to_rows[at] = again.gradient(step, rows[at], gradients[0][at])
+        return (None, None, None, to_rows, *again.of_weights)
+
+
+class _Again:
+    """Steps that are taken a second time for their gradients, some rows after others.
+
+    Args:
+        weights: all that the steps are differentiated by, beside their rows.
+        autocast: as `_autocast` found it the first time.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], autocast: "tuple[bool, torch.dtype]") -> None:
+        self._weights, self._autocast = weights, autocast
+        self._trained = [weight for weight in weights if weight.requires_grad]
+        self._sums = [torch.zeros_like(weight) for weight in self._trained]
+
+    def gradient(self, step: Callable[[Tensor], "tuple[Tensor, State]"], rows: Tensor, gradient: Tensor) -> Tensor:
+        """Of a step's rows, given that of its outputs; those of the weights are added up."""
+        rows, (enabled, dtype) = rows.detach().requires_grad_(), self._autocast
+        with torch.enable_grad(), torch.autocast(rows.device.type, dtype, enabled=enabled):
+            outputs, _ = step(rows)
+        to_rows, *found = torch.autograd.grad(outputs, [rows, *self._trained], gradient)
+        torch._foreach_add_(self._sums, found)
+        return to_rows
+
+    @property
+    def of_weights(self) -> list[Tensor | None]:
+        """The sums; None of a weight that is not trained."""
+        sums = iter(self._sums)
+        return [next(sums) if weight.requires_grad else None for weight in self._weights]
+
+
+def _autocast(frames: Tensor) -> "tuple[bool, torch.dtype]":
+    """Whether a step is computed in another precision now, and in which."""
+    device = frames.device.type
+    return torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
 
 
 def state_after(rnn: nn.RNNBase, inputs: Tensor, lengths: Tensor, state: State) -> State:
