@@ -22,18 +22,22 @@ def test_a_bar_on_standard_error_leaves_results_on_standard_output(capsys):
     assert "2 of 2" in shown and "a.wav" not in shown
 
 
-def test_a_log_hears_of_long_work_now_and_then(monkeypatch):
-    """Where standard error is no terminal: after half a minute, then twice as long each time."""
+def logged(monkeypatch, doing: str, done: range) -> list[str]:
+    """What a log hears of work of a hundred parts, each of which takes ten seconds."""
     now = [0.0]
     progress = TerminalProgress()
     progress.console = Console(file=io.StringIO(), width=200)
     monkeypatch.setattr(progress.console, "get_time", lambda: now[0])
-    with progress.bar("evaluating", 100) as bar:
-        for done in range(1, 101):
-            now[0] = 10.0 * done
-            bar.update(done)
-    told = progress.console.file.getvalue().splitlines()
-    assert told == [
+    with progress.bar(doing, 100) as bar:
+        for part in done:
+            now[0] += 10.0
+            bar.update(part)
+    return progress.console.file.getvalue().splitlines()
+
+
+def test_a_log_hears_of_long_work_now_and_then(monkeypatch):
+    """Where standard error is no terminal: after half a minute, then twice as long each time."""
+    assert logged(monkeypatch, "evaluating", range(1, 101)) == [
         "evaluating: 3 %, about 16:10 left",
         "evaluating: 6 %, about 15:40 left",
         "evaluating: 12 %, about 14:40 left",
@@ -44,15 +48,7 @@ def test_a_log_hears_of_long_work_now_and_then(monkeypatch):
 
 
 def test_work_that_goes_on_is_not_quicker_for_what_was_done_before(monkeypatch):
-    now = [0.0]
-    progress = TerminalProgress()
-    progress.console = Console(file=io.StringIO(), width=200)
-    monkeypatch.setattr(progress.console, "get_time", lambda: now[0])
-    with progress.bar("epoch 2/2", 100) as bar:
-        for done in range(61, 65):
-            now[0] = 10.0 * (done - 60)
-            bar.update(done)
-    assert progress.console.file.getvalue() == "epoch 2/2: 63 %, about 6:10 left\n"
+    assert logged(monkeypatch, "epoch 2/2", range(61, 65)) == ["epoch 2/2: 63 %, about 6:10 left"]
 
 
 def test_a_log_hears_nothing_of_short_work():
