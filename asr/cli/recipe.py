@@ -76,6 +76,7 @@ def recipe(
     corpus: str,
     *stages: TrainConfig,
     options: Options | None = None,
+    live: TrainConfig | None = None,
     **variants: Sequence[TrainConfig],
 ) -> NoReturn:
     """Prepare a corpus, train on it, evaluate on its test part, print `test WER ...`, and exit.
@@ -86,6 +87,7 @@ def recipe(
             one before. The last model is the recipe's. What the command line sets, it sets in all
             of them.
         options: the recipe's corpus options, which can also be set there.
+        live: the stage that `--live` trains in chunks; none: the last of the others.
         variants: stages by the option of `VARIANTS` that asks for them; those of `english` get that
             model's shape.
     """
@@ -105,7 +107,7 @@ def recipe(
                 arguments,
                 default=kind(Path("runs") / program.stem, options=options or Options(), config=stage),
             )
-            for stage in ([in_chunks(chosen[-1])] if "--live" in arguments else chosen)
+            for stage in ([in_chunks(live or chosen[-1])] if "--live" in arguments else chosen)
         ]
         if parsed[-1].live and parsed[-1].config.init is None:
             raise ConfigError("--live needs --init MODEL: the model that this recipe trains without --live")

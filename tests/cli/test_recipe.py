@@ -3,8 +3,8 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ from asr.training.settings import OptimiserConfig, TrainConfig
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], recordings: Path, tmp_path: Path):
     """Run a recipe on the recordings, with settings and options, in `tmp_path`."""
 
-    def run(*stages: TrainConfig, options: tuple[object, ...] = SMALL, **variants: Sequence[TrainConfig]) -> Result:
+    def run(*stages: TrainConfig, options: tuple[object, ...] = SMALL, **variants: Any) -> Result:
         arguments = ["--source", recordings, "--out", tmp_path, *options]
         monkeypatch.setattr(sys, "argv", ["recipes/own.py", *map(str, arguments)])
         capfd.readouterr()
@@ -34,6 +34,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], reco
 
 
 UNDROPPED = ("--acoustic.dropout", "0.0", *SMALL)
+STANDING = OptimiserConfig(learning_rate=1e-12)
 
 
 def config_of(run: Path) -> dict:
@@ -73,9 +74,7 @@ def test_a_recipe_begins_with_the_english_model_in_its_shape(run, model: Path, t
 
 def test_each_stage_of_a_recipe_begins_with_the_weights_of_the_one_before(run, tmp_path: Path):
     characters = TrainConfig(epochs=1)
-    words = TrainConfig(
-        epochs=2, tokenizer=TokenizerConfig(units="words"), optimiser=OptimiserConfig(learning_rate=1e-12)
-    )
+    words = TrainConfig(epochs=2, tokenizer=TokenizerConfig(units="words"), optimiser=STANDING)
     for _ in range(2):  # the second time all is finished
         result = run(characters, words, options=UNDROPPED)
         assert result.code == 0, result.err
@@ -91,16 +90,17 @@ def test_each_stage_of_a_recipe_begins_with_the_weights_of_the_one_before(run, t
         torch.testing.assert_close(second.acoustic.layers.state_dict()[name], tensor, rtol=0, atol=1e-8)
 
 
-def test_a_recipe_trains_on_in_chunks_on_request(run, tmp_path: Path):
-    whole = TrainConfig(epochs=3, optimiser=OptimiserConfig(learning_rate=1e-12))
+@pytest.mark.parametrize("own", [{}, {"live": TrainConfig(epochs=2, optimiser=STANDING)}])
+def test_a_recipe_trains_on_in_chunks_on_request(run, tmp_path: Path, own: dict[str, TrainConfig]):
+    whole = TrainConfig(epochs=3, optimiser=STANDING)
     assert run(whole, options=UNDROPPED).code == 0
-    first = tmp_path.rename(tmp_path.with_name("whole")) / "best"
+    first = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-whole")) / "best"
     refused = run(whole, options=("--live", *UNDROPPED))
     assert refused.code == 2 and "--live needs --init MODEL" in refused.err
-    result = run(whole, options=("--live", "--init", first, *UNDROPPED))
+    result = run(whole, options=("--live", "--init", first, *UNDROPPED), **own)
     assert result.code == 0, result.err
     stored = config_of(tmp_path)
-    assert (stored["bptt"]["mode"], stored["epochs"], stored["init"]) == ("chunked", 3, str(first))
+    assert (stored["bptt"]["mode"], stored["epochs"], stored["init"]) == ("chunked", 2 if own else 3, str(first))
     model, live = load_model(first), load_model(tmp_path / "best")
     assert model.config.chunk is None and live.config.chunk == 0.32
     for name, tensor in model.acoustic.state_dict().items():
