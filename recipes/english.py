@@ -78,7 +78,7 @@ LIVE = replace(
     acoustic=replace(LIGHTLY_CHANGED.acoustic, intermediate=()),
     pronunciations=None,
     augment=replace(LIGHTLY_CHANGED.augment, channel=0.1),
-    optimiser=OptimiserConfig(learning_rate=1e-3, warmup=0.1, weight_decay=0.02),
+    optimiser=replace(LIGHTLY_CHANGED.optimiser, learning_rate=1e-3),
     epochs=1,
 )
 
