@@ -2,8 +2,8 @@
 
     python -m benchmarks.robustness runs/an4/data/test.jsonl.gz --model runs/an4/best
 
-Every utterance is transcribed clean and under each condition, greedily. A condition's word error
-rate stands beside its ratio to the clean one.
+Every utterance is transcribed clean and under each condition, greedily, as if it were read from a
+file. A condition's word error rate stands beside its ratio to the clean one.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asr.audio.channel import TELEPHONE, a_law, add, at_rate, coded, mu_law
-from asr.audio.waveform import Waveform
+from asr.audio.waveform import Waveform, from_array
 from asr.cli.output import TerminalProgress
 from asr.data.batches import load_batches
 from asr.data.cuts import load_cuts
@@ -95,7 +95,7 @@ def main() -> None:
     first = None
     for name, condition in track(chosen.items(), "conditions", len(chosen), progress):
         draw = np.random.default_rng(0)
-        changed = [condition(waveform, rate, draw) for waveform in clean]
+        changed = [from_array(condition(waveform, rate, draw), rate, rate) for waveform in clean]
         wer = score(references, dict(zip(references, transcribed(model, changed), strict=True))).wer
         first = first or wer.value
         row = f"{100 * wer.value:.2f}", f"{100 * wer.low:.1f} to {100 * wer.high:.1f}", f"{wer.value / first:.2f}"

@@ -15,6 +15,7 @@ import soundfile
 import soxr
 
 from asr.audio.bytestream import Stretch, is_text, ogg_links, opened
+from asr.audio.declip import BESIDE, declipped, longest
 from asr.audio.media import MediaSource, packet_seconds
 from asr.audio.mono import Channels, Mixer, are_sound
 from asr.audio.sound import SoundSource
@@ -122,7 +123,7 @@ class Recording:
         """Samples of one channel, at the rate of the beginning."""
         mixer = Mixer(self._channel)
         stream, rate = None, self.sample_rate
-        for samples, now in _by_second(self._decoded(first)):
+        for samples, now in _by_second(self._restored(first)):
             if now != rate:
                 self._require_possible(now, samples.shape[1])
                 if stream is not None:
@@ -141,6 +142,16 @@ class Recording:
             self.warnings.append(
                 f"{self.name}: its channels cancel each other at {at:.2f} s; from there on channel {mixer.taken} is read"
             )
+
+    def _restored(self, first: Samples) -> Iterator[tuple[Channels, int]]:
+        """What is decoded, with the peaks that were cut off.
+
+        They do not depend on where reading begins.
+        """
+        before = min(first, longest(self.sample_rate) + BESIDE)
+        for samples, rate in declipped(self._decoded(first - before)):
+            yield samples[before:], rate
+            before = max(0, before - len(samples))
 
     def _decoded(self, first: Samples) -> Iterator[tuple[Channels, int]]:
         for number, link in enumerate(self._links):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from asr.audio.declip import longest, restored
 from asr.audio.mono import are_sound, mixed, to_float
 from asr.audio.reader import Waveform as Waveform
 from asr.audio.reader import open_recording
@@ -75,7 +76,8 @@ def load(
 def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
     """Turn samples into a waveform, resampled to `wanted`.
 
-    Channels are averaged; where they cancel each other, one is taken.
+    Peaks that were cut off at full scale are restored. Channels are averaged; where they cancel
+    each other, one is taken.
 
     Args:
         samples: (N,) or (channels, N); floats of full scale +-1, or PCM of 16 or 32 bits, or of 8
@@ -101,9 +103,8 @@ def from_array(samples: npt.NDArray[Any], rate: int, wanted: int) -> Waveform:
     waveform = to_float(samples)
     if not are_sound(waveform):
         raise DataError("holds samples that are not numbers of sound")
-    if waveform.ndim == 2:
-        waveform = mixed(waveform, max(1, int(rate)))
-    return resample(np.ascontiguousarray(waveform), rate, wanted)
+    channels = restored(np.atleast_2d(waveform).T, longest(rate)).T
+    return resample(np.ascontiguousarray(mixed(channels, max(1, int(rate)))), rate, wanted)
 
 
 def resample(waveform: Waveform, rate: int, wanted: int) -> Waveform:

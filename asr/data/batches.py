@@ -25,6 +25,7 @@ from lhotse.cut import Cut
 from lhotse.utils import compute_num_samples
 from torch import Tensor
 
+from asr.audio.declip import longest, restored
 from asr.audio.mono import mixed
 from asr.audio.sound import is_mp3
 from asr.audio.waveform import Waveform, resample
@@ -182,9 +183,10 @@ def collate(
 
 
 class RunUpBackend(LibsndfileBackend):  # type: ignore[misc]
-    """libsndfile for lhotse; stretches of an MP3 are decoded from before their beginning.
+    """libsndfile for lhotse, with the peaks that were cut off.
 
-    Else they begin with up to 0.3 seconds of silence: frames need bits of earlier ones.
+    Stretches of an MP3 are decoded from before their beginning. Else they begin with up to 0.3
+    seconds of silence: frames need bits of earlier ones.
     """
 
     def read_audio(
@@ -201,7 +203,7 @@ class RunUpBackend(LibsndfileBackend):  # type: ignore[misc]
             duration = None if duration is None else duration + offset - begin
         samples, rate = super().read_audio(path_or_fd, begin, duration, force_opus_sampling_rate)
         skipped = compute_num_samples(offset, rate) - compute_num_samples(begin, rate) if begin < offset else 0
-        return samples[:, skipped:], rate
+        return restored(samples[:, skipped:].T, longest(rate)).T, rate
 
 
 class BatchDataset:

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from asr.audio.declip import Declipper
 from asr.audio.mono import are_sound, to_float
 from asr.audio.reader import resampler
 from asr.audio.waveform import Waveform
@@ -60,8 +61,8 @@ class LiveStream:
     """Text while samples come in; `Transcriber.stream` makes it.
 
     Attributes:
-        latency: how long a sample waits at most for its log-probs, in seconds, arithmetic and the
-            silence of an endpoint not counted.
+        latency: how long a sample waits at most for its log-probs, in seconds, arithmetic, the
+            silence of an endpoint and the ends of peaks that were cut off (10 ms) not counted.
         position: seconds of sound that have come.
     """
 
@@ -76,6 +77,7 @@ class LiveStream:
         wanted = recogniser.config.features.sample_rate
         if not 0 < sample_rate < float("inf"):
             raise ConfigError(f"sample_rate must be a positive number of Hz, got {sample_rate}")
+        self._declipper = Declipper(sample_rate)
         self._resampler = None if sample_rate == wanted else resampler(sample_rate, wanted)
         frames = recogniser.config.frames
         find = partial(
@@ -115,6 +117,7 @@ class LiveStream:
         if not are_sound(waveform):
             raise DataError("holds samples that are not numbers of sound")
         self._received += len(waveform)
+        waveform = self._declipper.accept(waveform[:, None])[:, 0]
         if self._resampler is not None:
             waveform = self._resampler.resample_chunk(waveform)
         self._waiting.append(waveform)
@@ -122,8 +125,8 @@ class LiveStream:
 
     def finish(self) -> list[Event]:
         """Tell what is left when no sample comes any more; call it once."""
-        if self._resampler is not None:
-            self._waiting.append(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        rest = self._declipper.finish()[:, 0]
+        self._waiting.append(rest if self._resampler is None else self._resampler.resample_chunk(rest, last=True))
         events = self._read()
         rest = np.concatenate([np.zeros(0, np.float32), *self._waiting])
         self._waiting.clear()

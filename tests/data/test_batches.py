@@ -20,6 +20,7 @@ from support.tiny import RATE, noise, recogniser, sine, unhurried
 from support.told import Told
 from support.tones import write_cut
 
+from asr.audio.waveform import load
 from asr.child import Child
 from asr.data import batches as module
 from asr.data import cuts as module_cuts
@@ -411,6 +412,16 @@ def test_channels_are_averaged_and_other_rates_resampled(tmp_path):
     np.testing.assert_allclose(batch.waveforms[0].numpy(), stereo.mean(axis=1), atol=1e-7)
     (half,) = load_batches([[cut]], TOKENIZER, sample_rate=8_000, loaders=0)
     assert half.num_samples.tolist() == [2_000]
+
+
+def test_peaks_that_were_cut_off_are_restored_before_the_rate_changes(tmp_path):
+    loud = np.clip(np.stack([sine(500, 0.5, 8_000, level=4.0), sine(300, 0.5, 8_000)], axis=1), -1, 1)
+    cut = write_cut(tmp_path, "loud", "a", loud)
+    for rate in (RATE, 8_000):
+        (batch,) = load_batches([[cut]], TOKENIZER, sample_rate=rate, loaders=0)
+        expected = load(tmp_path / "loud.wav", sample_rate=rate)
+        np.testing.assert_allclose(batch.waveforms[0].numpy(), expected, atol=1e-6)
+        assert np.abs(expected).max() > 1
 
 
 def test_segments_of_an_mp3_begin_with_their_own_sound(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from support.tiny import RATE, noise, recogniser, sine
 
-from asr.audio.waveform import resample
+from asr.audio.waveform import from_array, resample
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import greedy
 from asr.decoding.hypothesis import DecodingConfig
@@ -201,6 +201,15 @@ def test_another_rate_is_resampled_as_it_comes():
     integers = (np.clip(sound(), -1, 1) * 32_767).astype(np.int16)
     floats = integers.astype(np.float32) / 32_768
     assert told(model.stream(RATE, CONFIG), integers) == told(model.stream(RATE, CONFIG), floats)
+
+
+def test_peaks_that_were_cut_off_are_restored_as_in_a_recording():
+    loud = np.clip(6 * sound(), -1, 1)
+    whole = from_array(loud, RATE, RATE)
+    assert np.abs(whole).max() > 1.5
+    events = told(talkative().stream(RATE, CONFIG), whole, (len(whole),))
+    assert told(talkative().stream(RATE, CONFIG), loud, (1, 37, 1600)) == events
+    assert told(talkative().stream(RATE, CONFIG), 0.9 * loud, (1600,)) != events
 
 
 def test_hot_words_change_from_the_next_segment_on():
