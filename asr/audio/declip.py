@@ -16,7 +16,10 @@ from asr.audio.mono import Channels
 from asr.units import Samples, Seconds, seconds_to_samples
 
 FULL_SCALE = 0.95, 1.0
-"""Equal samples in a row of such a size are a peak that was cut off; codecs have none of just 1."""
+"""Equal samples in a row of such a size are a peak that was cut off.
+
+The largest numbers are 0.99997 and -1 in 16 bits, 0.992 and -1 in 8 bits, and 0.98 in A-law.
+"""
 LONGEST: Seconds = 0.010
 """Of a peak that is restored: what stays at full scale for longer is no voice."""
 HIGHEST = 4.0
@@ -51,8 +54,8 @@ def declipped(blocks: Iterable[tuple[Channels, int]]) -> Iterator[tuple[Channels
 class Declipper:
     """Restores peaks of samples as they come; what it gives does not depend on how they are cut.
 
-    A peak waits for its end, and for two samples more. So a sample waits for `LONGEST` at most, and
-    for nothing where nothing is cut off.
+    A peak waits for its end, and for two samples more. So a sample waits for `LONGEST` at most.
+    Below full scale it waits for nothing.
 
     Args:
         sample_rate: in Hz.
