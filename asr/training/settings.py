@@ -33,13 +33,9 @@ class BpttConfig:
     """Length of a chunk, in seconds."""
     lookahead: Seconds = 0.32
     """What the backward direction sees beyond a chunk, in seconds."""
-    random_lookahead: bool = False
-    """Draw that anew for each step, from half to twice as much: the model reads with any of them."""
 
     def __post_init__(self) -> None:
         check(self, "bptt", segment=POSITIVE, chunk=POSITIVE, lookahead=NOT_NEGATIVE)
-        if self.random_lookahead and self.mode != "chunked":
-            raise ConfigError("bptt.random_lookahead needs bptt.mode chunked")
         if self.carry and self.mode == "chunked":
             raise ConfigError("bptt.carry needs bptt.mode full or truncated")
 

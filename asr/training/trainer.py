@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from asr.audio.augment import perturb_sound, perturb_tempo, spec_augment
 from asr.data.batches import Batch
 from asr.errors import TrainingError
-from asr.model.reading import Bptt, Chunked, Truncated
+from asr.model.reading import Bptt, Truncated
 from asr.ranks import ALONE, Ranks
 from asr.recogniser.recogniser import Recogniser
 from asr.training.objective import AugmentedBatch, Objective
@@ -252,7 +252,9 @@ class Trainer:
         draws = torch.Generator().manual_seed(seed)
         dropout = torch.Generator(device).manual_seed(seed)
         augmented = self._augment(shard.to(device), states, views, draws)
-        bptt = self._drawn(draws)
+        bptt = self.bptt
+        if isinstance(bptt, Truncated) and config.bptt.random_cuts:
+            bptt = dataclasses.replace(bptt, offset=int(torch.randint(bptt.segment, (), generator=draws)))
         with torch.autocast(device.type, getattr(torch, config.precision), enabled=config.precision != "float32"):
             loss = self.objective(augmented, bptt, dropout)
         gradients = list(torch.autograd.grad(self.scaler.scale(loss.objective), self.parameters))
@@ -264,16 +266,6 @@ class Trainer:
             }
         samples = int(shard.num_samples.sum())
         return gradients, WorkResult(loss.value, loss.count, loss.infeasible, ended, shard.ids, samples)
-
-    def _drawn(self, draws: torch.Generator) -> Bptt:
-        """Where gradients stop in this step, and what is seen beyond a chunk."""
-        bptt, config = self.bptt, self.config.bptt
-        if isinstance(bptt, Truncated) and config.random_cuts:
-            return dataclasses.replace(bptt, offset=int(torch.randint(bptt.segment, (), generator=draws)))
-        if isinstance(bptt, Chunked) and config.random_lookahead:
-            least, most = bptt.lookahead // 2, 2 * bptt.lookahead
-            return dataclasses.replace(bptt, lookahead=int(torch.randint(least, most + 1, (), generator=draws)))
-        return bptt
 
     def _augment(self, batch: Batch, states: dict[str, Tensor], views: int, draws: torch.Generator) -> AugmentedBatch:
         """From waveforms to augmented frames, and the states in which their recordings stand."""
