@@ -2,7 +2,7 @@
 
 A microphone or a gain that is too high writes the same highest number again and again. What is cut
 off is replaced by the cubic that goes on with the slopes on both sides (Hermite's). It restores how
-much louder a vowel is than what is around it, and takes away most of the overtones that edges make.
+much louder a vowel is than what is around it, and rounds the edges, which sound in all bands.
 It does so before anything is resampled, which would hide where the edges were.
 """
 
