@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from asr.audio.mono import are_sound
 from asr.audio.waveform import Waveform, resample
 from asr.units import seconds_to_samples
 
@@ -137,19 +136,14 @@ def a_law(waveform: Waveform, sample_rate: int, draw: Draw) -> Waveform:
 
 
 def coded(form: str, subtype: str, loss: tuple[float, float]) -> Channel:
-    """A codec of libsndfile's, with a compression level drawn from a range.
-
-    A waveform of which it makes what is no sound stays as it is: an MP3 was seen to come back so,
-    once in a few thousand, and not again from the same samples.
-    """
+    """A codec of libsndfile's, with a compression level drawn from a range."""
 
     def channel(waveform: Waveform, sample_rate: int, draw: Draw) -> Waveform:
         file, peak = io.BytesIO(), max(1.0, float(np.abs(waveform).max()))
         level = draw.uniform(*loss) if loss[1] else None
         soundfile.write(file, waveform / peak, sample_rate, format=form, subtype=subtype, compression_level=level)
         file.seek(0)
-        decoded = soundfile.read(file, dtype="float32")[0]
-        return fitted(peak * decoded, len(waveform)) if are_sound(decoded) else waveform
+        return fitted(peak * soundfile.read(file, dtype="float32")[0], len(waveform))
 
     return channel
 
