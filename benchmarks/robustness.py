@@ -120,7 +120,8 @@ def babble(
 ) -> Waveform:
     """Six other utterances at once."""
     chosen = [np.resize(voices[number], len(waveform)) for number in draw.choice(len(voices), 6, replace=False)]
-    return add(waveform, np.sum([voice / np.sqrt(np.mean(voice**2)) for voice in chosen], axis=0), decibels)
+    loud = [voice / (np.sqrt(np.mean(voice**2)) or 1) for voice in chosen]  # one may be silent
+    return add(waveform, np.sum(loud, axis=0), decibels)
 
 
 if __name__ == "__main__":
